@@ -1,0 +1,118 @@
+"""Finding the host, and starting one where none runs. Starting a process is not an import."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from kensho_tui import __version__
+from kensho_tui.client.connection import Connection, connect
+from kensho_tui.config.paths import Paths
+from kensho_tui.core.contract import PROTOCOL
+from kensho_tui.core.errors import HostBusyError, HostUnavailableError, from_code
+from kensho_tui.core.frames import Welcome
+
+START_TIMEOUT_S = 60.0
+ATTEMPTS = 40
+
+
+async def attach(paths: Paths, *, front_end: bool = False, warm: bool = False) -> Connection:
+    """A connection to the host of `paths`, which is started when there is none.
+
+    `warm`: a model will be needed at once, so a new host starts a worker before anything else.
+    """
+    paths.ensure()
+    for attempt in range(ATTEMPTS):
+        connection = await running(paths, front_end=front_end)
+        if connection is not None:
+            return connection
+        await start_host(paths, warm=warm)
+        if attempt:
+            await asyncio.sleep(min(0.02 * attempt, 0.5))
+    raise HostUnavailableError(
+        "the host starts but cannot be reached", hint=f"See {paths.logs / 'host.log'}, or `kensho-tui doctor`"
+    )
+
+
+async def running(paths: Paths, *, front_end: bool = False) -> Connection | None:
+    """A connection to the running host, or None. An idle host of another version is replaced."""
+    try:
+        answer = await connect(paths.socket, front_end=front_end)
+        if isinstance(answer, Connection):
+            return answer
+        if not answer.busy:
+            await connect(paths.socket, replace=True)
+            return None
+    except (OSError, TimeoutError):
+        return None
+    raise _busy(answer)
+
+
+def _busy(welcome: Welcome) -> HostBusyError:
+    return HostBusyError(
+        f"a host of version {welcome.version} (protocol {welcome.protocol}) is at work, "
+        f"this is {__version__} (protocol {PROTOCOL}); its answers are being kept",
+        hint=f"Try again when it is done, or end process {welcome.pid}",
+    )
+
+
+async def start_host(paths: Paths, *, warm: bool = False) -> None:
+    """Start a host detached from this process and wait until it listens or says why it cannot."""
+    ready, told = os.pipe()
+    try:
+        command = [sys.executable, "-P", "-m", "kensho_tui.host", "--ready-fd", str(told)]
+        if warm:
+            command.append("--warm")
+        starter = await asyncio.to_thread(_spawn, command, told)
+    except OSError as error:
+        os.close(ready)
+        raise HostUnavailableError(f"the host could not be started: {error}") from None
+    finally:
+        os.close(told)
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            report = await _read_all(ready)
+    except TimeoutError:
+        raise HostUnavailableError(
+            f"the host did not answer within {START_TIMEOUT_S:.0f} s",
+            hint=f"See {paths.logs / 'host.log'}",
+        ) from None
+    finally:
+        await asyncio.to_thread(starter.wait)
+    _raise_report(report, paths.logs / "host.log")
+
+
+def _spawn(command: list[str], told: int) -> subprocess.Popen[bytes]:
+    # The host forks once more itself, so this process ends at once and leaves no zombie behind.
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(told,),
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+async def _read_all(pipe: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
+    )
+    try:
+        return await reader.read(64 * 1024)
+    finally:
+        transport.close()
+
+
+def _raise_report(report: bytes, log: Path) -> None:
+    """The host writes one JSON object: ``{}`` when it listens (or another one does), else its error."""
+    if not report:
+        raise HostUnavailableError("the host ended while it started", hint=f"See {log}")
+    said = json.loads(report)
+    if said:
+        raise from_code(said["code"], said["message"], said["hint"])

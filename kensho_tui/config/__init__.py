@@ -1,0 +1,1 @@
+"""Settings, paths and the environment values that matter to the host."""

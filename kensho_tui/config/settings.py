@@ -1,0 +1,66 @@
+"""The settings file, ``settings.toml`` in the config folder. Every field is documented where it stands.
+
+A file that cannot be used never stops the app: the fields that are wrong keep their defaults and
+`load_settings` says which.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+Minutes = Annotated[float, Meta(ge=0, le=60 * 24 * 365)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings with their defaults."""
+
+    linger: Minutes = 15.0
+    """Minutes the host stays when no front end, answer or download is there. 0: it ends at once then."""
+
+    keep_alive: Minutes = 5.0
+    """Minutes an unused model stays loaded while no front end is there (VRAM on a shared card)."""
+
+    model: str = ""
+    """Default model: a name, a unique part of one, or a path. Empty: the last used, else the starter."""
+
+    preload: bool = True
+    """Load the chat's model at the first character typed, so that loading hides behind typing."""
+
+    context: Annotated[int, Meta(ge=0, le=10_000_000)] = 8192
+    """Largest context in tokens a model is given; never more than it was trained for. 0: all of that."""
+
+    theme: str = "kensho-dark"
+    """`kensho-dark`, `kensho-light`, or any theme that Textual brings."""
+
+    keys: dict[str, str] = {}
+    """Other keys for commands: command name = key(s), as `new = "ctrl+n,f6"`. F1 lists the names."""
+
+
+def load_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
+    """The settings at `path` and what is wrong with the file (empty when nothing is, or no file)."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings(), ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Settings(), (f"{path}: {error}; the defaults are used",)
+    return _checked(path, values)
+
+
+def _checked(path: Path, values: dict[str, Any]) -> tuple[Settings, tuple[str, ...]]:
+    good: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in values.items():
+        if name not in Settings.__struct_fields__:
+            problems.append(f"{path}: there is no setting {name!r}")
+            continue
+        try:
+            msgspec.convert({name: value}, Settings)
+        except msgspec.ValidationError as error:
+            problems.append(f"{path}: {name}: {error}; the default is used")
+        else:
+            good[name] = value
+    return msgspec.convert(good, Settings), tuple(problems)

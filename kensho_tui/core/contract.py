@@ -1,0 +1,312 @@
+"""The front link: request and reply of every bus method, and the facts that can be watched.
+
+Sizes are bytes, times seconds, speeds tokens per second, dates ISO 8601 in UTC. Unknown fields are
+ignored on both sides, so that fields may be added without a new protocol version.
+"""
+
+from typing import Generic, Literal, TypeVar
+
+from msgspec import Raw, Struct
+
+PROTOCOL = 1
+
+Role = Literal["system", "user", "assistant"]
+State = Literal["queued", "streaming", "complete", "stopped", "failed", "interrupted"]
+StopReason = Literal["end", "stop_sequence", "length", "context", "abort", "error"]
+ChatState = Literal["idle", "streaming", "interrupted", "failed"]
+PhaseName = Literal["queued", "starting", "reading", "loading", "warming", "prefill", "decode", "stalled"]
+WorkerState = Literal["starting", "loading", "ready", "busy", "closing"]
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Method(Generic[Request, Answer]):
+    """The name of a bus method with the types of its request and its reply."""
+
+    def __init__(self, name: str, request: type[Request], answer: type[Answer]) -> None:
+        self.name = name
+        self.request = request
+        self.answer = answer
+
+
+class Empty(Struct, frozen=True):
+    """A request or a reply that says nothing more."""
+
+
+# --- what a turn is made of -------------------------------------------------------------------------
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How tokens are chosen. ``temperature`` 0 is greedy; ``seed`` None draws one and keeps it."""
+
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    seed: int | None = None
+    max_tokens: int = 2048
+    stop: tuple[str, ...] = ()
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Token counts; ``cached_tokens`` of the prompt were still in the KV cache."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Seconds and tokens per second, as docs/architecture.md defines them.
+
+    ``ttft_s`` = queue + load + prefill (first decode included), seen by the host; ``load_s`` is 0 for a
+    resident model; ``prompt_tok_s`` = (prompt - cached) / prefill_s; ``decode_tok_s`` =
+    (completion - 1) / (last - first token).
+    """
+
+    queue_s: float = 0.0
+    load_s: float = 0.0
+    prefill_s: float = 0.0
+    ttft_s: float = 0.0
+    prompt_tok_s: float = 0.0
+    decode_tok_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Phase(Struct, frozen=True, kw_only=True):
+    """What a stream waits for, and how far that is: ``done`` of ``total`` (bytes or tokens; 0 unknown)."""
+
+    name: PhaseName
+    done: int = 0
+    total: int = 0
+
+    @property
+    def fraction(self) -> float | None:
+        return min(self.done / self.total, 1.0) if self.total > 0 else None
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One node of a chat's message tree. ``stream`` names the live stream while there is one."""
+
+    id: str
+    parent_id: str | None
+    role: Role
+    state: State
+    model: str | None
+    content: str
+    stop_reason: StopReason | None
+    error: str | None
+    created: str
+    usage: Usage | None = None
+    timings: Timings | None = None
+    stream: str | None = None
+
+
+class ChatSummary(Struct, frozen=True, kw_only=True):
+    id: str
+    title: str
+    created: str
+    updated: str
+    model: str | None
+    messages: int
+    state: ChatState
+
+
+class Chat(Struct, frozen=True, kw_only=True):
+    """A chat with the messages of its active path in order (or of every branch, oldest first)."""
+
+    id: str
+    title: str
+    created: str
+    updated: str
+    model: str | None
+    messages: tuple[Message, ...]
+
+
+# --- requests and replies ---------------------------------------------------------------------------
+
+
+class Submit(Struct, frozen=True, kw_only=True):
+    """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection."""
+
+    prompt: str
+    chat: str | None = None
+    model: str | None = None
+    system: str | None = None
+    sampling: Sampling = Sampling()
+    attached: bool = False
+
+
+class Resume(Struct, frozen=True, kw_only=True):
+    """Go on with an answer that was stopped, failed, interrupted or cut at a limit."""
+
+    message: str
+    sampling: Sampling = Sampling()
+
+
+class Submitted(Struct, frozen=True, kw_only=True):
+    chat: str
+    message: str
+    stream: str
+    queued: bool
+
+
+class Read(Struct, frozen=True, kw_only=True):
+    """Text of ``stream`` from character ``cursor`` on; held up to ``wait`` seconds when there is none."""
+
+    stream: str
+    cursor: int = 0
+    wait: float = 0.0
+
+
+class Piece(Struct, frozen=True, kw_only=True):
+    """``text`` since the cursor asked for, the next ``cursor``, and where the stream stands.
+
+    ``result`` is the finished message (without its content) once ``state`` is "ended".
+    ``tokens`` counts the completion tokens so far, ``prompt_tokens`` the prompt's (0 until known).
+    """
+
+    text: str
+    cursor: int
+    state: Literal["waiting", "streaming", "ended"]
+    phase: Phase
+    tokens: int = 0
+    prompt_tokens: int = 0
+    result: Message | None = None
+
+
+class StreamRef(Struct, frozen=True):
+    stream: str
+
+
+class ListChats(Struct, frozen=True, kw_only=True):
+    limit: int = 1000
+
+
+class ChatList(Struct, frozen=True):
+    chats: tuple[ChatSummary, ...]
+
+
+class ShowChat(Struct, frozen=True, kw_only=True):
+    """``chat`` is an id or a unique prefix of one; None asks for the last one used."""
+
+    chat: str | None = None
+    all: bool = False
+
+
+class ListPrompts(Struct, frozen=True, kw_only=True):
+    limit: int = 200
+
+
+class PromptList(Struct, frozen=True):
+    """Prompts sent before, newest first, without repetitions."""
+
+    prompts: tuple[str, ...]
+
+
+class Prepare(Struct, frozen=True, kw_only=True):
+    """Load the model that ``chat`` would use, so that loading hides behind typing."""
+
+    chat: str | None = None
+    model: str | None = None
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    name: str
+    path: str
+    size: int
+    source: Literal["starter", "folder", "path"]
+    default: bool = False
+
+
+class ModelList(Struct, frozen=True):
+    models: tuple[ModelInfo, ...]
+
+
+class Stop(Struct, frozen=True):
+    """End the host in an orderly way: answers under way are kept as interrupted."""
+
+
+class Watch(Struct, frozen=True, kw_only=True):
+    """Facts newer than the versions seen, by topic; held up to ``wait`` seconds while there are none."""
+
+    seen: dict[str, int]
+    wait: float = 0.0
+
+
+class Fact(Struct, frozen=True):
+    version: int
+    body: Raw
+
+
+class Facts(Struct, frozen=True):
+    facts: dict[str, Fact]
+
+
+# --- facts ------------------------------------------------------------------------------------------
+
+
+class WorkerInfo(Struct, frozen=True, kw_only=True):
+    pid: int
+    model: str
+    state: WorkerState
+    phase: Phase | None = None
+    context: int = 0
+    has_template: bool = True
+    device: str = "CPU"
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """Memory that models live in: VRAM where llama.cpp uses a GPU, else RAM."""
+
+    kind: Literal["RAM", "VRAM"]
+    used: int
+    total: int
+
+
+class HostStatus(Struct, frozen=True, kw_only=True):
+    """Topic ``host``, and the reply to ``host.status``."""
+
+    running: bool
+    pid: int
+    version: str
+    front_ends: int
+    streams: int
+    downloads: int
+    workers: tuple[WorkerInfo, ...]
+    memory: Memory | None = None
+    notices: tuple[str, ...] = ()
+
+
+class ChatFact(Struct, frozen=True, kw_only=True):
+    """Topic ``chat:<id>``: it changed; ``streams`` maps message ids to live streams."""
+
+    id: str
+    title: str
+    streams: dict[str, str]
+
+
+class ChatsFact(Struct, frozen=True):
+    """Topic ``chats``: the list of chats changed."""
+
+
+SUBMIT = Method("dialogue.submit", Submit, Submitted)
+RESUME = Method("dialogue.resume", Resume, Submitted)
+READ = Method("stream.read", Read, Piece)
+ABORT = Method("stream.abort", StreamRef, Empty)
+LIST_CHATS = Method("chats.list", ListChats, ChatList)
+SHOW_CHAT = Method("chats.show", ShowChat, Chat)
+LIST_PROMPTS = Method("chats.prompts", ListPrompts, PromptList)
+PREPARE = Method("models.prepare", Prepare, Empty)
+LIST_MODELS = Method("models.list", Empty, ModelList)
+WATCH = Method("facts.watch", Watch, Facts)
+STATUS = Method("host.status", Empty, HostStatus)
+STOP = Method("host.stop", Stop, Empty)
+
+TOPIC_HOST = "host"
+TOPIC_CHATS = "chats"
+
+
+def chat_topic(chat: str) -> str:
+    return f"chat:{chat}"

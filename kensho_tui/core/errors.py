@@ -1,0 +1,111 @@
+"""Every error a person can meet, with the exit code of the command line.
+
+    KenshoError                 1  something failed
+    ├── UsageError              2  the request makes no sense
+    ├── NotFoundError           3  no such model or chat
+    ├── EngineError             4  the engine failed
+    │   ├── LoadError              the model could not be loaded
+    │   ├── ContextError           the prompt does not fit the context
+    │   └── WorkerDiedError        the worker process ended on its own
+    ├── StorageError            1  the database
+    │   ├── DatabaseNewerError     written by a newer version: refused, untouched
+    │   └── DiskFullError          nothing more can be saved
+    ├── HostError               1  the host process
+    │   ├── HostUnavailableError   it could not be started or reached
+    │   ├── HostBusyError          it is busy and speaks another protocol
+    │   └── HostGoneError          the connection to it was lost
+    └── ProtocolError           1  a frame that is not ours
+
+An error crosses the bus as ``code``, ``message`` and ``hint``; `from_code` makes it whole again.
+``message`` says what happened and what was kept, ``hint`` what to do.
+"""
+
+from typing import ClassVar
+
+
+class KenshoError(Exception):
+    """Base of all errors that are shown to a person."""
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def line(self) -> str:
+        """One line for stderr: what happened, then what to do."""
+        text = f"{self.message}. {self.hint}" if self.hint else self.message
+        return " ".join(text.split())
+
+
+class UsageError(KenshoError):
+    code = "usage"
+    exit_code = 2
+
+
+class NotFoundError(KenshoError):
+    code = "not_found"
+    exit_code = 3
+
+
+class EngineError(KenshoError):
+    code = "engine"
+    exit_code = 4
+
+
+class LoadError(EngineError):
+    code = "load"
+
+
+class ContextError(EngineError):
+    code = "context"
+
+
+class WorkerDiedError(EngineError):
+    code = "worker_died"
+
+
+class StorageError(KenshoError):
+    code = "storage"
+
+
+class DatabaseNewerError(StorageError):
+    code = "database_newer"
+
+
+class DiskFullError(StorageError):
+    code = "disk_full"
+
+
+class HostError(KenshoError):
+    code = "host"
+
+
+class HostUnavailableError(HostError):
+    code = "host_unavailable"
+
+
+class HostBusyError(HostError):
+    code = "host_busy"
+
+
+class HostGoneError(HostError):
+    code = "host_gone"
+
+
+class ProtocolError(KenshoError):
+    code = "protocol"
+
+
+def _tree(root: type[KenshoError]) -> dict[str, type[KenshoError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+def from_code(code: str, message: str, hint: str = "") -> KenshoError:
+    """The error that was sent; an unknown code (a newer peer) becomes a plain `KenshoError`."""
+    return _tree(KenshoError).get(code, KenshoError)(message, hint=hint)

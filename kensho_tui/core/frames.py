@@ -1,0 +1,163 @@
+"""Frames of both links. The envelope of the front link, and the few kinds of the worker link."""
+
+from msgspec import Raw, Struct
+
+from kensho_tui.core.contract import PhaseName, Role, Sampling, StopReason, Usage
+
+# --- front link -------------------------------------------------------------------------------------
+
+
+class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
+    """First frame of a client. Its form never changes: hosts of every version can read it.
+
+    ``environment`` maps names that matter (see `config.environment`) to digests of their values.
+    ``replace`` asks a host of another version to end itself, which it does when it is idle.
+    """
+
+    protocol: int
+    version: str
+    environment: dict[str, str] = {}
+    front_end: bool = False
+    replace: bool = False
+
+
+class Welcome(Struct, frozen=True, kw_only=True, tag="welcome"):
+    """The host's answer. Not ``accepted``: the connection is closed, ``busy`` says whether it works.
+
+    ``differs`` names the environment values that are not the host's own.
+    """
+
+    accepted: bool
+    protocol: int
+    version: str
+    pid: int
+    busy: bool
+    differs: tuple[str, ...] = ()
+
+
+class Call(Struct, frozen=True, kw_only=True, tag="call"):
+    id: int
+    method: str
+    body: Raw
+    trace: str = ""
+
+
+class Reply(Struct, frozen=True, kw_only=True, tag="reply"):
+    id: int
+    body: Raw
+
+
+class Failure(Struct, frozen=True, kw_only=True, tag="failure"):
+    """A `core.errors.KenshoError`, on its way."""
+
+    id: int
+    code: str
+    message: str
+    hint: str = ""
+
+
+FrontFrame = Hello | Welcome | Call | Reply | Failure
+
+# --- worker link ------------------------------------------------------------------------------------
+
+
+class Turn(Struct, frozen=True):
+    role: Role
+    content: str
+
+
+class Load(Struct, frozen=True, kw_only=True, tag="load"):
+    """Load the GGUF at ``path``. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all."""
+
+    path: str
+    context: int = 8192
+    gpu_layers: int = -1
+    threads: int = 1
+    threads_batch: int = 1
+
+
+class Generate(Struct, frozen=True, kw_only=True, tag="generate"):
+    """Answer ``turns``; ``prefix`` is the part of the answer that stands already (continue)."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    sampling: Sampling
+    prefix: str = ""
+    trace: str = ""
+
+
+class AbortWork(Struct, frozen=True, kw_only=True, tag="abort"):
+    """Stop generation ``id``; an empty id cancels the load."""
+
+    id: str = ""
+
+
+class Close(Struct, frozen=True, tag="close"):
+    """End in an orderly way."""
+
+
+class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
+    """``done`` of ``total`` bytes (reading, loading: per mille) or tokens (prefill)."""
+
+    id: str
+    phase: PhaseName
+    done: int
+    total: int
+
+
+class Loaded(Struct, frozen=True, kw_only=True, tag="loaded"):
+    """The model is warm. ``context`` is what it got; ``device`` what its layers run on."""
+
+    context: int
+    trained_context: int
+    has_template: bool
+    device: str
+    description: str
+    build: str
+    load_s: float
+
+
+class Chunk(Struct, frozen=True, kw_only=True, tag="chunk"):
+    """Text that was ready when the pipe was free. ``sequence`` counts from 0, ``tokens`` in total."""
+
+    id: str
+    sequence: int
+    text: str
+    tokens: int
+    prompt_tokens: int
+
+
+class End(Struct, frozen=True, kw_only=True, tag="end"):
+    """The generation is over; ``sequence`` is the number of chunks sent.
+
+    ``prefill_s`` runs from the request's arrival in the worker to the first token sampled. ``trimmed``
+    turns of the history were left out because they no longer fit the context. ``seed`` was used.
+    """
+
+    id: str
+    sequence: int
+    stop_reason: StopReason
+    usage: Usage
+    prefill_s: float
+    decode_s: float
+    seed: int
+    trimmed: int = 0
+
+
+class Error(Struct, frozen=True, kw_only=True, tag="error"):
+    """Generation ``id`` (or, with an empty id, the load) failed; the worker itself goes on."""
+
+    id: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+class Beat(Struct, frozen=True, kw_only=True, tag="beat"):
+    """Sent every second while the worker is at work: it is alive though no text comes."""
+
+    busy: bool
+
+
+ToWorker = Load | Generate | AbortWork | Close
+FromWorker = Progress | Loaded | Chunk | End | Error | Beat
