@@ -1,0 +1,101 @@
+"""CPU and memory limits of the control groups this process is in, versions 1 and 2.
+
+Every reader takes ``root`` in place of ``/``. Where a file is absent, unreadable or says "no limit",
+there is no limit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+ROOT = Path("/")
+# Version 1 writes "no limit" as the largest multiple of a page below 2**63.
+_NO_LIMIT = 1 << 60
+
+
+@dataclass(frozen=True)
+class MemoryGroup:
+    """One group with a memory limit. ``used`` leaves out file pages the kernel can drop at once (bytes)."""
+
+    limit: int
+    used: int
+
+
+def cpu_quota(root: Path = ROOT) -> float | None:
+    """The smallest CPU quota of our groups in cores (1.5 = one and a half), or None."""
+    quotas = [_quota(_words(folder / "cpu.max")) for folder in _folders(root, "")]
+    quotas += [
+        _quota([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
+        for folder in _folders(root, "cpu")
+    ]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def memory_groups(root: Path = ROOT) -> tuple[MemoryGroup, ...]:
+    """Our groups that limit memory, from ours up to the outermost."""
+    found = [
+        _memory(folder, "memory.max", "memory.current", "inactive_file") for folder in _folders(root, "")
+    ]
+    found += [
+        _memory(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        for folder in _folders(root, "memory")
+    ]
+    return tuple(group for group in found if group is not None)
+
+
+def _quota(words: list[str]) -> float | None:
+    """Cores of "quota period" in microseconds; "max" and -1 mean none."""
+    try:
+        quota, period = (int(word) for word in words)
+    except ValueError:
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _memory(folder: Path, limit_file: str, used_file: str, reclaimable: str) -> MemoryGroup | None:
+    limit, used = _number(folder / limit_file), _number(folder / used_file)
+    if limit is None or used is None or limit >= _NO_LIMIT:
+        return None
+    words = _words(folder / "memory.stat")
+    statistics = dict(zip(words[::2], words[1::2], strict=False))
+    # A model file read through the page cache counts as used until somebody needs the room.
+    dropped = statistics.get(reclaimable, "0")
+    return MemoryGroup(limit, max(0, used - (int(dropped) if dropped.isdigit() else 0)))
+
+
+def _folders(root: Path, controller: str) -> Iterator[Path]:
+    """Folders of our group and of its ancestors; ``controller`` "" asks for version 2."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        names, _, group = rest.partition(":")
+        if controller and controller in names.split(","):
+            mount = _first(root / "sys/fs/cgroup" / names, root / "sys/fs/cgroup" / controller)
+        elif not controller and number == "0" and not names:
+            # Beside version 1, version 2 is mounted one folder deeper.
+            mount = _first(root / "sys/fs/cgroup/unified", root / "sys/fs/cgroup")
+        else:
+            continue
+        # Seen from inside a container the path can lead out of it; the mount itself is then our group.
+        parts = [part for part in PurePosixPath(group).parts if part not in ("/", "..")]
+        for depth in range(len(parts), -1, -1):
+            yield mount.joinpath(*parts[:depth])
+
+
+def _first(*folders: Path) -> Path:
+    return next((folder for folder in folders if folder.is_dir()), folders[-1])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _words(path: Path) -> list[str]:
+    return _text(path).split()
+
+
+def _number(path: Path) -> int | None:
+    words = _words(path)
+    return int(words[0]) if len(words) == 1 and words[0].isdigit() else None
