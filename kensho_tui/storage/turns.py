@@ -1,0 +1,247 @@
+"""Writing a turn: begun in one transaction, saved as it grows, ended in one transaction."""
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from kensho_tui.core.contract import State, StopReason, Timings, Usage
+from kensho_tui.core.errors import NotFoundError, UsageError
+from kensho_tui.core.ids import new_id
+from kensho_tui.core.text import one_line, valid
+from kensho_tui.storage.database import Database, Transaction
+from kensho_tui.storage.dates import now
+from kensho_tui.storage.rows import ModelIdentity, TurnRow
+
+TITLE_LENGTH = 60
+
+_LIVE = ("queued", "streaming")
+
+
+class Turns:
+    """What the dialogue writes. Each method is one transaction: all of it is saved, or nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin_turn(
+        self,
+        chat_id: str | None,
+        prompt: str,
+        model: str | None,
+        system: str | None,
+        state: Literal["queued", "streaming"],
+    ) -> TurnRow:
+        """Save `prompt` and an empty answer at the end of the active path; None begins a new chat.
+
+        `system`, when given, becomes the chat's system prompt. Raises `NotFoundError` for an unknown chat.
+        """
+        date = now()
+        prompt = valid(prompt)
+        async with self._database.transaction("the prompt was not saved", durable=True) as work:
+            if chat_id is None:
+                chat_id, head = await _new_chat(work, prompt, date), None
+            else:
+                head = await _head(work, chat_id)
+            user_id, message_id = new_id(), new_id()
+            await _add_message(work, (user_id, chat_id, head, "user", "complete", None, prompt, date, date))
+            await _add_message(
+                work,
+                (message_id, chat_id, user_id, "assistant", state, _valid(model), "", date, date),
+            )
+            generation_id = await _add_generation(work, message_id, model, state, date)
+            await work.run(
+                "UPDATE chats SET head = ?, updated = ?, model = coalesce(?, model),"
+                " system = coalesce(?, system) WHERE id = ?",
+                (message_id, date, _valid(model), _valid(system), chat_id),
+            )
+        return TurnRow(chat_id, user_id, message_id, generation_id)
+
+    async def begin_resume(self, message_id: str, model: str | None) -> TurnRow:
+        """Set an answer back to streaming with its text kept, and begin another generation of it.
+
+        Raises `NotFoundError`, and `UsageError` for a message that is no answer or is still being written.
+        """
+        date = now()
+        async with self._database.transaction("the answer was not continued", durable=True) as work:
+            found = await work.first(
+                "SELECT chat_id, parent_id, role, state FROM messages WHERE id = ?", (valid(message_id),)
+            )
+            if found is None:
+                raise _no_message(message_id)
+            chat_id, user_id, role, state = found
+            if role != "assistant":
+                raise UsageError("only an answer can be continued")
+            if state in _LIVE:
+                raise UsageError("this answer is still being written")
+            await work.run(
+                "UPDATE messages SET state = 'streaming', stop_reason = NULL, error = NULL,"
+                " model = coalesce(?, model), updated = ? WHERE id = ?",
+                (_valid(model), date, message_id),
+            )
+            generation_id = await _add_generation(work, message_id, model, "streaming", date)
+            await work.run(
+                "UPDATE chats SET updated = ?, model = coalesce(?, model) WHERE id = ?",
+                (date, _valid(model), chat_id),
+            )
+        return TurnRow(chat_id, user_id, message_id, generation_id)
+
+    async def start_generation(
+        self,
+        message_id: str,
+        generation_id: str,
+        model: str,
+        identity: ModelIdentity,
+        settings: Mapping[str, object],
+    ) -> None:
+        """The model is known and at work: queued becomes streaming. `settings` are kept as JSON."""
+        date = now()
+        text = json.dumps(msgspec.to_builtins(dict(settings)))
+        async with self._database.transaction("the start of the answer was not saved") as work:
+            chat_id = await _live_chat(work, message_id)
+            await work.run(
+                "UPDATE messages SET state = 'streaming', model = ?, updated = ? WHERE id = ?",
+                (valid(model), date, message_id),
+            )
+            await work.run(
+                "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
+                " model_mtime = ?, settings = ?, started = ? WHERE id = ?",
+                (
+                    valid(model),
+                    valid(identity.path),
+                    identity.size,
+                    identity.mtime,
+                    text,
+                    date,
+                    generation_id,
+                ),
+            )
+            await work.run("UPDATE chats SET model = ? WHERE id = ?", (valid(model), chat_id))
+
+    async def checkpoint(self, message_id: str, content: str) -> None:
+        """Save the whole text so far. A message that has ended is left as it is."""
+        async with self._database.transaction("the last words of the answer are not saved yet") as work:
+            await work.run(
+                "UPDATE messages SET content = ?, updated = ?"
+                " WHERE id = ? AND state IN ('queued', 'streaming')",
+                (valid(content), now(), message_id),
+            )
+
+    async def finish(  # noqa: PLR0913 - the end of a turn is saved whole
+        self,
+        message_id: str,
+        generation_id: str,
+        content: str,
+        state: State,
+        *,
+        stop_reason: StopReason | None = None,
+        error: str | None = None,
+        usage: Usage | None = None,
+        timings: Timings | None = None,
+        trimmed: int = 0,
+    ) -> None:
+        """Save the end of an answer: its whole text, why it ended, and its figures.
+
+        `trimmed` counts the messages of the history that no longer fitted the context. Raises
+        `UsageError` when `state` is none of an ended answer, or the answer has ended already.
+        """
+        if state in _LIVE:
+            raise UsageError(f"{state} is not the state of an answer that ended")
+        date = now()
+        async with self._database.transaction("the end of the answer was not saved", durable=True) as work:
+            chat_id = await _live_chat(work, message_id)
+            await work.run(
+                "UPDATE messages SET content = ?, state = ?, stop_reason = ?, error = ?, updated = ?"
+                " WHERE id = ?",
+                (valid(content), state, stop_reason, _valid(error), date, message_id),
+            )
+            await work.run(
+                "UPDATE generations SET state = ?, stop_reason = ?, error = ?, trimmed = ?, ended = ?"
+                " WHERE id = ?",
+                (state, stop_reason, _valid(error), trimmed, date, generation_id),
+            )
+            await _save_figures(work, generation_id, usage, timings)
+            await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
+
+    async def recover(self) -> int:
+        """At the host's start: answers left unfinished become interrupted, with their text; how many."""
+        async with self._database.transaction("unfinished answers were not marked", durable=True) as work:
+            await work.run(
+                "UPDATE generations SET state = 'interrupted' WHERE state IN ('queued', 'streaming')"
+            )
+            await work.run("UPDATE messages SET state = 'interrupted' WHERE state IN ('queued', 'streaming')")
+            [(count,)] = await work.run("SELECT changes()")
+        return int(count)
+
+
+def _valid(text: str | None) -> str | None:
+    return None if text is None else valid(text)
+
+
+def _no_message(message_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no message {one_line(message_id, 40)}")
+
+
+async def _new_chat(work: Transaction, prompt: str, date: str) -> str:
+    chat_id = new_id()
+    first_line = next((line for line in prompt.splitlines() if one_line(line)), "")
+    title = one_line(first_line, TITLE_LENGTH) or "Untitled"
+    await work.run(
+        "INSERT INTO chats (id, title, created, updated) VALUES (?, ?, ?, ?)", (chat_id, title, date, date)
+    )
+    return chat_id
+
+
+async def _head(work: Transaction, chat_id: str) -> str | None:
+    found = await work.first("SELECT head FROM chats WHERE id = ?", (valid(chat_id),))
+    if found is None:
+        raise NotFoundError(f"there is no chat {one_line(chat_id, 40)}")
+    head: str | None = found[0]
+    return head
+
+
+async def _live_chat(work: Transaction, message_id: str) -> str:
+    """The chat of an answer that is being written."""
+    found = await work.first("SELECT chat_id, state FROM messages WHERE id = ?", (valid(message_id),))
+    if found is None:
+        raise _no_message(message_id)
+    if found[1] not in _LIVE:
+        raise UsageError("this answer has ended already")
+    chat_id: str = found[0]
+    return chat_id
+
+
+async def _add_message(work: Transaction, values: tuple[str | None, ...]) -> None:
+    await work.run(
+        "INSERT INTO messages (id, chat_id, parent_id, role, state, model, content, created, updated)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        values,
+    )
+
+
+async def _add_generation(
+    work: Transaction, message_id: str, model: str | None, state: State, date: str
+) -> str:
+    generation_id = new_id()
+    await work.run(
+        "INSERT INTO generations (id, message_id, model, state, created) VALUES (?, ?, ?, ?, ?)",
+        (generation_id, message_id, _valid(model), state, date),
+    )
+    return generation_id
+
+
+async def _save_figures(
+    work: Transaction, generation_id: str, usage: Usage | None, timings: Timings | None
+) -> None:
+    if usage is not None:
+        await work.run(
+            "UPDATE generations SET prompt_tokens = ?, cached_tokens = ?, completion_tokens = ? WHERE id = ?",
+            (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, generation_id),
+        )
+    if timings is not None:
+        await work.run(
+            "UPDATE generations SET queue_s = ?, load_s = ?, prefill_s = ?, ttft_s = ?, prompt_tok_s = ?,"
+            " decode_tok_s = ?, total_s = ? WHERE id = ?",
+            (*msgspec.structs.astuple(timings), generation_id),
+        )
