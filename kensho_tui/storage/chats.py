@@ -1,18 +1,23 @@
 """Reading chats: the list, one chat's messages, and what was asked before."""
 
 from kensho_tui.core.contract import ChatSummary, Message
-from kensho_tui.core.errors import NotFoundError, UsageError
+from kensho_tui.core.errors import UsageError
 from kensho_tui.core.text import one_line, valid
 from kensho_tui.storage.rows import (
     ALL_MESSAGES,
+    MESSAGE,
     PATH,
     PATH_TO,
     SUMMARIES,
     SUMMARY,
+    ModelIdentity,
+    TurnRow,
     message_of,
     summary_of,
 )
-from kensho_tui.storage.turns import Turns
+from kensho_tui.storage.turns import Turns, no_chat, no_message
+
+__all__ = ["Chats", "ModelIdentity", "TurnRow"]
 
 _CANDIDATES = 5
 # Prompts older than this many are no longer looked at for the history.
@@ -30,7 +35,7 @@ class Chats(Turns):
         """One line of `list`. Raises `NotFoundError`."""
         rows = await self._database.fetch(SUMMARY, (valid(chat_id),))
         if not rows:
-            raise _no_chat(chat_id)
+            raise no_chat(chat_id)
         return summary_of(rows[0])
 
     async def path(self, chat_id: str) -> tuple[Message, ...]:
@@ -45,8 +50,22 @@ class Chats(Turns):
         """The messages from the root to `message_id`, which is the last. Raises `NotFoundError`."""
         rows = await self._database.fetch(PATH_TO, (valid(message_id),))
         if not rows:
-            raise NotFoundError(f"there is no message {one_line(message_id, 40)}")
+            raise no_message(message_id)
         return tuple(map(message_of, rows))
+
+    async def message(self, message_id: str) -> Message:
+        """One message. Raises `NotFoundError`."""
+        rows = await self._database.fetch(MESSAGE, (valid(message_id),))
+        if not rows:
+            raise no_message(message_id)
+        return message_of(rows[0])
+
+    async def chat_of(self, message_id: str) -> str:
+        """The id of the chat that `message_id` belongs to. Raises `NotFoundError`."""
+        rows = await self._database.fetch("SELECT chat_id FROM messages WHERE id = ?", (valid(message_id),))
+        if not rows:
+            raise no_message(message_id)
+        return str(rows[0][0])
 
     async def resolve(self, prefix: str) -> str:
         """The id of the one chat whose id starts with `prefix`.
@@ -62,7 +81,7 @@ class Chats(Turns):
             (prefix, prefix),
         )
         if not rows:
-            raise _no_chat(prefix)
+            raise no_chat(prefix)
         if len(rows) > 1:
             named = ", ".join(f"{chat} ({one_line(title, 30)})" for chat, title in rows[:_CANDIDATES])
             more = f" and {len(rows) - _CANDIDATES} more" if len(rows) > _CANDIDATES else ""
@@ -80,7 +99,7 @@ class Chats(Turns):
         """The chat's system prompt. Raises `NotFoundError`."""
         rows = await self._database.fetch("SELECT system FROM chats WHERE id = ?", (valid(chat_id),))
         if not rows:
-            raise _no_chat(chat_id)
+            raise no_chat(chat_id)
         return None if rows[0][0] is None else str(rows[0][0])
 
     async def last_model(self) -> str | None:
@@ -104,7 +123,3 @@ class Chats(Turns):
         if not rows:
             await self.system(chat_id)  # an unknown chat is an error, an empty one is not
         return tuple(map(message_of, rows))
-
-
-def _no_chat(chat_id: str) -> NotFoundError:
-    return NotFoundError(f"there is no chat {one_line(chat_id, 40)}", hint="'kensho-tui chats' lists them")

@@ -1,6 +1,7 @@
 """Rows of the database as the types of the contract, and the queries that read them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kensho_tui.core.contract import ChatState, ChatSummary, Message, Timings, Usage
 from kensho_tui.storage.database import Row
@@ -23,6 +24,15 @@ class ModelIdentity:
     path: str
     size: int
     mtime: float
+
+    @classmethod
+    def of(cls, path: str | Path) -> "ModelIdentity":
+        """The file at `path` as it is now; size and date are 0 if it went away while it was loaded."""
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return cls(str(path), 0, 0.0)
+        return cls(str(path), found.st_size, found.st_mtime)
 
 
 _COLUMNS = """
@@ -51,6 +61,7 @@ _FROM_HEAD = (
     "SELECT id, parent_id FROM messages WHERE id = (SELECT head FROM chats WHERE id = ?)"
 )
 
+MESSAGE = f"{_COLUMNS} FROM messages m {_NEWEST} WHERE m.id = ?"
 ALL_MESSAGES = f"{_COLUMNS} FROM messages m {_NEWEST} WHERE m.chat_id = ? ORDER BY m.number"
 PATH_TO = f"{_FROM_ID} {_WALK} {_COLUMNS} {_WALKED} {_NEWEST} ORDER BY m.number"
 PATH = f"{_FROM_HEAD} {_WALK} {_COLUMNS} {_WALKED} {_NEWEST} ORDER BY m.number"
@@ -67,7 +78,7 @@ SUMMARY = f"{_SUMMARIES} WHERE c.id = ?"
 
 
 def message_of(row: Row) -> Message:
-    """A row of `ALL_MESSAGES`, `PATH` or `PATH_TO`."""
+    """A row of `MESSAGE`, `ALL_MESSAGES`, `PATH` or `PATH_TO`."""
     identity, parent_id, role, state, model, content, stop_reason, error, created = row[:9]
     usage, timings = row[9:12], row[12:]
     return Message(

@@ -69,7 +69,7 @@ class Turns:
                 "SELECT chat_id, parent_id, role, state FROM messages WHERE id = ?", (valid(message_id),)
             )
             if found is None:
-                raise _no_message(message_id)
+                raise no_message(message_id)
             chat_id, user_id, role, state = found
             if role != "assistant":
                 raise UsageError("only an answer can be continued")
@@ -128,13 +128,12 @@ class Turns:
                 (valid(content), now(), message_id),
             )
 
-    async def finish(  # noqa: PLR0913 - the end of a turn is saved whole
+    async def finish(  # noqa: PLR0913, PLR0917 - the end of a turn is saved whole
         self,
         message_id: str,
         generation_id: str,
         content: str,
         state: State,
-        *,
         stop_reason: StopReason | None = None,
         error: str | None = None,
         usage: Usage | None = None,
@@ -179,7 +178,11 @@ def _valid(text: str | None) -> str | None:
     return None if text is None else valid(text)
 
 
-def _no_message(message_id: str) -> NotFoundError:
+def no_chat(chat_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no chat {one_line(chat_id, 40)}", hint="'kensho-tui chats' lists them")
+
+
+def no_message(message_id: str) -> NotFoundError:
     return NotFoundError(f"there is no message {one_line(message_id, 40)}")
 
 
@@ -196,7 +199,7 @@ async def _new_chat(work: Transaction, prompt: str, date: str) -> str:
 async def _head(work: Transaction, chat_id: str) -> str | None:
     found = await work.first("SELECT head FROM chats WHERE id = ?", (valid(chat_id),))
     if found is None:
-        raise NotFoundError(f"there is no chat {one_line(chat_id, 40)}")
+        raise no_chat(chat_id)
     head: str | None = found[0]
     return head
 
@@ -205,7 +208,7 @@ async def _live_chat(work: Transaction, message_id: str) -> str:
     """The chat of an answer that is being written."""
     found = await work.first("SELECT chat_id, state FROM messages WHERE id = ?", (valid(message_id),))
     if found is None:
-        raise _no_message(message_id)
+        raise no_message(message_id)
     if found[1] not in _LIVE:
         raise UsageError("this answer has ended already")
     chat_id: str = found[0]
