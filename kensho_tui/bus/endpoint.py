@@ -79,13 +79,13 @@ class Endpoint:
 
     def __init__(self, greet: Callable[[Hello], Welcome]) -> None:
         self._greet = greet
-        self._methods: dict[str, _Bound[object, object]] = {}
+        self._methods: dict[str, Callable[[msgspec.Raw, Peer], Awaitable[msgspec.Raw]]] = {}
         self._decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
         self.peers: set[Peer] = set()
         self.peers_changed: Callable[[], None] = lambda: None
 
     def register(self, method: Method[Req, Ans], handler: Handler[Req, Ans]) -> None:
-        self._methods[method.name] = _Bound(method, handler)  # type: ignore[assignment]
+        self._methods[method.name] = _Bound(method, handler)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from hello to end. Whatever arrives, only this connection can suffer."""
@@ -144,7 +144,9 @@ class Endpoint:
         except Exception as error:
             log.exception("method %s failed, trace %s", call.method[:80], call.trace)
             reply = Failure(
-                id=call.id, code="failed", message=f"an error inside the host: {type(error).__name__}: {error}"
+                id=call.id,
+                code="failed",
+                message=f"an error inside the host: {type(error).__name__}: {error}",
             )
         log.debug("%s %.1f ms trace %s", call.method, (time.monotonic() - started) * 1e3, call.trace)
         try:

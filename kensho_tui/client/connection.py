@@ -30,9 +30,7 @@ def _gone() -> HostGoneError:
 class Connection:
     """An open, greeted connection. Made by `connect`."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, welcome: Welcome
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, welcome: Welcome) -> None:
         self.welcome = welcome
         self._writer = writer
         self._ids = itertools.count(1)
@@ -86,6 +84,10 @@ class Connection:
             waiter.set_result(frame.body)
         else:
             waiter.set_exception(from_code(frame.code, frame.message, frame.hint))
+
+    async def closed(self) -> None:
+        """Returns when the other end is gone."""
+        await asyncio.wait([self._receiver])
 
     async def close(self) -> None:
         self._receiver.cancel()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from kensho_tui.client.connection import Connection
-from kensho_tui.client.spawn import attach
+from kensho_tui.client.spawn import attach, running
 from kensho_tui.config.paths import Paths, find_paths
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError
@@ -32,6 +32,18 @@ class Kensho:
             if self._connection is None or not self._connection.open:
                 self._connection = await attach(self.paths, front_end=self._front_end, warm=self._warm)
         return self
+
+    @classmethod
+    async def if_running(cls, paths: Paths | None = None) -> "Kensho | None":
+        """Connected to the host that runs, or None: nothing is started."""
+        kensho = cls(paths)
+        kensho._connection = await running(kensho.paths)
+        return kensho if kensho._connection else None
+
+    async def closed(self) -> None:
+        """Returns when the host has closed the connection."""
+        if self._connection is not None:
+            await self._connection.closed()
 
     async def close(self) -> None:
         if self._connection is not None:

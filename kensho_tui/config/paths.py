@@ -68,7 +68,7 @@ class Paths:
 
 
 def _runtime() -> Path:
-    """A folder short enough for a socket's path: XDG_RUNTIME_DIR, else one of ours beside other temporaries."""
+    """A folder short enough for a socket's path: in XDG_RUNTIME_DIR, else a temporary one of ours."""
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     if given and Path(given).is_dir() and os.access(given, os.W_OK):
         folder = Path(given) / APP

@@ -1,0 +1,182 @@
+"""``kensho-tui ask``: one prompt, the answer on stdout as it comes."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from kensho_tui.cli.output import print_json, safe
+from kensho_tui.cli.prompt import read_prompt
+from kensho_tui.core.errors import EngineError, KenshoError, UsageError
+
+if TYPE_CHECKING:
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.contract import Message, Phase, Submit, Submitted
+
+EXIT_INTERRUPTED = 130
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("ask", help="ask once; the answer is saved as a chat")
+    parser.add_argument(
+        "prompt", nargs="?", metavar="PROMPT", help="what to ask; piped text is attached to it"
+    )
+    parser.add_argument("-m", "--model", help="a name, a unique part of one, or a path to a GGUF file")
+    parser.add_argument("--system", metavar="S", help="system prompt of the new chat")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--chat", metavar="ID", help="go on in this chat (an id or a unique prefix)")
+    where.add_argument("--continue", dest="last", action="store_true", help="go on in the last chat")
+    parser.add_argument("--max-tokens", type=_positive, metavar="N", help="longest answer in tokens")
+    parser.add_argument("--temperature", type=_temperature, metavar="T", help="0 is greedy, 0.7 the default")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="the same seed gives the same answer")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_000_000:
+        raise argparse.ArgumentTypeError("must be between 1 and 10,000,000")
+    return number
+
+
+def _temperature(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 10:
+        raise argparse.ArgumentTypeError("must be between 0 and 10")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError("must be between 0 and 4294967295")
+    return number
+
+
+def run(options: argparse.Namespace) -> int:
+    prompt = read_prompt(options.prompt)
+    if options.system and (options.chat or options.last):
+        raise UsageError("--system belongs to a new chat", hint="Leave out --chat and --continue")
+    return asyncio.run(_ask(options, prompt))
+
+
+async def _ask(options: argparse.Namespace, prompt: str) -> int:
+    from kensho_tui.client.facade import Kensho
+
+    async with Kensho(warm=True) as kensho:
+        chat = (await kensho.chat(None)).id if options.last else options.chat
+        submitted = await kensho.submit(_request(options, prompt, chat))
+        interrupted = _stop_on_interrupt(kensho, submitted)
+        writer = _Writer(quiet=options.json)
+        async for piece in kensho.follow(submitted.stream):
+            writer.phase(piece.phase, piece.state == "waiting")
+            writer.text(piece.text)
+        writer.close()
+        result = piece.result
+        if result is None:
+            raise KenshoError("the answer ended without a result")
+        if options.json:
+            print_json(_document(result, writer.whole, submitted))
+        return _exit_code(result, interrupted.is_set(), submitted)
+
+
+def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Submit":
+    from kensho_tui.core.contract import Sampling, Submit
+
+    given = {
+        name: value
+        for name in ("max_tokens", "temperature", "seed")
+        if (value := getattr(options, name)) is not None
+    }
+    return Submit(
+        prompt=prompt,
+        chat=chat,
+        model=options.model,
+        system=options.system,
+        sampling=Sampling(**given),
+        attached=True,
+    )
+
+
+def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> asyncio.Event:
+    """The first Ctrl+C stops the answer and keeps it, a second one leaves at once."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    tasks = []
+
+    def stop() -> None:
+        if interrupted.is_set():
+            loop.remove_signal_handler(signal.SIGINT)
+        interrupted.set()
+        tasks.append(loop.create_task(kensho.abort(submitted.stream)))
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    return interrupted
+
+
+def _document(result: "Message", text: str, submitted: "Submitted") -> dict[str, object]:
+    return {
+        "text": text,
+        "model": result.model,
+        "stop_reason": result.stop_reason,
+        "from_cache": False,
+        "conversation_id": submitted.chat,
+        "message_id": submitted.message,
+        "usage": result.usage,
+        "timings": result.timings,
+    }
+
+
+def _exit_code(result: "Message", interrupted: bool, submitted: "Submitted") -> int:
+    if interrupted:
+        return EXIT_INTERRUPTED
+    if result.state == "failed":
+        raise EngineError(result.error or "the engine failed")
+    if result.state != "complete":
+        raise KenshoError(
+            f"the answer was {result.state}; what came is kept in chat {submitted.chat}",
+            hint=f"See it with: kensho-tui show {submitted.chat}",
+        )
+    if result.stop_reason in ("length", "context"):
+        limit = "the longest answer allowed" if result.stop_reason == "length" else "the model's context"
+        print(f"\nkensho-tui: cut at {limit}; it is kept in chat {submitted.chat}", file=sys.stderr)
+    return 0
+
+
+class _Writer:
+    """Text to stdout as it comes, progress to stderr where somebody looks."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._parts: list[str] = []
+        self._progress = sys.stderr.isatty()
+        self._shown = ""
+
+    @property
+    def whole(self) -> str:
+        return "".join(self._parts)
+
+    def phase(self, phase: "Phase", waiting: bool) -> None:
+        if not self._progress:
+            return
+        fraction = phase.fraction
+        said = f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
+        said = said if waiting else ""
+        if said != self._shown:
+            self._shown = said
+            print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
+
+    def text(self, text: str) -> None:
+        self._parts.append(text)
+        if text and not self._quiet:
+            sys.stdout.write(safe(text, sys.stdout))
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        if not self._quiet and not self.whole.endswith("\n"):
+            sys.stdout.write("\n")
+            sys.stdout.flush()

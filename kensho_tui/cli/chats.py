@@ -1,0 +1,35 @@
+"""``kensho-tui chats``: what was asked, newest first."""
+
+import argparse
+import asyncio
+import sys
+
+from kensho_tui.cli.output import print_json
+from kensho_tui.core.text import one_line
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("chats", help="list the saved chats, newest first")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    return asyncio.run(_chats(options.json))
+
+
+async def _chats(as_json: bool) -> int:
+    from kensho_tui.client.facade import Kensho
+
+    async with Kensho() as kensho:
+        chats = await kensho.chats()
+    if as_json:
+        print_json(chats)
+        return 0
+    if not chats:
+        print('No chats yet. Ask something: kensho-tui ask "What is a REST API?"', file=sys.stderr)
+    for chat in chats:
+        state = "" if chat.state == "idle" else f"  [{chat.state}]"
+        when = chat.updated[:16].replace("T", " ")
+        print(f"{chat.id}  {when}  {chat.messages:>4}  {one_line(chat.title, 60)}{state}")
+    return 0

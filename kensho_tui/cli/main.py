@@ -1,0 +1,57 @@
+"""The entry point: the argument tree, and errors as one clear line with the right exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from kensho_tui import __version__
+from kensho_tui.core.errors import KenshoError, UsageError
+
+DESCRIPTION = "A keyboard-driven terminal app for private, local AI. Without a command: the app."
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    from kensho_tui.cli import ask, chats, doctor, host, show
+
+    parser = argparse.ArgumentParser(prog="kensho-tui", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"kensho-tui {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in (ask, chats, show, doctor, host):
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 1 failed, 2 usage, 3 no such model or chat, 4 the engine failed, 130 interrupted.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        run = getattr(options, "run", None)
+        code: int = run(options) if run is not None else _run_app()
+        sys.stdout.flush()
+        return code
+    except KenshoError as error:
+        print(f"kensho-tui: {error.line()}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us is gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run_app() -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the app needs a terminal", hint="Use `kensho-tui ask` in scripts and pipes")
+    from kensho_tui.config.paths import find_paths
+    from kensho_tui.config.settings import load_settings
+    from kensho_tui.ui.app import run
+
+    paths = find_paths().ensure()
+    settings, problems = load_settings(paths.settings)
+    return run(paths, settings, problems)

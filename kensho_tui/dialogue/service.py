@@ -1,0 +1,255 @@
+"""The dialogue service: prompts in, streams out, everything saved on the way."""
+
+import asyncio
+import dataclasses
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+
+import msgspec
+
+from kensho_tui.bus.board import FactBoard
+from kensho_tui.bus.hub import StreamHub
+from kensho_tui.config.settings import Settings
+from kensho_tui.core.contract import (
+    TOPIC_CHATS,
+    Chat,
+    ChatFact,
+    ChatsFact,
+    Message,
+    ModelInfo,
+    Prepare,
+    Resume,
+    Sampling,
+    Submit,
+    Submitted,
+    chat_topic,
+)
+from kensho_tui.core.errors import NotFoundError, StorageError, UsageError
+from kensho_tui.core.text import valid
+from kensho_tui.dialogue.history import can_resume, turns_for
+from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun
+from kensho_tui.models.catalogue import Catalogue
+from kensho_tui.models.manager import ModelManager
+from kensho_tui.storage.chats import Chats, TurnRow
+
+log = logging.getLogger(__name__)
+
+SAVE_AGAIN_S = 3.0
+
+
+class Dialogue:
+    """Turns of one chat run one after the other; those of several chats share the model manager's queue.
+
+    `changed` is called when the number of live streams or the notices would read otherwise.
+    """
+
+    def __init__(
+        self,
+        chats: Chats,
+        hub: StreamHub,
+        board: FactBoard,
+        models: ModelManager,
+        catalogue: Catalogue,
+        settings: Settings,
+    ) -> None:
+        self._chats = chats
+        self._hub = hub
+        self._board = board
+        self._models = models
+        self._catalogue = catalogue
+        self._settings = settings
+        self._live: dict[str, TurnRun] = {}
+        self._unsaved: dict[str, tuple[TurnRun, Outcome]] = {}
+        self._places: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def streams(self) -> int:
+        return len(self._live)
+
+    def notices(self) -> tuple[str, ...]:
+        if not self._unsaved:
+            return ()
+        return (
+            f"{len(self._unsaved)} answer(s) could not be saved yet and are kept in memory: free disk space",
+        )
+
+    # --- what front ends ask -----------------------------------------------------------------------
+
+    async def submit(self, request: Submit) -> Submitted:
+        """Write the prompt and its answer's row in one transaction, then answer in the background."""
+        clock = Clock()
+        prompt = valid(request.prompt)
+        if not prompt.strip():
+            raise UsageError("the prompt is empty", hint="Type something to ask")
+        chat = await self._chats.resolve(request.chat) if request.chat else None
+        model = await self._choose(request.model, chat)
+        queued = (chat is not None and self._places[chat].locked()) or self._models.busy
+        system = valid(request.system) if request.system else None
+        row = await self._chats.begin_turn(
+            chat, prompt, model.name, system, "queued" if queued else "streaming"
+        )
+        return await self._start(row, request.sampling, model, clock, "", queued)
+
+    async def resume(self, request: Resume) -> Submitted:
+        """Go on with an answer that was cut short, where its text ends."""
+        clock = Clock()
+        message = await self._chats.message(request.message)
+        if request.message in self._live or not can_resume(message):
+            raise UsageError("this answer is complete", hint="Ask a new question instead")
+        await self._save_again(request.message)
+        chat = await self._chats.chat_of(request.message)
+        model = await self._choose(None, chat, message.model)
+        row = await self._chats.begin_resume(request.message, model.name)
+        queued = self._places[row.chat_id].locked() or self._models.busy
+        return await self._start(row, request.sampling, model, clock, message.content, queued)
+
+    async def abort(self, stream: str) -> None:
+        """Stop a turn; the text so far is kept. One that has ended already is no error."""
+        for run in list(self._live.values()):
+            if run.stream.id == stream:
+                await run.abort()
+
+    async def show(self, reference: str | None, every_branch: bool) -> Chat:
+        """A chat with live answers as they stand this moment."""
+        chat = await self._chats.resolve(reference) if reference else await self._chats.last()
+        if chat is None:
+            raise NotFoundError("there are no chats yet")
+        summary = await self._chats.summary(chat)
+        messages = await (self._chats.all_messages(chat) if every_branch else self._chats.path(chat))
+        return Chat(
+            id=chat,
+            title=summary.title,
+            created=summary.created,
+            updated=summary.updated,
+            model=summary.model,
+            messages=tuple(self._as_it_stands(message) for message in messages),
+        )
+
+    async def prepare(self, request: Prepare) -> None:
+        """Load what the chat would use. A model that is missing is told when the prompt is sent."""
+        chat = await self._chats.resolve(request.chat) if request.chat else None
+        model = await self._choose(request.model, chat)
+        self._spawn(self._models.prepare(model))
+
+    async def choose_default(self) -> ModelInfo:
+        """The model that a new chat would use."""
+        return await self._choose(None, None)
+
+    async def close(self) -> None:
+        """Interrupt what runs; its text is saved."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for message in list(self._unsaved):
+            await self._save_again(message)
+
+    # --- the life of a turn ------------------------------------------------------------------------
+
+    async def _choose(self, wanted: str | None, chat: str | None, *more: str | None) -> ModelInfo:
+        if wanted:
+            return await asyncio.to_thread(self._catalogue.find, wanted)
+        used = (await self._chats.summary(chat)).model if chat else None
+        last = await self._chats.last_model()
+        return await asyncio.to_thread(self._catalogue.choose, *more, used, self._settings.model, last)
+
+    async def _start(
+        self, row: TurnRow, sampling: Sampling, model: ModelInfo, clock: Clock, prefix: str, queued: bool
+    ) -> Submitted:
+        message = await self._chats.message(row.message_id)
+        stream = self._hub.open(row.generation_id, prefix)
+        run = TurnRun(row, stream, sampling, message, clock)
+        self._live[row.message_id] = run
+        self._spawn(self._turn(run, model))
+        await self._tell(row.chat_id)
+        return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=queued)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _turn(self, run: TurnRun, model: ModelInfo) -> None:
+        try:
+            with run.waiting():
+                await self._places[run.row.chat_id].acquire()
+            try:
+                outcome = await self._run(run, model)
+            finally:
+                self._places[run.row.chat_id].release()
+        except asyncio.CancelledError:
+            outcome = self._cut_short(run)
+        await asyncio.shield(self._finish(run, outcome))
+
+    async def _run(self, run: TurnRun, model: ModelInfo) -> Outcome:
+        try:
+            path = await self._chats.path_to(run.row.message_id)
+            system = await self._chats.system(run.row.chat_id)
+        except StorageError as error:
+            return run.outcome("failed", "error", error.line())
+        return await run.run(turns_for(path[:-1], system), model, self._models, self._chats)
+
+    def _cut_short(self, run: TurnRun) -> Outcome:
+        """Cancelled: by a person while it waited, or because the host ends."""
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
+        if run.aborted:
+            return run.outcome("stopped", "abort")
+        return run.outcome("interrupted", None)
+
+    async def _finish(self, run: TurnRun, outcome: Outcome) -> None:
+        message = run.row.message_id
+        try:
+            await run.save(outcome, self._chats)
+        except StorageError as error:
+            log.error("answer %s is not saved yet: %s", message, error.message)
+            self._unsaved[message] = (run, outcome)
+            outcome = dataclasses.replace(
+                outcome, error=f"{error.message}. The answer is kept in memory and saved again soon"
+            )
+            self._spawn(self._keep_saving(message))
+        self._live.pop(message, None)
+        run.stream.end(run.finished(outcome))
+        await self._tell(run.row.chat_id)
+
+    async def _keep_saving(self, message: str) -> None:
+        while message in self._unsaved:
+            await asyncio.sleep(SAVE_AGAIN_S)
+            await self._save_again(message)
+
+    async def _save_again(self, message: str) -> None:
+        kept = self._unsaved.get(message)
+        if kept is None:
+            return
+        run, outcome = kept
+        try:
+            await run.save(outcome, self._chats)
+        except StorageError:
+            return
+        del self._unsaved[message]
+        await self._tell(run.row.chat_id)
+
+    def _as_it_stands(self, message: Message) -> Message:
+        """A row with what is newer in memory: a live answer's text, or an end not saved yet."""
+        if (run := self._live.get(message.id)) is not None:
+            return msgspec.structs.replace(message, content=run.stream.text, stream=run.stream.id)
+        if (kept := self._unsaved.get(message.id)) is not None:
+            run, outcome = kept
+            return run.finished(outcome, run.stream.text)
+        return message
+
+    async def _tell(self, chat: str) -> None:
+        """Post what changed; a fact that cannot be read from a full disk is not worth a turn."""
+        streams = {key: run.stream.id for key, run in self._live.items() if run.row.chat_id == chat}
+        try:
+            title = (await self._chats.summary(chat)).title
+        except StorageError:
+            title = ""
+        self._board.touch(chat_topic(chat), ChatFact(id=chat, title=title, streams=streams))
+        self._board.touch(TOPIC_CHATS, ChatsFact())
+        self.changed()

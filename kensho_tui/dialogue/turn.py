@@ -1,0 +1,254 @@
+"""One turn: wait for its place, load the model, generate, checkpoint, save.
+
+Whatever happens, the row ends in one of the states of the design with the text so far, and readers of the
+stream see that end.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from kensho_tui.bus.hub import Stream
+from kensho_tui.core.contract import (
+    Message,
+    ModelInfo,
+    Phase,
+    Sampling,
+    State,
+    StopReason,
+    Timings,
+    Usage,
+)
+from kensho_tui.core.errors import ContextError, KenshoError, StorageError
+from kensho_tui.core.frames import Chunk, Generate, Progress
+from kensho_tui.core.frames import Turn as Spoken
+from kensho_tui.models.manager import ModelManager
+from kensho_tui.models.resident import Resident
+from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a turn ended."""
+
+    state: State
+    stop_reason: StopReason | None
+    error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    trimmed: int = 0
+
+
+@dataclass
+class Clock:
+    """Moments of a turn, monotonic seconds."""
+
+    received: float = field(default_factory=time.monotonic)
+    admitted: float = 0.0
+    ready: float = 0.0
+    first_text: float = 0.0
+    last_text: float = 0.0
+
+    def got_model(self) -> None:
+        """The worker is ours: loaded for us just now, or resident already."""
+        now = time.monotonic()
+        if self.admitted:
+            self.ready = now
+        else:
+            self.admitted = now
+
+    def timings(self, usage: Usage, prefill_s: float = 0.0, decode_s: float = 0.0) -> Timings:
+        now = time.monotonic()
+        new_tokens = usage.prompt_tokens - usage.cached_tokens
+        return Timings(
+            queue_s=max(self.admitted - self.received, 0.0),
+            load_s=max(self.ready - self.admitted, 0.0) if self.ready else 0.0,
+            prefill_s=prefill_s,
+            ttft_s=self.first_text - self.received if self.first_text else 0.0,
+            prompt_tok_s=new_tokens / prefill_s if prefill_s > 0 else 0.0,
+            decode_tok_s=(usage.completion_tokens - 1) / decode_s if decode_s > 0 else 0.0,
+            total_s=now - self.received,
+        )
+
+
+class TurnRun:
+    """Runs one turn. `row` names its message and generation, `stream` is where its text goes."""
+
+    def __init__(
+        self, row: TurnRow, stream: Stream, sampling: Sampling, message: Message, clock: Clock
+    ) -> None:
+        self.row = row
+        self.stream = stream
+        self.sampling = sampling
+        self.message = message
+        self.clock = clock
+        self.aborted = False
+        self._prefix = message.content
+        self._saved_length = len(message.content)
+        self._resident: Resident | None = None
+        self._waiting: asyncio.Task[object] | None = None
+
+    # --- control ---------------------------------------------------------------------------------
+
+    async def abort(self) -> None:
+        """Stop: at once where the turn only waits, else as soon as the worker has."""
+        self.aborted = True
+        if self._resident is not None:
+            await self._resident.abort(self.row.generation_id)
+        elif self._waiting is not None:
+            self._waiting.cancel()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While inside, `abort` may cancel the task; nothing half-written can be cut there."""
+        self._check_abort()
+        self._waiting = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._waiting = None
+
+    # --- the way of a turn -------------------------------------------------------------------------
+
+    async def run(
+        self, turns: tuple[Spoken, ...], model: ModelInfo, models: ModelManager, chats: Chats
+    ) -> Outcome:
+        """Load if need be, generate, checkpoint. What can go wrong in a turn becomes its outcome.
+
+        Raises `asyncio.CancelledError` only, when it was aborted while it waited or the host ends.
+        """
+        saver = asyncio.create_task(self._checkpoints(chats))
+        try:
+            return await self._generate(turns, model, models, chats)
+        except ContextError as error:
+            return self.outcome("failed", "context", said(error))
+        except KenshoError as error:
+            return self.outcome("failed", "error", said(error))
+        except Exception as error:
+            log.exception("turn %s failed", self.row.message_id)
+            return self.outcome(
+                "failed", "error", f"an error inside the host: {type(error).__name__}: {error}"
+            )
+        finally:
+            saver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await saver
+
+    async def _generate(
+        self, turns: tuple[Spoken, ...], model: ModelInfo, models: ModelManager, chats: Chats
+    ) -> Outcome:
+        async with contextlib.AsyncExitStack() as stack:
+            with self.waiting():
+                resident = await stack.enter_async_context(models.use(model, self._on_phase))
+            self.clock.got_model()
+            await chats.start_generation(
+                self.row.message_id,
+                self.row.generation_id,
+                model.name,
+                ModelIdentity.of(model.path),
+                _settings(self.sampling, models, resident),
+            )
+            self._check_abort()
+            self._resident = resident
+            request = Generate(
+                id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix
+            )
+            try:
+                end = await resident.generate(request, self._on_frame)
+            finally:
+                self._resident = None
+        state: State = "stopped" if end.stop_reason == "abort" else "complete"
+        timings = self.clock.timings(end.usage, end.prefill_s, end.decode_s)
+        return Outcome(state, end.stop_reason, None, end.usage, timings, end.trimmed)
+
+    def _check_abort(self) -> None:
+        if self.aborted:
+            raise asyncio.CancelledError
+
+    def outcome(self, state: State, reason: StopReason | None, error: str | None = None) -> Outcome:
+        usage = Usage(prompt_tokens=self.stream.prompt_tokens, completion_tokens=self.stream.tokens)
+        decode_s = self.clock.last_text - self.clock.first_text
+        return Outcome(state, reason, error, usage, self.clock.timings(usage, decode_s=decode_s))
+
+    def _on_phase(self, phase: Phase) -> None:
+        if phase.name != "queued" and not self.clock.admitted:
+            self.clock.admitted = time.monotonic()
+        self.stream.set_phase(phase)
+
+    def _on_frame(self, frame: Chunk | Progress) -> None:
+        if isinstance(frame, Progress):
+            self.stream.set_phase(Phase(name=frame.phase, done=frame.done, total=frame.total))
+            return
+        if frame.text:
+            self.clock.last_text = time.monotonic()
+            self.clock.first_text = self.clock.first_text or self.clock.last_text
+        self.stream.append(frame.text, frame.tokens, frame.prompt_tokens)
+
+    # --- saving --------------------------------------------------------------------------------------
+
+    async def _checkpoints(self, chats: Chats) -> None:
+        """At most `CHECKPOINT_S` of text can be lost to a crash of this process."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            length = self.stream.length
+            if length == self._saved_length:
+                continue
+            try:
+                await chats.checkpoint(self.row.message_id, self.stream.text)
+                self._saved_length = length
+            except StorageError as error:
+                log.error("checkpoint of %s failed: %s", self.row.message_id, error.message)
+
+    async def save(self, outcome: Outcome, chats: Chats) -> None:
+        """Write the end in one transaction. Raises `StorageError` when it cannot be."""
+        await chats.finish(
+            self.row.message_id,
+            self.row.generation_id,
+            self.stream.text,
+            outcome.state,
+            outcome.stop_reason,
+            outcome.error,
+            outcome.usage,
+            outcome.timings,
+            outcome.trimmed,
+        )
+
+    def finished(self, outcome: Outcome, content: str = "") -> Message:
+        """The message as it stands after the turn."""
+        return msgspec.structs.replace(
+            self.message,
+            content=content,
+            state=outcome.state,
+            stop_reason=outcome.stop_reason,
+            error=outcome.error,
+            usage=outcome.usage,
+            timings=outcome.timings,
+            stream=None,
+        )
+
+
+def said(error: KenshoError) -> str:
+    return f"{error.message}. {error.hint}" if error.hint else error.message
+
+
+def _settings(sampling: Sampling, models: ModelManager, resident: Resident) -> dict[str, object]:
+    """What the generation row remembers, to compare runs later."""
+    loaded = resident.loaded
+    return {
+        "sampling": msgspec.to_builtins(sampling),
+        "context": loaded.context if loaded else 0,
+        "device": loaded.device if loaded else "",
+        "build": loaded.build if loaded else "",
+        "threads": models.options.threads,
+        "threads_batch": models.options.threads_batch,
+        "gpu_layers": models.options.gpu_layers,
+    }

@@ -1,0 +1,1 @@
+"""The host process: composition root of the rooms, what it offers on the bus, and its life."""

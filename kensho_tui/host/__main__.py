@@ -1,0 +1,27 @@
+"""``python -m kensho_tui.host [--ready-fd N] [--warm]``: detach, then run the host.
+
+``--ready-fd``: one JSON object is written there once the host listens (``{}``) or cannot (its error).
+``--warm``: a worker is started first of all, so that llama.cpp loads while the host builds its rooms.
+"""
+
+import os
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    ready = int(arguments[arguments.index("--ready-fd") + 1]) if "--ready-fd" in arguments else None
+    # The starter called setsid; one more fork and the host belongs to nobody's process table.
+    if ready is not None and os.fork():
+        os._exit(0)
+    spare = None
+    if "--warm" in arguments:
+        from kensho_tui.models.spawn import spawn_worker
+
+        spare = spawn_worker()
+    from kensho_tui.host.main import run
+
+    sys.exit(run(ready, spare))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,61 @@
+"""One host per user and data directory: an flock that ends with its process, and who holds it."""
+
+import fcntl
+import json
+import os
+import platform
+from pathlib import Path
+from types import TracebackType
+
+from kensho_tui import __version__
+from kensho_tui.core.errors import HostBusyError
+
+
+class AlreadyRunningError(Exception):
+    """Another host of this machine holds the lock: no error, it is used instead."""
+
+
+def boot_id() -> str:
+    """Names this boot of this machine (Linux), or an empty string."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+class HostLock:
+    """Held while the context is open. A stale file is no lock: only the kernel's flock counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> "HostLock":
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = self._holder()
+            os.close(self._fd)
+            if holder.get("machine", platform.node()) != platform.node():
+                raise HostBusyError(
+                    f"the host of this data folder runs on {holder['machine']} (a shared home folder)",
+                    hint="Stop it there, or set KENSHO_HOME to a folder of this machine",
+                ) from None
+            raise AlreadyRunningError from None
+        said = {"pid": os.getpid(), "machine": platform.node(), "boot": boot_id(), "version": __version__}
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, json.dumps(said).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def _holder(self) -> dict[str, str]:
+        try:
+            said = json.loads(os.pread(self._fd, 4096, 0))
+        except (OSError, ValueError):
+            return {}
+        return said if isinstance(said, dict) else {}

@@ -1,0 +1,191 @@
+"""The composition root: builds the rooms of one host and offers them on the bus."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Sequence
+
+from kensho_tui import __version__
+from kensho_tui.bus.board import FactBoard
+from kensho_tui.bus.endpoint import Endpoint, Peer
+from kensho_tui.bus.hub import StreamHub
+from kensho_tui.config.environment import differing, digests
+from kensho_tui.config.paths import Paths
+from kensho_tui.config.settings import load_settings
+from kensho_tui.core import contract as c
+from kensho_tui.core.frames import Hello, Welcome
+from kensho_tui.dialogue.service import Dialogue
+from kensho_tui.hardware.build import build_mismatch
+from kensho_tui.hardware.cpu import decode_threads, prefill_threads, usable_cores
+from kensho_tui.hardware.gpu import gauge, gpus
+from kensho_tui.host.idle import Idleness, Use
+from kensho_tui.host.offers import Offers
+from kensho_tui.models.catalogue import Catalogue
+from kensho_tui.models.manager import EngineOptions, ModelManager
+from kensho_tui.models.spawn import WORKER_COMMAND, Spawned
+from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.database import Database, open_database
+
+log = logging.getLogger(__name__)
+
+POST_DELAY_S = 0.05
+SAMPLE_S = 2.0
+
+
+class Host:
+    """All rooms of one host. Made by `build`; `stopped` is set when it shall end."""
+
+    def __init__(
+        self, paths: Paths, database: Database, notices: tuple[str, ...], command: Sequence[str]
+    ) -> None:
+        settings, problems = load_settings(paths.settings)
+        cores = usable_cores()
+        options = EngineOptions(settings.context, decode_threads(cores), prefill_threads(cores))
+        self.endpoint = Endpoint(self._greet)
+        self.stopped = asyncio.Event()
+        self._environment = digests()
+        self._notices = (*notices, *problems)
+        self._mismatch: str | None = None
+        self._device = ""
+        self._database = database
+        self._chats = Chats(database)
+        self._hub = StreamHub()
+        self._board = FactBoard()
+        self._catalogue = Catalogue(paths.models)
+        self._models = ModelManager(options, self._changed, command)
+        self._dialogue = Dialogue(
+            self._chats, self._hub, self._board, self._models, self._catalogue, settings
+        )
+        self._dialogue.changed = self._changed
+        self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
+        self._post_timer: asyncio.TimerHandle | None = None
+        self._sample_timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        Offers(
+            dialogue=self._dialogue,
+            chats=self._chats,
+            hub=self._hub,
+            board=self._board,
+            catalogue=self._catalogue,
+            status=self.status,
+            stop=self.stop,
+            abort_with=self._abort_with,
+        ).register(self.endpoint)
+        self.endpoint.peers_changed = self._changed
+
+    @classmethod
+    async def build(
+        cls, paths: Paths, command: Sequence[str] = WORKER_COMMAND, spare: Spawned | None = None
+    ) -> "Host":
+        """Open the database, put right what a crash left, and build the rooms. Raises `StorageError`."""
+        opened = await open_database(paths.database)
+        host = cls(paths, opened.database, opened.notices, command)
+        if spare is not None:
+            host._models.adopt(spare)
+        cut = await host._chats.recover()
+        if cut:
+            log.warning("%d answers were cut short by an earlier end of the host", cut)
+        host._post()
+        return host
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    async def close(self) -> None:
+        """Interrupt and save answers, end the worker, close the database."""
+        self._idle.close()
+        for timer in (self._post_timer, self._sample_timer):
+            if timer is not None:
+                timer.cancel()
+        await self._dialogue.close()
+        await self._models.close()
+        await self._database.close()
+
+    # --- who may come in -----------------------------------------------------------------------------
+
+    def _busy(self) -> bool:
+        return self._dialogue.streams > 0 or any(peer.front_end for peer in self.endpoint.peers)
+
+    def _greet(self, hello: Hello) -> Welcome:
+        """Another version is let in while this one is at work, if they speak the same protocol."""
+        busy = self._busy()
+        same = hello.version == __version__
+        accepted = hello.protocol == c.PROTOCOL and (same or busy) and not hello.replace
+        if hello.replace and not busy:
+            log.info("replaced by version %s", hello.version)
+            self.stop()
+        return Welcome(
+            accepted=accepted,
+            protocol=c.PROTOCOL,
+            version=__version__,
+            pid=os.getpid(),
+            busy=busy,
+            differs=differing(self._environment, hello.environment),
+        )
+
+    # --- what the host says of itself ----------------------------------------------------------------
+
+    def status(self) -> c.HostStatus:
+        peers = self.endpoint.peers
+        return c.HostStatus(
+            running=True,
+            pid=os.getpid(),
+            version=__version__,
+            front_ends=sum(peer.front_end for peer in peers),
+            streams=self._dialogue.streams,
+            downloads=0,
+            workers=self._models.workers(),
+            memory=gauge(self._device),
+            notices=(
+                *self._notices,
+                *((self._mismatch,) if self._mismatch else ()),
+                *self._dialogue.notices(),
+            ),
+        )
+
+    def _changed(self) -> None:
+        """Something that `status` or the timers depend on has changed; many changes are posted as one."""
+        peers = self.endpoint.peers
+        front_ends = sum(peer.front_end for peer in peers)
+        self._idle.update(Use(len(peers), front_ends, self._dialogue.streams))
+        if self._post_timer is None and not self.stopped.is_set():
+            self._post_timer = asyncio.get_running_loop().call_later(POST_DELAY_S, self._post)
+
+    def _post(self) -> None:
+        self._post_timer = None
+        self._look_at_device()
+        self._board.post(c.TOPIC_HOST, self.status())
+        if self._sample_timer is None and self._dialogue.streams:
+            self._sample_timer = asyncio.get_running_loop().call_later(SAMPLE_S, self._sample)
+
+    def _sample(self) -> None:
+        """Memory moves while answers stream; nobody samples when nothing runs."""
+        self._sample_timer = None
+        self._post()
+
+    def _look_at_device(self) -> None:
+        """Once a model runs, it is known what llama.cpp was built for."""
+        resident = self._models.resident
+        if resident is None or resident.loaded is None or resident.loaded.device == self._device:
+            return
+        self._device = resident.loaded.device
+        self._spawn(self._compare_build(self._device))
+
+    async def _compare_build(self, device: str) -> None:
+        self._mismatch = build_mismatch(await asyncio.to_thread(gpus), device)
+        self._changed()
+
+    # --- small things that run beside ----------------------------------------------------------------
+
+    def _unload(self) -> None:
+        log.info("no front end for the keep-alive time: the model is unloaded")
+        self._spawn(self._models.unload())
+
+    def _abort_with(self, peer: Peer, stream: str) -> None:
+        """The stream belongs to its connection: it stops when that closes."""
+        peer.on_close(stream, lambda: self._spawn(self._dialogue.abort(stream)))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,209 @@
+"""ModelManager: the model asked for is in memory, whatever was there before.
+
+One model at a time for now. Asking for the one that is there does nothing; a load under way is joined;
+turns use the worker one after the other, in the order they came.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo
+from kensho_tui.core.errors import KenshoError
+from kensho_tui.core.frames import Load
+from kensho_tui.models.catalogue import check_file
+from kensho_tui.models.resident import Resident
+from kensho_tui.models.spawn import WORKER_COMMAND, Spawned, spawn_worker
+from kensho_tui.models.worker_process import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+OnPhase = Callable[[Phase], None]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What a model is loaded with. ``context`` in tokens, an upper bound (0: all it was trained for)."""
+
+    context: int
+    threads: int
+    threads_batch: int
+    gpu_layers: int = -1
+
+
+@dataclass
+class _LoadJob:
+    """A load that any number of turns wait for; the last one that gives up cancels it."""
+
+    resident: Resident
+    task: asyncio.Task[None]
+    waiting: int = 0
+    listeners: set[OnPhase] = field(default_factory=set)
+
+
+class ModelManager:
+    """Holds at most one `Resident`. `changed` is called whenever `workers` would read otherwise."""
+
+    def __init__(
+        self, options: EngineOptions, changed: Callable[[], None], command: Sequence[str] = WORKER_COMMAND
+    ) -> None:
+        self.options = options
+        self._changed = changed
+        self._command = command
+        self._resident: Resident | None = None
+        self._job: _LoadJob | None = None
+        self._turns = asyncio.Lock()
+        self._spare: Spawned | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._turns.locked()
+
+    @property
+    def resident(self) -> Resident | None:
+        return self._resident if self._resident is not None and self._resident.alive else None
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        resident = self._job.resident if self._job is not None else self.resident
+        return (resident.info(),) if resident is not None and resident.alive else ()
+
+    def adopt(self, spare: Spawned) -> None:
+        """A worker without a model that was started in advance; the next load takes it."""
+        self._spare = spare
+
+    @asynccontextmanager
+    async def use(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
+        """The model's worker for one turn, loaded first if need be; other turns wait.
+
+        Cancelling it while it loads cancels the load, unless another turn waits for the same.
+        """
+        on_phase(self._waiting_phase(model))
+        async with self._turns:
+            yield await self._ensure(model, on_phase)
+
+    def _waiting_phase(self, model: ModelInfo) -> Phase:
+        job = self._job
+        if job is not None and job.resident.model.path == model.path and job.resident.phase is not None:
+            return job.resident.phase
+        return Phase(name="queued")
+
+    async def prepare(self, model: ModelInfo) -> None:
+        """Load `model` ahead of a turn, never disturbing one; a failure is left to the turn to tell."""
+        if self.busy or self._job is not None or self._holds(model):
+            return
+        try:
+            await asyncio.shield(self._start(model).task)
+        except (KenshoError, asyncio.CancelledError) as error:
+            log.info("loading %s ahead did not work out: %s", model.name, error)
+
+    async def unload(self) -> None:
+        """End the worker; its memory is free when this returns. A load under way is cancelled."""
+        if self._job is not None:
+            self._job.task.cancel()
+            await asyncio.wait([self._job.task])
+        resident, self._resident = self._resident, None
+        if resident is not None:
+            await resident.close()
+        self._changed()
+
+    async def close(self) -> None:
+        await self.unload()
+        if self._spare is not None:
+            await WorkerProcess(self._spare).close()
+            self._spare = None
+
+    def _holds(self, model: ModelInfo) -> bool:
+        resident = self.resident
+        return resident is not None and resident.model.path == model.path and resident.loaded is not None
+
+    async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
+        while not self._holds(model):
+            job = self._job or self._start(model)
+            if job.resident.model.path != model.path:
+                job.task.cancel()
+                await asyncio.wait([job.task])
+                continue
+            await self._join(job, on_phase)
+        resident = self.resident
+        if resident is None:
+            raise self._died()
+        return resident
+
+    def _died(self) -> KenshoError:
+        return KenshoError("the model's worker ended before it could be used", hint="Ask again")
+
+    async def _join(self, job: _LoadJob, on_phase: OnPhase) -> None:
+        job.waiting += 1
+        job.listeners.add(on_phase)
+        try:
+            await asyncio.shield(job.task)
+        except asyncio.CancelledError:
+            if not job.task.done() and job.waiting == 1:
+                job.task.cancel()
+                await asyncio.wait([job.task])
+            if job.task.cancelled() and not _is_cancelling():
+                raise KenshoError("loading was cancelled", hint="Ask again to load it") from None
+            raise
+        finally:
+            job.waiting -= 1
+            job.listeners.discard(on_phase)
+
+    def _start(self, model: ModelInfo) -> _LoadJob:
+        check_file(model)
+        old, self._resident = self._resident, None
+        worker = WorkerProcess(self._take_spare())
+        job: _LoadJob | None = None
+
+        def changed() -> None:
+            if job is not None and resident.phase is not None and self._job is job:
+                for listener in list(job.listeners):
+                    listener(resident.phase)
+            self._changed()
+
+        resident = Resident(worker, model, changed)
+        job = _LoadJob(resident, asyncio.create_task(self._load(resident, old)))
+        job.task.add_done_callback(_retrieve)
+        self._job = job
+        return job
+
+    def _take_spare(self) -> Spawned:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.process.poll() is None:
+            return spare
+        return spawn_worker(self._command)
+
+    async def _load(self, resident: Resident, old: Resident | None) -> None:
+        options = self.options
+        try:
+            if old is not None:
+                await old.close()
+            await resident.load(
+                Load(
+                    path=resident.model.path,
+                    context=options.context,
+                    gpu_layers=options.gpu_layers,
+                    threads=options.threads,
+                    threads_batch=options.threads_batch,
+                )
+            )
+            self._resident = resident
+        except BaseException:
+            for worker in (resident.worker, *([old.worker] if old is not None else [])):
+                worker.kill()
+            raise
+        finally:
+            self._job = None
+            self._changed()
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Whoever waited has seen the error; when nobody did, the next turn will meet it itself."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,167 @@
+"""A model in memory: its worker, what it got, and one generation at a time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo, WorkerState
+from kensho_tui.core.errors import LoadError, ProtocolError, from_code
+from kensho_tui.core.frames import (
+    AbortWork,
+    Beat,
+    Chunk,
+    End,
+    Error,
+    FromWorker,
+    Generate,
+    Load,
+    Loaded,
+    Progress,
+)
+from kensho_tui.models.worker_process import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+STALLED_AFTER_S = 10.0
+ABORT_GRACE_S = 5.0
+
+OnFrame = Callable[[Chunk | Progress], None]
+
+
+class Resident:
+    """One worker with (soon) one model. Made cold; `load` makes it ready."""
+
+    def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
+        self.model = model
+        self.worker = worker
+        self.state: WorkerState = "starting"
+        self.phase: Phase | None = None
+        self.loaded: Loaded | None = None
+        self._changed = changed
+        self._load: asyncio.Future[Loaded] | None = None
+        self._current: _Run | None = None
+        worker.on_frame = self._frame
+        worker.on_end = self._ended
+
+    @property
+    def alive(self) -> bool:
+        return not self.worker.ended.is_set()
+
+    def info(self) -> WorkerInfo:
+        loaded = self.loaded
+        return WorkerInfo(
+            pid=self.worker.pid,
+            model=self.model.name,
+            state=self.state,
+            phase=self.phase,
+            context=loaded.context if loaded else 0,
+            has_template=loaded.has_template if loaded else True,
+            device=loaded.device if loaded else "CPU",
+        )
+
+    def _set(self, state: WorkerState, phase: Phase | None = None) -> None:
+        self.state, self.phase = state, phase
+        self._changed()
+
+    async def load(self, request: Load) -> Loaded:
+        """Load the model and warm it up. Raises `LoadError` or `WorkerDiedError`."""
+        self._load = asyncio.get_running_loop().create_future()
+        self._set("loading", Phase(name="starting"))
+        try:
+            await self.worker.send(request)
+            self.loaded = await self._load
+        finally:
+            self._load = None
+        self._set("ready")
+        return self.loaded
+
+    async def generate(self, request: Generate, on_frame: OnFrame) -> End:
+        """Run one generation; `on_frame` gets its text and progress in order.
+
+        Raises `EngineError` for what the worker reports and `WorkerDiedError` for its end; the text so far
+        has reached `on_frame` by then.
+        """
+        run = self._current = _Run(request.id, on_frame)
+        self._set("busy")
+        watch = asyncio.create_task(self._watch_for_stall(run))
+        try:
+            await self.worker.send(request)
+            return await run.end
+        finally:
+            watch.cancel()
+            self._current = None
+            if self.alive:
+                self._set("ready")
+
+    async def abort(self, generation: str) -> None:
+        """Ask the worker to stop; one that does not within `ABORT_GRACE_S` is ended (its text is kept)."""
+        run = self._current
+        if run is None or run.id != generation:
+            return
+        await self.worker.send(AbortWork(id=generation))
+        done, _ = await asyncio.wait([run.end], timeout=ABORT_GRACE_S)
+        if not done:
+            log.warning("worker %d did not stop in time and is killed", self.worker.pid)
+            self.worker.kill()
+
+    async def close(self) -> None:
+        self._set("closing")
+        await self.worker.close()
+
+    async def _watch_for_stall(self, run: "_Run") -> None:
+        while True:
+            await asyncio.sleep(STALLED_AFTER_S / 4)
+            if time.monotonic() - self.worker.last_sign > STALLED_AFTER_S:
+                run.on_frame(Progress(id=run.id, phase="stalled", done=0, total=0))
+
+    def _frame(self, frame: FromWorker) -> None:
+        run = self._current
+        match frame:
+            case Chunk() | End() if run is not None and frame.id == run.id:
+                run.take(frame)
+            case Progress(id=""):
+                self._set(self.state, Phase(name=frame.phase, done=frame.done, total=frame.total))
+            case Progress() if run is not None and frame.id == run.id:
+                run.on_frame(frame)
+            case Loaded() if self._load is not None and not self._load.done():
+                self._load.set_result(frame)
+            case Error(id="") if self._load is not None and not self._load.done():
+                self._load.set_exception(from_code(frame.code, frame.message, frame.hint))
+            case Error() if run is not None and frame.id == run.id:
+                run.fail(from_code(frame.code, frame.message, frame.hint))
+            case Beat():
+                pass
+            case _:
+                log.debug("worker %d: a late %s", self.worker.pid, type(frame).__name__)
+
+    def _ended(self) -> None:
+        death = self.worker.death()
+        if self._load is not None and not self._load.done():
+            self._load.set_exception(LoadError(f"{self.model.name}: {death.message}", hint=death.hint))
+        if self._current is not None:
+            self._current.fail(death)
+        self._changed()
+
+
+class _Run:
+    """One generation under way; its chunks are counted so that none can be lost unseen."""
+
+    def __init__(self, generation: str, on_frame: OnFrame) -> None:
+        self.id = generation
+        self.on_frame = on_frame
+        self.end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._next = 0
+
+    def take(self, frame: Chunk | End) -> None:
+        if frame.sequence != self._next:
+            raise ProtocolError(f"chunk {frame.sequence} came where {self._next} was due")
+        if isinstance(frame, Chunk):
+            self._next += 1
+            self.on_frame(frame)
+        elif not self.end.done():
+            self.end.set_result(frame)
+
+    def fail(self, error: Exception) -> None:
+        if not self.end.done():
+            self.end.set_exception(error)
