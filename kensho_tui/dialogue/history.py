@@ -1,27 +1,25 @@
 """What the model is told of a chat: its active path as turns (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from kensho_tui.core.contract import Message
 from kensho_tui.core.frames import Turn
 
 
-def turns_for(path: Iterable[Message], system: str | None) -> tuple[Turn, ...]:
-    """`path` (oldest first) as turns with alternating roles.
+def turns_for(path: Sequence[Message], system: str | None) -> tuple[Turn, ...]:
+    """`path` (oldest first, up to the prompt to answer) as turns with alternating roles.
 
-    An answer that was stopped before its first word leaves two prompts in a row, and many chat templates
-    refuse that: neighbours of one role become one turn. The system prompt comes first, so that the
-    prefix stays the same from turn to turn and the KV cache serves.
+    A prompt whose answer never got to its first word is left out: many chat templates refuse two prompts
+    in a row, and whoever asks again means the new one. The system prompt comes first, so that the prefix
+    stays the same from turn to turn and the KV cache serves.
     """
-    turns = [Turn("system", system)] if system else []
-    for message in path:
-        if not message.content:
-            continue
-        if turns and turns[-1].role == message.role:
-            turns[-1] = Turn(message.role, f"{turns[-1].content}\n\n{message.content}")
-        else:
-            turns.append(Turn(message.role, message.content))
-    return tuple(turns)
+    answered = [
+        message
+        for message, following in zip(path, [*path[1:], None], strict=True)
+        if message.content and (following is None or following.content)
+    ]
+    spoken = tuple(Turn(message.role, message.content) for message in answered)
+    return (Turn("system", system), *spoken) if system else spoken
 
 
 def can_resume(message: Message) -> bool:

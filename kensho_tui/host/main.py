@@ -68,6 +68,7 @@ async def _serve(paths: Paths, ready: int | None, spare: Spawned | None, command
     try:
         with _socket_path(paths.socket) as path:
             server = await asyncio.start_unix_server(host.endpoint.serve, path=path, backlog=64)
+            os.chmod(path, 0o600)  # noqa: PTH101 - a local call on a path of ours
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, host.stop)
