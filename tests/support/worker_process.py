@@ -73,7 +73,9 @@ class WorkerProcess:
         name = f"g{self._generations}"
         if isinstance(turns, str):
             turns = [("user", turns)]
-        frame = Generate(id=name, turns=tuple(Turn(*turn) for turn in turns), sampling=sampling, prefix=prefix)
+        frame = Generate(
+            id=name, turns=tuple(Turn(*turn) for turn in turns), sampling=sampling, prefix=prefix
+        )
         self.send(frame)
         return name
 

@@ -1,0 +1,222 @@
+"""The worker's life: one thread listens to the host, the main thread works with llama.cpp.
+
+A failed or cancelled load leaves the process usable: another `Load` may follow. One model is loaded per
+process; giving its memory back means ending the process, which `Close` and a closed socket do with exit
+code 0. A frame that is not ours ends it with 1, a chat template that cannot be stopped with 3.
+"""
+
+import argparse
+import faulthandler
+import os
+import queue
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import Any, NoReturn
+
+from kensho_tui.core.errors import EngineError, KenshoError, LoadError, ProtocolError
+from kensho_tui.core.frames import AbortWork, Beat, Close, Error, Generate, Load, Loaded, Progress, ToWorker
+from kensho_tui.core.text import one_line
+from kensho_tui.worker import llama
+from kensho_tui.worker.engine import Engine
+from kensho_tui.worker.job import Job
+from kensho_tui.worker.link import Link
+from kensho_tui.worker.log import LlamaLog
+from kensho_tui.worker.model import load_model
+from kensho_tui.worker.reading import ReadAhead
+from kensho_tui.worker.template import TemplateStuckError
+
+BEAT_S = 1.0
+EXIT_PROTOCOL = 1
+EXIT_STUCK = 3
+
+
+def _exit(code: int) -> NoReturn:
+    """End at once: llama.cpp may be computing, and the system takes memory back faster than it would."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Worker:
+    """Frames in, frames out, one job at a time."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._job: Job | None = None
+        self._lib: Any = None
+        self._log: LlamaLog | None = None
+        self._engine: Engine | None = None
+
+    def run(self) -> NoReturn:
+        """Work until the host closes; never returns."""
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        try:
+            while (job := self._jobs.get()) is not None:
+                self._work(job)
+        except ConnectionError:
+            pass  # the host is gone
+        _exit(0)
+
+    # --- the listening thread -----------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._beat_until_readable()
+                frame = self._link.receive()
+                if frame is None:
+                    _exit(0)
+                self._take(frame)
+        except ProtocolError as error:
+            sys.stderr.write(f"worker: {error.message}\n")
+            self._link.try_send(Error(id="", code=error.code, message=error.message))
+            _exit(EXIT_PROTOCOL)
+        except OSError:
+            _exit(0)
+        except BaseException:
+            traceback.print_exc()
+            _exit(EXIT_PROTOCOL)
+
+    def _beat_until_readable(self) -> None:
+        # Sleeps without a time limit while nothing is done: an idle worker costs nothing.
+        while not select.select([self._link], [], [], BEAT_S if self._job is not None else None)[0]:
+            if self._job is not None:
+                self._link.try_send(Beat(busy=True))
+
+    def _take(self, frame: ToWorker) -> None:
+        job = self._job
+        if isinstance(frame, Load | Generate):
+            new = Job(frame, time.perf_counter())
+            if job is not None:
+                self._link.send(Error(id=new.id, code="engine", message="the worker is busy"))
+                return
+            self._job = new
+            self._jobs.put(new)
+        elif isinstance(frame, AbortWork):
+            if job is not None and job.id == frame.id:
+                job.aborted = True
+        elif isinstance(frame, Close):
+            if job is not None:
+                job.aborted = True
+            self._jobs.put(None)
+
+    # --- the working thread -------------------------------------------------------------------------
+
+    def _work(self, job: Job) -> None:
+        try:
+            if isinstance(job.frame, Load):
+                answer: Loaded | Any = self._load(job, job.frame)
+            else:
+                answer = self._generate(job, job.frame)
+        except ConnectionError:
+            raise
+        except KenshoError as error:
+            answer = Error(id=job.id, code=error.code, message=error.message, hint=error.hint)
+            if isinstance(error, TemplateStuckError):
+                self._link.send(answer)
+                _exit(EXIT_STUCK)
+        except Exception as error:
+            traceback.print_exc()
+            what = one_line(f"{type(error).__name__}: {error}")
+            answer = Error(id=job.id, code="engine", message=f"an error inside the worker: {what}")
+            if self._engine is not None:
+                self._engine.reset()
+        # Before the frame goes out, because the host may answer it with the next job.
+        self._job = None
+        self._link.send(answer)
+
+    def _generate(self, job: Job, frame: Generate) -> Any:
+        if self._engine is None:
+            raise EngineError("no model is loaded in this worker")
+        return self._engine.generate(job, frame)
+
+    def _load(self, job: Job, frame: Load) -> Loaded:
+        if self._engine is not None:
+            raise LoadError("this worker has a model already", hint="Start another worker")
+
+        def report(phase: Any, done: int, total: int) -> None:
+            self._link.try_send(Progress(id="", phase=phase, done=done, total=total))
+
+        reading = ReadAhead(frame.path, lambda done, total: report("reading", done, total), job.is_aborted)
+        if self._lib is None:
+            self._lib = llama.import_bindings()
+            self._log = LlamaLog(self._lib)
+            self._lib.llama_backend_init()
+        reading.wait()
+        lib, log = self._lib, self._log
+        assert log is not None  # noqa: S101  set beside the library
+        model = load_model(lib, log, frame, _per_mille(report), job.is_aborted)
+        report("warming", 0, 1)
+        engine = Engine(model, self._link)
+        engine.warm_up()
+        self._engine = engine
+        return Loaded(
+            context=model.context,
+            trained_context=model.trained,
+            has_template=engine.has_template,
+            device=llama.device_line(lib, frame.gpu_layers),
+            description=model.description,
+            build=llama.build(lib),
+            load_s=time.perf_counter() - job.arrived,
+        )
+
+
+def _per_mille(report: Any) -> Any:
+    """llama.cpp's progress as frames, at most one per per cent."""
+    sent = -10
+
+    def progress(fraction: float) -> None:
+        nonlocal sent
+        now = int(fraction * 1000)
+        if now - sent >= 10 or (now == 1000 and sent != now):
+            sent = now
+            report("loading", now, 1000)
+
+    return progress
+
+
+def probe() -> dict[str, object]:
+    """What llama.cpp is here: build, devices, whether it can use a GPU. Raises `EngineError`."""
+    lib = llama.import_bindings()
+    log = LlamaLog(lib)
+    lib.llama_backend_init()
+    found = {
+        "build": llama.build(lib),
+        "gpu_offload": bool(lib.llama_supports_gpu_offload()),
+        "devices": [device._asdict() for device in llama.devices(lib)],
+    }
+    del log
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="kensho_tui.worker", description="One model of kensho-tui.")
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--fd", type=int, help="inherited socket on which the host speaks")
+    choice.add_argument("--probe", action="store_true", help="print llama.cpp's build and devices as JSON")
+    arguments = parser.parse_args()
+    faulthandler.enable()
+    if arguments.probe:
+        return _print_probe()
+    # Ctrl+C in the host's terminal reaches its whole process group; the host decides what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sock = socket.socket(fileno=arguments.fd)
+    sock.set_inheritable(False)
+    return Worker(Link(sock)).run()
+
+
+def _print_probe() -> int:
+    import json
+
+    try:
+        document: dict[str, object] = {"ok": True, **probe()}
+    except KenshoError as error:
+        document = {"ok": False, "message": error.message, "hint": error.hint}
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+    _exit(0 if document["ok"] else 1)

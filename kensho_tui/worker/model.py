@@ -1,0 +1,184 @@
+"""A model in memory with its context: loading, the vocabulary, and the KV cache's few operations."""
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import Any
+
+from kensho_tui.core.errors import EngineError, LoadError
+from kensho_tui.core.frames import Load
+from kensho_tui.worker.kept import Token
+from kensho_tui.worker.log import LlamaLog
+from kensho_tui.worker.reading import CANCELLED
+
+BATCH_CPU = 256
+BATCH_GPU = 512
+_TOO_LARGE = "Use a smaller context, put fewer layers on the GPU, or choose a smaller model"
+
+
+class Model:
+    """llama.cpp's model and context. One thread owns it; it is freed by the end of the process.
+
+    ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes.
+    """
+
+    def __init__(self, lib: Any, model: Any, ctx: Any, context: int, batch: int) -> None:
+        self.lib = lib
+        self.ctx = ctx
+        self._model = model
+        self.batch = batch
+        self.context = min(context, int(lib.llama_n_ctx(ctx)))
+        self.trained = int(lib.llama_model_n_ctx_train(model)) or self.context
+        self.memory = lib.llama_get_memory(ctx)
+        self.n_swa = int(lib.llama_model_n_swa(model))
+        self.architecture = self._meta(b"general.architecture")
+        self.vocab = lib.llama_model_get_vocab(model)
+        self.tokens: dict[int, Token] = {}
+        bos = int(lib.llama_vocab_bos(self.vocab))
+        self.bos_text = self._text(bos)
+        self.eos_text = self._text(int(lib.llama_vocab_eos(self.vocab)))
+        self.adds_bos = bos >= 0 and bool(lib.llama_vocab_get_add_bos(self.vocab))
+        self.warm_token = bos if bos >= 0 else 0
+
+    def _meta(self, key: bytes) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        size = self.lib.llama_model_meta_val_str(self._model, key, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if size > 0 else ""
+
+    @property
+    def description(self) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        self.lib.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def template(self) -> str | None:
+        """The Jinja source of the chat template; None for a base model."""
+        source = self.lib.llama_model_chat_template(self._model, None)
+        return source.decode("utf-8", "replace") if source else None
+
+    # --- vocabulary ---------------------------------------------------------------------------------
+
+    def tokenize(self, text: bytes) -> list[int]:
+        """Token ids of `text`, special tokens recognised, nothing added. Raises `EngineError`."""
+        room = len(text) + 16
+        buffer = (self.lib.llama_token * room)()
+        count = self.lib.llama_tokenize(self.vocab, text, len(text), buffer, room, False, True)
+        if count < 0:
+            raise EngineError("the prompt could not be split into tokens")
+        ids: list[int] = buffer[:count]
+        return ids
+
+    def look(self, token: int) -> Token:
+        """What `token` stands for; remembered."""
+        known = self.tokens.get(token)
+        if known is None:
+            lib, vocab = self.lib, self.vocab
+            attributes = int(lib.llama_vocab_get_attr(vocab, token))
+            known = Token(
+                shown=self._piece(token, special=False),
+                written=self._piece(token, special=True),
+                ends=bool(lib.llama_vocab_is_eog(vocab, token)),
+                control=bool(attributes & lib.LLAMA_TOKEN_ATTR_CONTROL),
+                special=bool(attributes & (lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED)),
+            )
+            self.tokens[token] = known
+        return known
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        size = self.lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = self.lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special)
+        return buffer.raw[: max(size, 0)]
+
+    def _text(self, token: int) -> str:
+        return self.look(token).written.decode("utf-8", "replace") if token >= 0 else ""
+
+    # --- KV cache -----------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Forget everything evaluated."""
+        self.lib.llama_memory_clear(self.memory, False)
+
+    def forget_from(self, position: int) -> bool:
+        """Drop positions from `position` on; False when this kind of memory cannot do that."""
+        return bool(self.lib.llama_memory_seq_rm(self.memory, 0, position, -1))
+
+    def positions(self) -> tuple[int, int]:
+        """First and last position held; -1 where there is none."""
+        lib, memory = self.lib, self.memory
+        return int(lib.llama_memory_seq_pos_min(memory, 0)), int(lib.llama_memory_seq_pos_max(memory, 0))
+
+
+def load_model(
+    lib: Any, log: LlamaLog, load: Load, progress: Callable[[float], None], cancelled: Callable[[], bool]
+) -> Model:
+    """Load the file and make a context for it, not warm yet. ``progress`` gets 0 … 1.
+
+    Raises `LoadError` with llama.cpp's own reason; the process may try another file afterwards.
+    """
+    log.clear()
+    pointer = _load_file(lib, load, progress, cancelled)
+    if not pointer:
+        if cancelled():
+            raise LoadError(CANCELLED)
+        raise LoadError(
+            f"{load.path} could not be loaded: {log.reason() or 'llama.cpp gave no reason'}",
+            hint="The file may be damaged or made for a newer llama.cpp: download it again",
+        )
+    ctx = None
+    try:
+        _require_chat_model(lib, pointer)
+        trained = int(lib.llama_model_n_ctx_train(pointer)) or load.context
+        context = min(load.context if load.context > 0 else trained, trained)
+        gpu = load.gpu_layers != 0 and bool(lib.llama_supports_gpu_offload())
+        batch = BATCH_GPU if gpu else BATCH_CPU
+        ctx = _new_context(lib, pointer, load, context, batch)
+        if not ctx:
+            reason = log.reason() or "out of memory"
+            raise LoadError(f"no context of {context:,} tokens could be made: {reason}", hint=_TOO_LARGE)
+        if not lib.llama_get_memory(ctx):
+            raise LoadError("this model keeps no context, so it cannot chat", hint="Choose a chat model")
+        return Model(lib, pointer, ctx, context, batch)
+    except LoadError:
+        if ctx:
+            lib.llama_free(ctx)
+        lib.llama_model_free(pointer)
+        raise
+
+
+def _load_file(lib: Any, load: Load, progress: Callable[[float], None], cancelled: Callable[[], bool]) -> Any:
+    def on_progress(fraction: float, _data: object) -> bool:
+        progress(fraction)
+        return not cancelled()
+
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = load.gpu_layers if lib.llama_supports_gpu_offload() else 0
+    params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
+    params.progress_callback = lib.llama_progress_callback(on_progress)
+    return lib.llama_model_load_from_file(os.fsencode(load.path), params)
+
+
+def _require_chat_model(lib: Any, model: Any) -> None:
+    if lib.llama_model_has_encoder(model) or not lib.llama_model_has_decoder(model):
+        raise LoadError("this model does not write text token by token", hint="Choose a chat model")
+    if lib.llama_vocab_type(lib.llama_model_get_vocab(model)) == lib.LLAMA_VOCAB_TYPE_NONE:
+        raise LoadError("this model file has no vocabulary", hint="Choose another file of this model")
+
+
+def _new_context(lib: Any, model: Any, load: Load, context: int, batch: int) -> Any:
+    params = lib.llama_context_default_params()
+    params.n_ctx = context
+    params.n_batch = params.n_ubatch = batch
+    params.n_seq_max = 1
+    # One row of logits and not one per token of a batch: 0.5 GB less with a vocabulary of 262,000. To ask for
+    # more rows than declared would abort the process.
+    params.n_outputs_max = params.n_outputs_max_per_seq = 1
+    params.n_threads = max(load.threads, 1)
+    params.n_threads_batch = max(load.threads_batch, 1)
+    params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.swa_full = False
+    params.no_perf = False
+    return lib.llama_init_from_model(model, params)

