@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from kensho_tui.core.errors import DiskFullError, StorageError
-from kensho_tui.storage.files import family
+from kensho_tui.storage.files import family, size_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_PAGE = 4096
+_GROWTH = 32 * 1024  # the largest step in which one of SQLite's files grows (-shm)
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -60,13 +60,14 @@ def _cannot_grow(path: Path) -> bool:
     """Whether a file next to `path` can no longer grow past the database's size.
 
     SQLite reports ENOSPC as "full", but a quota (EDQUOT) and a file size limit (EFBIG) as a plain "disk
-    I/O error" without the cause. Writing one page tells them from a failing disk.
+    I/O error" without the cause. Writing as much as a file grows by at once tells them from a
+    failing disk.
     """
-    sizes = [part.stat().st_size for part in family(path) if part.exists()]
     try:
+        largest = max(size_of(part) for part in family(path))
         with tempfile.TemporaryFile(dir=path.parent) as probe:
-            os.pwrite(probe.fileno(), bytes(_PAGE), max(sizes, default=0))
+            written = os.pwrite(probe.fileno(), bytes(_GROWTH), largest)
             os.fsync(probe.fileno())
     except OSError as error:
         return error.errno in _NO_SPACE
-    return False
+    return written < _GROWTH
