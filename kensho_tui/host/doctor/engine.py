@@ -75,11 +75,12 @@ class Engine:
                 f"llama.cpp did not start within {PROBE_S:.0f} s",
                 hint="Often a GPU driver hangs: try it alone",
             ) from None
-        tail = errors.decode("utf-8", "replace").splitlines()
-        if process.returncode:
-            reason, hint = explain_exit(process.returncode, tail)
+        if not said:
+            reason, hint = explain_exit(process.returncode, errors.decode("utf-8", "replace").splitlines())
             raise EngineError(f"the worker cannot start: {reason}", hint=hint)
         found: dict[str, Any] = json.loads(said)
+        if not found["ok"]:
+            raise EngineError(found["message"], hint=found["hint"])
         return found
 
     def ask(self, model: ModelInfo) -> Answer:

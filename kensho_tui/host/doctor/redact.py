@@ -35,7 +35,7 @@ class Redactor:
 
     @classmethod
     def here(cls, environ: Mapping[str, str] = os.environ) -> "Redactor":
-        """For this user on this machine. Values of variables with secret names are removed wherever they stand."""
+        """For this user on this machine. Values of secret variables are removed wherever they stand."""
         user = pwd.getpwuid(os.getuid())
         node = platform.node()
         return cls(

@@ -9,7 +9,6 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 DEADLINE_S = 0.3
 # A terminal that began to answer is far away, not mute.
@@ -103,9 +102,6 @@ def _listen(fd: int, deadline_s: float) -> Replies:
         if understood(data).answered:
             end = began + max(deadline_s, PATIENCE_S)
     return understood(data, last - began)
-
-
-ClipboardPath = Literal["direct", "tmux", "tmux off", "screen", "none"]
 
 
 def size(fd: int) -> tuple[int, int]:
