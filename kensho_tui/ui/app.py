@@ -1,0 +1,173 @@
+"""The app: themes, keys, commands, and the one screen there is. It owns no data."""
+
+import os
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from textual.app import App
+from textual.binding import Binding, BindingsMap
+from textual.command import Provider
+from textual.worker import Worker, WorkerState
+
+from kensho_tui.config.paths import Paths
+from kensho_tui.config.settings import Settings
+from kensho_tui.core.errors import KenshoError
+from kensho_tui.ui import themes
+from kensho_tui.ui.chat_screen import ChatScreen
+from kensho_tui.ui.commands import registry
+from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.session import Host, Session
+
+
+def _commands() -> type[Provider]:
+    from kensho_tui.ui.palette import CommandProvider
+
+    return CommandProvider
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class KenshoApp(App[None]):
+    """A view of what the host holds. `host` is the façade (or a stand-in); `now` the clock of dates."""
+
+    CSS_PATH = "kensho.tcss"
+    TITLE = "kensho"
+    ENABLE_COMMAND_PALETTE = False
+    COMMANDS = {_commands}  # noqa: RUF012 - Textual declares it so
+
+    def __init__(
+        self,
+        host: Host,
+        paths: Paths,
+        settings: Settings,
+        problems: tuple[str, ...] = (),
+        *,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        super().__init__()
+        self.paths = paths
+        self.settings = settings
+        self.now = now
+        self._keys, key_problems = registry.keymap(settings.keys)
+        self.problems = (*problems, *key_problems, *self._take_theme(settings.theme))
+        if os.environ.get("SSH_CONNECTION"):
+            self.animation_level = "none"
+        self._bindings = BindingsMap.merge([self._bindings, self._make_bindings(everywhere=True)])
+        self.chat_screen = ChatScreen(self)
+        self.session = Session(host, self.chat_screen)
+        self.answer_goes_on = False
+
+    # --- start and end --------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> ChatScreen:
+        return self.chat_screen
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        self.run_worker(self.session.run(), group="session", exit_on_error=False)
+
+    def leave(self) -> None:
+        """End the app; the host goes on with what it does."""
+        self.answer_goes_on = self.session.running() is not None
+        self.exit()
+
+    async def on_unmount(self) -> None:
+        await self.session.host.close()
+
+    def _take_theme(self, name: str) -> list[str]:
+        for theme in themes.own_themes():
+            self.register_theme(theme)
+        known = name in self.available_themes
+        self.theme = name if known else themes.DEFAULT
+        return [] if known else [f"theme: there is no {name!r}; {themes.DEFAULT} is used"]
+
+    # --- keys and commands ----------------------------------------------------------------------------
+
+    def keys_of(self, name: str) -> str:
+        """The keys of a command, with the settings' own applied."""
+        return self._keys.get(name, "")
+
+    def key_label(self, name: str) -> str:
+        """The command's first key as people write it, else its slash name."""
+        return registry.key_label(self.keys_of(name)) or f"/{name}"
+
+    def screen_bindings(self) -> BindingsMap:
+        return self._make_bindings(everywhere=False)
+
+    def _make_bindings(self, *, everywhere: bool) -> BindingsMap:
+        bindings = [
+            Binding(
+                self._keys[command.name],
+                f"app.command('{command.name}')",
+                command.title,
+                id=command.name,
+                show=False,
+                priority=command.priority,
+            )
+            for command in registry.COMMANDS
+            if command.everywhere == everywhere and self._keys[command.name]
+        ]
+        return BindingsMap(bindings)
+
+    def action_command(self, name: str) -> None:
+        self.run_command(registry.BY_NAME[name])
+
+    def run_command(self, command: Command, argument: str = "") -> None:
+        """Run it beside the app's own work; one of a kind at a time."""
+        self.run_quietly(command.run(self, argument), f"command-{command.name}")
+
+    def run_quietly(self, work: Coroutine[Any, Any, None], group: str, *, exclusive: bool = True) -> None:
+        """Run `work`; a `KenshoError` is shown, anything else is logged and said. Never a traceback."""
+        self.run_worker(self._guarded(work), group=group, exclusive=exclusive, exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except KenshoError as error:
+            self.chat_screen.show_error(error)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A worker that ended in a way nobody expected is logged and said."""
+        error = event.worker.error
+        if event.state is not WorkerState.ERROR or error is None:
+            return
+        from kensho_tui.ui.log import note
+
+        note(self.paths.logs, f"the app's part {event.worker.group!r} failed", error)
+        self.chat_screen.show_error(
+            KenshoError(
+                f"the app made a mistake ({type(error).__name__})", hint=f"See {self.paths.logs / 'app.log'}"
+            )
+        )
+
+    def action_command_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="Find a command"))
+
+    async def pick_theme(self) -> None:
+        """Let a person choose; the theme lasts until the app ends."""
+        from kensho_tui.ui.choices import theme_choices
+        from kensho_tui.ui.picker import Picker
+
+        picker = Picker("Themes", theme_choices(self.available_themes, self.theme), chosen=self.theme)
+        chosen = await self.push_screen_wait(picker)
+        if chosen is not None:
+            self.theme = chosen
+
+
+def run(paths: Paths, settings: Settings, problems: tuple[str, ...] = ()) -> int:
+    """Run the app until it is left. Returns the exit code of the command line."""
+    from kensho_tui.client.facade import Kensho
+
+    app = KenshoApp(Kensho(paths, front_end=True), paths, settings, problems)
+    app.run()
+    if app.answer_goes_on:
+        print("The answer goes on without the app; it is there when you come back.")  # noqa: T201
+    return app.return_code or 0

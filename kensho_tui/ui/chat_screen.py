@@ -1,0 +1,257 @@
+"""The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Static, TextArea
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import KenshoError, UsageError
+from kensho_tui.core.text import one_line, printable
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
+from kensho_tui.ui.lines import SplitLine, quiet
+from kensho_tui.ui.prompt import Prompt
+from kensho_tui.ui.session import Session, resumable
+from kensho_tui.ui.status_bar import StatusBar, numbers
+from kensho_tui.ui.textual_fixes import SteadySelection
+from kensho_tui.ui.transcript import Transcript
+from kensho_tui.ui.welcome import Welcome, welcome
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+SECOND_PRESS_S = 2.0
+
+
+class ChatScreen(SteadySelection):
+    """Shows one chat. It is the session's `View`."""
+
+    AUTO_FOCUS = "#prompt"
+
+    def __init__(self, app: "KenshoApp") -> None:
+        super().__init__(id="chat")
+        self._kensho = app
+        self._bindings = app.screen_bindings()
+        self.prompt = Prompt(self._history, complete)
+        self.transcript = Transcript(now=app.now, continue_key=lambda: app.key_label("continue"))
+        self._title = SplitLine(id="header")
+        self._hint = SplitLine(id="hint")
+        self._status = StatusBar(id="status")
+        self._ticking: Timer | None = None
+        self._sending = ""
+        self._problem: tuple[str, str] | None = None
+        self._asked_to_leave = float("-inf")
+
+    @property
+    def session(self) -> Session:
+        return self._kensho.session
+
+    @property
+    def resumable(self) -> c.Message | None:
+        return resumable(self.session.chat.messages) if self.session.chat is not None else None
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        yield self.transcript
+        with Horizontal(id="ask"):
+            yield Static("›", id="mark")
+            yield self.prompt
+        yield self._hint
+        yield self._status
+
+    def on_mount(self) -> None:
+        self._ticking = self.set_interval(0.5, self._tick, pause=True)
+        self._show_frame()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show_state)
+
+    # --- what the session tells -----------------------------------------------------------------------
+
+    async def show_chat(self, chat: c.Chat | None) -> None:
+        await self.transcript.show(chat, self.session.live.keys(), self._welcome)
+        if chat is not None and resumable(chat.messages) is None and self.session.live:
+            self._problem = None
+        self._show_frame()
+
+    async def show_piece(self, message_id: str, piece: c.Piece) -> None:
+        await self.transcript.grow(message_id, piece, self._elapsed(message_id))
+        self._show_frame()
+
+    def show_state(self) -> None:
+        if self.is_mounted:
+            for empty in self.query(Welcome):
+                empty.renew()
+            self._show_frame()
+
+    def show_error(self, error: KenshoError) -> None:
+        self._problem = (one_line(error.message, 400), one_line(error.hint, 400))
+        self._show_frame()
+
+    def _welcome(self) -> Welcome:
+        app = self._kensho
+        return Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
+
+    def _elapsed(self, message_id: str) -> float:
+        live = self.session.live.get(message_id)
+        return self.session.clock() - live.since if live is not None else 0.0
+
+    def _tick(self) -> None:
+        self.transcript.tick(self._elapsed)
+        self._show_frame()
+
+    # --- the frame ------------------------------------------------------------------------------------
+
+    def _show_frame(self) -> None:
+        """Header, hints and status; the clock runs only while something streams."""
+        if self._ticking is not None:
+            if self.session.live:
+                self._ticking.resume()
+            else:
+                self._ticking.pause()
+        chat = self.session.chat
+        title = one_line(chat.title, 120) if chat is not None else "new chat"
+        self._title.show(Content.assemble((" kensho", "bold"), ("  ▸ Chat", "$primary")), quiet(f"{title} "))
+        self._hint.show(self._hints(), self._tokens())
+        self._status.update(self.session, self._kensho.problems)
+
+    def _tokens(self) -> Content:
+        worker = self.session.worker
+        used = numbers(self.session).used
+        if not used:
+            return Content()
+        of = f" of {fmt.thousands(worker.context)}" if worker is not None and worker.context else ""
+        return quiet(f"{fmt.thousands(used)}{of} tokens")
+
+    def _hints(self) -> Content:
+        """The keys that matter now, or what just went wrong."""
+        if self._problem is not None:
+            message, hint = self._problem
+            return Content.assemble((f"✗ {message}", "$error"), quiet(f" · {hint}" if hint else ""))
+        if self._sending:
+            waits = "sending" if self.session.link == "connected" else "it is sent when the host is there"
+            return quiet(f"◌ {waits} · the text is kept until then")
+        commands = matching(self.prompt.text)
+        if commands:
+            named = [
+                Content.assemble((f"/{command.name}", "bold"), quiet(f" {command.title}"))
+                for command in commands[:6]
+            ]
+            return Content("   ").join(named)
+        keys = [("Enter", "send"), ("^J", "newline"), ("/", "commands")]
+        label = self._kensho.key_label
+        if self.session.running() is not None:
+            keys = [(label("stop"), "stop"), ("Enter", "queue a prompt"), (label("end"), "end")]
+        elif self.resumable is not None:
+            keys.insert(0, (label("continue"), "continue"))
+        elif self.session.last_answer() is not None:
+            keys.append((label("copy"), "copy"))
+        keys.append((label("help"), "help"))
+        return quiet(" · ").join([Content.assemble((key, "bold"), quiet(f" {does}")) for key, does in keys])
+
+    # --- the prompt -----------------------------------------------------------------------------------
+
+    async def _history(self) -> list[str]:
+        return [printable(text) for text in await self.session.prompts()]
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        self._problem = None
+        if (
+            event.text_area.text
+            and not event.text_area.text.startswith("/")
+            and self._kensho.settings.preload
+        ):
+            self._kensho.run_quietly(self.session.prepare(), "prepare")
+        self._show_frame()
+
+    def on_prompt_sent(self, event: Prompt.Sent) -> None:
+        slash = parse_slash(event.text)
+        if slash is None:
+            self._kensho.run_quietly(self._send(event.text), "send", exclusive=False)
+        elif slash.command is None:
+            hint = "F1 lists the commands; two slashes send the text as it is"
+            self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
+        else:
+            self.prompt.sent(self.prompt.text)
+            self._kensho.run_command(slash.command, slash.argument)
+
+    async def _send(self, text: str) -> None:
+        """Send `text`; it leaves the prompt when the host has it, and not before."""
+        if self._sending:
+            return
+        self._sending = text
+        self._problem = None
+        self.transcript.follow()
+        self._show_frame()
+        try:
+            await self.session.submit(unescape(text.strip("\n")))
+            self.prompt.sent(text)
+        finally:
+            self._sending = ""
+            self._show_frame()
+
+    def on_prompt_scroll(self, event: Prompt.Scroll) -> None:
+        if event.pages == 0:
+            self.transcript.follow()
+        elif event.pages < 0:
+            self.transcript.scroll_page_up(animate=False)
+        else:
+            self.transcript.scroll_page_down(animate=False)
+
+    def on_prompt_leave(self) -> None:
+        self.transcript.focus()
+
+    # --- what commands ask for ------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        if not await self.session.stop():
+            self._problem = None
+            self.prompt.focus()
+            self._show_frame()
+
+    async def interrupt(self) -> None:
+        selected = self.prompt.selected_text or self.get_selected_text()
+        if selected:
+            self._copy(selected)
+        elif not await self.session.stop():
+            now = self.session.clock()
+            if now - self._asked_to_leave < SECOND_PRESS_S:
+                self._kensho.leave()
+            self._asked_to_leave = now
+            self.notify("^C again leaves, and so does ^Q", timeout=SECOND_PRESS_S)
+
+    async def resume(self) -> None:
+        self.transcript.follow()
+        if not await self.session.resume():
+            raise UsageError("there is no answer that could go on", hint="Only one that was cut can")
+
+    async def copy_last(self) -> None:
+        answer = self.session.last_answer()
+        if answer is None:
+            raise UsageError("there is no answer to copy yet")
+        self._copy(printable(answer.content))
+
+    def _copy(self, text: str) -> None:
+        from kensho_tui.ui import clipboard
+
+        copied, cut = clipboard.fitting(text)
+        self._kensho.copy_to_clipboard(copied)
+        chat_id = self.session.chat_id or ""
+        self.notify(
+            clipboard.notice(copied, cut, chat_id), markup=False, severity="warning" if cut else "information"
+        )
+
+    async def pick_chat(self, query: str = "") -> None:
+        from kensho_tui.ui.choices import chat_choices
+        from kensho_tui.ui.picker import Picker
+
+        await self.session.connected()
+        choices = chat_choices(await self.session.host.chats(), self._kensho.now())
+        picker = Picker("Chats", choices, query=query, chosen=self.session.chat_id or "")
+        chosen = await self._kensho.push_screen_wait(picker)
+        if chosen is not None and chosen != self.session.chat_id:
+            await self.session.open_chat(chosen)

@@ -1,0 +1,91 @@
+"""Commands of the chat screen."""
+
+from typing import TYPE_CHECKING
+
+from kensho_tui.ui.commands.base import Command
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+
+class Stop(Command):
+    name = "stop"
+    title = "Stop the answer"
+    help = "Ends the answer under way; its text so far is kept and can be continued."
+    keys = "escape"
+
+    def enabled(self, app: "KenshoApp") -> bool:
+        return app.session.running() is not None
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.chat_screen.stop()
+
+
+class Interrupt(Command):
+    name = "interrupt"
+    title = "Copy the selection, else stop"
+    help = "Copies selected text; without any it stops the answer; pressed twice with none it leaves."
+    keys = "ctrl+c"
+    priority = True
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.chat_screen.interrupt()
+
+
+class Continue(Command):
+    name = "continue"
+    title = "Continue the answer"
+    help = "Goes on with an answer that was stopped, failed, interrupted or cut at a limit."
+    keys = "ctrl+g"
+    aliases = ("resume",)
+
+    def enabled(self, app: "KenshoApp") -> bool:
+        return app.chat_screen.resumable is not None
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.chat_screen.resume()
+
+
+class NewChat(Command):
+    name = "new"
+    title = "New chat"
+    help = "Starts an empty chat; the one before is kept, and what streams there goes on."
+    keys = "ctrl+n"
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.session.open_chat(None)
+        app.chat_screen.prompt.focus()
+
+
+class Chats(Command):
+    name = "chats"
+    title = "Open a chat"
+    help = "Picks one of the saved chats by its title, newest first."
+    keys = "ctrl+r"
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.chat_screen.pick_chat(argument)
+
+
+class Copy(Command):
+    name = "copy"
+    title = "Copy the last answer"
+    help = "Puts the last answer on the clipboard through the terminal (OSC 52), over SSH as well."
+    keys = "ctrl+y"
+    priority = True
+
+    def enabled(self, app: "KenshoApp") -> bool:
+        return app.session.last_answer() is not None
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.chat_screen.copy_last()
+
+
+class Follow(Command):
+    name = "end"
+    title = "Go to the end"
+    help = "Shows the newest text and follows it. The key End does so from the end of the prompt's text."
+    keys = "f9"
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        app.chat_screen.transcript.follow()

@@ -1,0 +1,170 @@
+"""How things are said on screen: pure functions from values to short texts."""
+
+import re
+from datetime import UTC, datetime
+
+from kensho_tui.core.contract import Message, Phase, Timings
+from kensho_tui.core.text import printable
+
+GIB = 1024**3
+# What is shown of one message at most; more is shortened, never lost.
+MAX_TEXT = 64 * 1024
+MAX_LINE = 4096
+SHORT_HEAD = 12_000
+SHORT_TAIL = 4_000
+SHORT_LINE = 400
+
+_UNFINISHED = re.compile(
+    r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}|[ -/]*)|\x9b[0-?]*[ -/]*|\r)\Z"
+)
+
+
+class Cleaner:
+    """`printable` for text that comes in pieces: a sequence cut by a piece's end is still dropped whole."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        text = self._held + text
+        self._held = ""
+        start = max(text.rfind("\x1b"), text.rfind("\x9b"), len(text) - 1 if text.endswith("\r") else -1)
+        if start >= 0 and _UNFINISHED.match(text, start):
+            text, self._held = text[:start], text[start:]
+        return printable(text)
+
+    def flush(self) -> str:
+        held, self._held = self._held, ""
+        return printable(held)
+
+
+def bar(fraction: float, width: int) -> str:
+    """A bar of `width` cells: ``▓▓░░░``."""
+    full = round(min(max(fraction, 0.0), 1.0) * width)
+    return "▓" * full + "░" * (width - full)
+
+
+def percent(fraction: float) -> str:
+    return f"{round(min(max(fraction, 0.0), 1.0) * 100)} %"
+
+
+def gigabytes(used: int, total: int) -> str:
+    """``1.1/24 G``: one decimal where it matters."""
+    return f"{_gib(used)}/{_gib(total)} G"
+
+
+def _gib(size: int) -> str:
+    value = size / GIB
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def speed(tokens_per_second: float) -> str:
+    """``148 tok/s``, one decimal below ten."""
+    digits = 1 if tokens_per_second < 10 else 0
+    return f"{tokens_per_second:.{digits}f} tok/s"
+
+
+def seconds(value: float) -> str:
+    """``34 ms``, ``2.3 s``, ``75 s``."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+def thousands(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def parse_date(iso: str) -> datetime | None:
+    """A date of the contract in local time; None for what is no date."""
+    try:
+        found = datetime.fromisoformat(iso)
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone()
+
+
+def clock(iso: str, now: datetime) -> str:
+    """``09:14`` today, ``21 Nov 09:14`` on other days."""
+    when = parse_date(iso)
+    if when is None:
+        return ""
+    time = when.strftime("%H:%M")
+    return time if when.date() == now.astimezone().date() else f"{when.day} {when.strftime('%b')} {time}"
+
+
+def ago(iso: str, now: datetime) -> str:
+    """``just now``, ``5 min ago``, ``3 h ago``, ``yesterday``, then the date."""
+    when = parse_date(iso)
+    if when is None:
+        return ""
+    past = (now - when).total_seconds()
+    days = (now.astimezone().date() - when.date()).days
+    if past < 60:
+        return "just now"
+    if past < 3600:
+        return f"{past / 60:.0f} min ago"
+    if days < 1:
+        return f"{past / 3600:.0f} h ago"
+    if days == 1:
+        return "yesterday"
+    year = f" {when.year}" if when.year != now.astimezone().year else ""
+    return f"{when.day} {when.strftime('%b')}{year}"
+
+
+_PHASES = {
+    "queued": "waiting for its turn",
+    "starting": "starting the engine",
+    "reading": "reading the model file",
+    "loading": "loading the model",
+    "warming": "warming up",
+    "prefill": "reading the prompt",
+    "decode": "answering",
+    "stalled": "no sign from the model",
+}
+
+
+def phase_text(phase: Phase, elapsed: float) -> str:
+    """What is awaited, how far it is, and how long it has taken once that is more than a second."""
+    words = [_PHASES[phase.name]]
+    if phase.fraction is not None and phase.name != "decode":
+        words.append(f"{bar(phase.fraction, 10)} {percent(phase.fraction)}")
+    if elapsed >= 1:
+        words.append(f"{elapsed:.0f} s")
+    return " · ".join(words)
+
+
+def meta(message: Message, now: datetime) -> str:
+    """The quiet right-hand side of a message's first line."""
+    timings: Timings | None = message.timings
+    parts = []
+    if timings is not None and timings.decode_tok_s > 0:
+        parts.append(speed(timings.decode_tok_s))
+    parts.append(clock(message.created, now))
+    return "   ".join(part for part in parts if part)
+
+
+def too_long(text: str) -> bool:
+    """Whether drawing `text` in full could hold up the app."""
+    return len(text) > MAX_TEXT or any(len(line) > MAX_LINE for line in text.splitlines())
+
+
+def shorten(text: str) -> str:
+    """`text` cut in the middle of lines and of the whole, each cut said. For what is `too_long`."""
+    if len(text) > MAX_TEXT:
+        left = len(text) - SHORT_HEAD - SHORT_TAIL
+        head, tail = text[:SHORT_HEAD], text[-SHORT_TAIL:]
+        return (
+            f"{_cut_lines(head)}\n\n… {thousands(left)} characters are not shown here …\n\n{_cut_lines(tail)}"
+        )
+    return _cut_lines(text)
+
+
+def _cut_lines(text: str) -> str:
+    return "\n".join(_cut_line(line) for line in text.split("\n"))
+
+
+def _cut_line(line: str) -> str:
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[:SHORT_LINE]} … (a line of {thousands(len(line))} characters)"

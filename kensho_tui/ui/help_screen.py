@@ -1,0 +1,56 @@
+"""F1: every command with its key, its slash name and what it does."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from kensho_tui.ui.commands.registry import COMMANDS, key_label, split_keys
+from kensho_tui.ui.lines import SplitLine, quiet
+
+PROMPT_KEYS = (
+    ("Enter", "sends; with a \\ before it, a new line"),
+    ("^J", "a new line; Shift+Enter and Alt+Enter too, where the terminal sends them"),
+    ("↑ ↓", "prompts sent before, from the first and last line"),
+    ("Tab", "completes a /command; in an empty prompt it goes to the transcript"),
+    ("PgUp PgDn", "scroll the transcript; End from the end of the text follows again"),
+    ("//", "at the start: a prompt that begins with a slash"),
+)
+
+
+def help_text(keys_of: Callable[[str], str]) -> Content:
+    """Everything that can be done, from the registry alone."""
+    lines = [Content.styled("Commands", "$primary bold"), Content()]
+    for command in COMMANDS:
+        keys = " ".join(key_label(key) for key in split_keys(keys_of(command.name)))
+        slash = f"/{command.name} {command.argument}".strip()
+        lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
+        lines.append(quiet(f"{'':23}{command.help}"))
+    lines += [Content(), Content.styled("In the prompt", "$primary bold"), Content()]
+    lines += [Content.assemble((f"{key:<12}", "bold"), quiet(does)) for key, does in PROMPT_KEYS]
+    return Content("\n").join(lines)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Scrolls with the usual keys; Esc, F1, q and ? close it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,question_mark", "dismiss", show=False)]
+    AUTO_FOCUS = "#help-text"
+
+    def __init__(self, keys_of: Callable[[str], str], notices: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._keys_of = keys_of
+        self._notices = notices
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="tall"):
+            yield SplitLine(Content.styled("Help", "bold"), quiet("Esc closes"), id="dialog-title")
+            with VerticalScroll(id="help-text"):
+                for notice in self._notices:
+                    yield Static(f"! {notice}", markup=False, classes="notice")
+                yield Static(help_text(self._keys_of))

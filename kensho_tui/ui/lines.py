@@ -1,0 +1,59 @@
+"""One-row widgets: what matters at the left, something quiet at the right."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.widget import Widget
+
+QUIET = "$foreground 55%"
+GAP = 2
+
+
+def quiet(text: str) -> Content:
+    return Content.styled(text, QUIET)
+
+
+def fitting(parts: Sequence[tuple[int, Content]], width: int, gap: int) -> list[Content]:
+    """The parts that fit into `width` cells in their order; the highest numbers are dropped first."""
+    kept = [part for part in parts if part[1]]
+    while len(kept) > 1 and sum(p.cell_length for _, p in kept) + gap * (len(kept) - 1) > width:
+        kept.remove(max(kept, key=lambda part: part[0]))
+    return [content for _, content in kept]
+
+
+class SplitLine(Widget):
+    """A row with a left and a right end. When both do not fit, the left one is cut with an ellipsis."""
+
+    DEFAULT_CSS = """
+    SplitLine { height: 1; width: 1fr; }
+    """
+
+    def __init__(
+        self,
+        left: Content | str = "",
+        right: Content | str = "",
+        *,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.left = _content(left)
+        self.right = _content(right)
+
+    def show(self, left: Content | str, right: Content | str = "") -> None:
+        """Set both ends; draws only when something changed."""
+        left, right = _content(left), _content(right)
+        if not (left.is_same(self.left) and right.is_same(self.right)):
+            self.left, self.right = left, right
+            self.refresh()
+
+    def render(self) -> Content:
+        width = self.content_size.width
+        right = self.right.truncate(width, ellipsis=True)
+        room = max(width - right.cell_length - (GAP if right else 0), 0)
+        left = self.left.truncate(room, ellipsis=True)
+        return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)
+
+
+def _content(value: Content | str) -> Content:
+    return Content(value) if isinstance(value, str) else value

@@ -1,0 +1,349 @@
+"""The controller of the open chat. It knows no widgets: it asks the host and tells a `View`."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
+
+HELD_S = 20.0
+WATCH_S = 25.0
+# The transcript is drawn about twelve times a second while text arrives; a drawing that takes long is
+# given a smaller share, so that typing never waits for it.
+TICK_S = 1 / 12
+WAITING_TICK_S = 1 / 30
+DRAWING_SHARE = 3.0
+MAX_BACKOFF_S = 2.0
+
+Link = Literal["connecting", "connected", "reconnecting", "refused"]
+
+
+class Host(Protocol):
+    """What a session asks of the host: `kensho_tui.client.facade.Kensho`, or a stand-in in tests."""
+
+    @property
+    def differs(self) -> tuple[str, ...]: ...
+    @property
+    def host_version(self) -> str: ...
+    async def open(self) -> object: ...
+    async def close(self) -> None: ...
+    async def submit(self, request: c.Submit) -> c.Submitted: ...
+    async def resume(self, message: str) -> c.Submitted: ...
+    async def read(self, stream: str, cursor: int = 0, wait: float = 0.0) -> c.Piece: ...
+    async def abort(self, stream: str) -> None: ...
+    async def chats(self) -> tuple[c.ChatSummary, ...]: ...
+    async def chat(self, chat: str | None = None, *, all_branches: bool = False) -> c.Chat: ...
+    async def prompts(self) -> tuple[str, ...]: ...
+    async def prepare(self, chat: str | None, model: str | None = None) -> None: ...
+    async def models(self) -> tuple[c.ModelInfo, ...]: ...
+    async def watch(self, seen: dict[str, int], wait: float) -> dict[str, c.Fact]: ...
+    async def status(self) -> c.HostStatus: ...
+    async def stop_host(self) -> None: ...
+
+
+class View(Protocol):
+    """What a session tells."""
+
+    async def show_chat(self, chat: c.Chat | None) -> None:
+        """The chat as it is now; None: a new one, nothing said yet."""
+
+    async def show_piece(self, message_id: str, piece: c.Piece) -> None:
+        """News of one stream, drawn when this returns."""
+
+    def show_state(self) -> None:
+        """The host's status, the link to it, the models or the list of chats changed."""
+
+    def show_error(self, error: KenshoError) -> None:
+        """Something asked for did not happen."""
+
+
+@dataclass
+class Live:
+    """A stream being followed: what came last, when following began, and when the first text was seen
+    at how many tokens (monotonic seconds)."""
+
+    stream: str
+    since: float
+    piece: c.Piece | None = None
+    first_at: float | None = None
+    first_tokens: int = 0
+
+    def take(self, piece: c.Piece, now: float) -> None:
+        self.piece = piece
+        if self.first_at is None and piece.state == "streaming":
+            self.first_at, self.first_tokens = now, piece.tokens
+
+
+def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
+    """The answer that `continue` goes on with: the last message, when it is one that was cut."""
+    if not messages or messages[-1].role != "assistant":
+        return None
+    last = messages[-1]
+    cut = last.state == "complete" and last.stop_reason in ("length", "context")
+    return last if cut or last.state in ("stopped", "failed", "interrupted") else None
+
+
+class Session:
+    """One front end's open chat, its streams and the host's facts, kept fresh until `run` is cancelled."""
+
+    def __init__(self, host: Host, view: View, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.host = host
+        self.clock = clock
+        self.link: Link = "connecting"
+        self.chat_id: str | None = None
+        self.chat: c.Chat | None = None
+        self.status: c.HostStatus | None = None
+        self.models: tuple[c.ModelInfo, ...] | None = None
+        self.recent: tuple[c.ChatSummary, ...] = ()
+        self.live: dict[str, Live] = {}
+        self._view = view
+        self._connected = asyncio.Event()
+        self._switched = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+        self._followers: set[asyncio.Task[None]] = set()
+        self._prompts: list[str] | None = None
+        self._prepared: set[str | None] = set()
+        self._gone: set[str] = set()
+        self._entered = False
+
+    # --- the link -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, show the last chat, then follow the facts; when the host goes, get it back."""
+        backoff, said = 0.1, ""
+        try:
+            while True:
+                try:
+                    await self.host.open()
+                    await self._arrive()
+                    backoff, said = 0.1, ""
+                    await self._watch()
+                except HostGoneError:
+                    self._lost("reconnecting")
+                except KenshoError as error:
+                    self._lost("refused")
+                    if error.line() != said:
+                        said = error.line()
+                        self._view.show_error(error)
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, MAX_BACKOFF_S)
+        finally:
+            self._drop_followers()
+
+    def _lost(self, link: Link) -> None:
+        self.link = link
+        self._connected.clear()
+        self._prepared.clear()
+        self._drop_followers()
+        self._view.show_state()
+
+    async def _arrive(self) -> None:
+        self.status = await self.host.status()
+        if not self._entered:
+            try:
+                self.chat_id = (await self.host.chat(None)).id
+            except NotFoundError:
+                pass
+            self._entered = True
+        self.models = await self.host.models()
+        self.recent = await self.host.chats()
+        self.link = "connected"
+        await self.refresh()
+        self._connected.set()
+        self._view.show_state()
+
+    async def _watch(self) -> None:
+        """Facts of the host and of the open chat, from the versions of this host's life on."""
+        seen: dict[str, int] = {}
+        while True:
+            topics = {c.TOPIC_HOST, c.TOPIC_CHATS}
+            if self.chat_id is not None:
+                topics.add(c.chat_topic(self.chat_id))
+            seen = {topic: seen.get(topic, 0) for topic in topics}
+            facts = await self._unless_switched(self.host.watch(seen, WATCH_S))
+            for topic, fact in facts.items():
+                seen[topic] = fact.version
+            await self._apply(facts)
+
+    async def _unless_switched(self, watching: Awaitable[dict[str, c.Fact]]) -> dict[str, c.Fact]:
+        """The facts, or none at once when another chat is opened meanwhile: its topic must be watched."""
+        watch = asyncio.ensure_future(watching)
+        switched = asyncio.ensure_future(self._switched.wait())
+        try:
+            await asyncio.wait({watch, switched}, return_when=asyncio.FIRST_COMPLETED)
+            self._switched.clear()
+            return watch.result() if watch.done() else {}
+        finally:
+            watch.cancel()
+            switched.cancel()
+
+    async def _apply(self, facts: dict[str, c.Fact]) -> None:
+        if c.TOPIC_HOST in facts:
+            self.status = msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus)
+        if c.TOPIC_CHATS in facts:
+            self.recent = await self.host.chats()
+        if self.chat_id is not None and c.chat_topic(self.chat_id) in facts:
+            await self.refresh()
+        self._view.show_state()
+
+    # --- the chat and its streams -------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Show the open chat as the host has it now, and follow the streams it names."""
+        async with self._refreshing:
+            wanted = self.chat_id
+            try:
+                chat = await self.host.chat(wanted) if wanted is not None else None
+            except NotFoundError:
+                chat = None
+            if wanted != self.chat_id:
+                return
+            self.chat = chat
+            self.chat_id = chat.id if chat is not None else None
+            await self._view.show_chat(chat)
+            if chat is not None and wanted == self.chat_id:
+                self._follow_all(chat)
+
+    def _follow_all(self, chat: c.Chat) -> None:
+        for message in chat.messages:
+            live = self.live.get(message.id)
+            known = live is not None and live.stream == message.stream
+            if message.stream is None or known or message.stream in self._gone:
+                continue
+            live = self.live[message.id] = Live(message.stream, self.clock())
+            follower = asyncio.create_task(self._follow(message, live))
+            self._followers.add(follower)
+            follower.add_done_callback(self._followers.discard)
+
+    async def _follow(self, message: c.Message, live: Live) -> None:
+        try:
+            await self._read_all(message, live)
+        except NotFoundError:
+            self._gone.add(live.stream)  # it ended long ago; its text is in the chat
+        except HostGoneError:
+            pass  # `run` makes the link anew
+        except KenshoError as error:
+            self._view.show_error(error)
+        finally:
+            if self.live.get(message.id) is live:
+                del self.live[message.id]
+        try:
+            await self.refresh()
+        except KenshoError:
+            pass  # shown with the next fact
+
+    async def _read_all(self, message: c.Message, live: Live) -> None:
+        cursor = len(message.content)
+        while True:
+            piece = await self.host.read(live.stream, cursor, HELD_S)
+            cursor = piece.cursor
+            started = self.clock()
+            live.take(piece, started)
+            await self._view.show_piece(message.id, piece)
+            if piece.state == "ended":
+                return
+            drawing = self.clock() - started
+            tick = TICK_S if piece.state == "streaming" else WAITING_TICK_S
+            await asyncio.sleep(max(tick, drawing * DRAWING_SHARE))
+
+    def _drop_followers(self) -> None:
+        for follower in self._followers:
+            follower.cancel()
+        self.live.clear()
+
+    async def open_chat(self, chat_id: str | None) -> None:
+        """Show another chat; None: a new one. What streams in the old one goes on in the host."""
+        self._drop_followers()
+        self._entered = True
+        self.chat_id = chat_id
+        self.chat = None
+        self._switched.set()
+        await self.refresh()
+
+    # --- what a person asks for ---------------------------------------------------------------------
+
+    async def connected(self) -> None:
+        """Returns when the host is there."""
+        await self._connected.wait()
+
+    async def submit(self, text: str) -> None:
+        """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
+        await self._connected.wait()
+        before = self.chat_id
+        sent = await self.host.submit(c.Submit(prompt=text, chat=before))
+        if self._prompts is not None:
+            self._prompts = [text, *(old for old in self._prompts if old != text)]
+        if self.chat_id == before:
+            await self._show_own(sent.chat)
+
+    async def resume(self) -> bool:
+        """Go on with the answer that was cut. False: there is none."""
+        last = resumable(self.chat.messages) if self.chat else None
+        if last is None:
+            return False
+        await self._connected.wait()
+        sent = await self.host.resume(last.id)
+        await self._show_own(sent.chat)
+        return True
+
+    async def _show_own(self, chat_id: str) -> None:
+        if self.chat_id != chat_id:
+            self.chat_id = chat_id
+            self._switched.set()
+        await self.refresh()
+
+    def running(self) -> Live | None:
+        """The stream that `stop` would end: the one under way, else the last one queued."""
+        streams = list(self.live.values())
+        for live in streams:
+            if live.piece is not None and live.piece.phase.name != "queued":
+                return live
+        return streams[-1] if streams else None
+
+    async def stop(self) -> bool:
+        """End the answer under way, keeping its text. False: there is none."""
+        live = self.running()
+        if live is None:
+            return False
+        await self.host.abort(live.stream)
+        return True
+
+    async def prompts(self) -> list[str]:
+        """Prompts sent before, newest first; asked for once."""
+        if self._prompts is None:
+            await self._connected.wait()
+            self._prompts = list(await self.host.prompts())
+        return self._prompts
+
+    async def prepare(self) -> None:
+        """Load the chat's model behind the typing, once per chat and link."""
+        await self._connected.wait()
+        if self.chat_id in self._prepared or self.models == ():
+            return
+        self._prepared.add(self.chat_id)
+        await self.host.prepare(self.chat_id)
+
+    # --- what can be said ---------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model that answers next."""
+        if self.chat is not None and self.chat.model is not None:
+            return self.chat.model
+        models = self.models or ()
+        return next((model.name for model in models if model.default), None)
+
+    @property
+    def worker(self) -> c.WorkerInfo | None:
+        """The worker of that model, when there is one."""
+        workers = self.status.workers if self.status is not None else ()
+        return next((worker for worker in workers if worker.model == self.model), None)
+
+    def last_answer(self) -> c.Message | None:
+        messages = self.chat.messages if self.chat is not None else ()
+        return next((m for m in reversed(messages) if m.role == "assistant" and m.content), None)

@@ -1,0 +1,116 @@
+"""The status bar: the model and its state, what it uses, and what should be known."""
+
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
+from kensho_tui.ui.session import Live, Session
+
+SEPARATOR = "  ▪ "
+NOTICE_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the last or the running answer measured; 0 where it is not known."""
+
+    used: int = 0
+    ttft_s: float = 0.0
+    tok_s: float = 0.0
+
+
+def numbers(session: Session) -> Numbers:
+    """Of the running answer once it has tokens, else of the last one that was measured."""
+    for live in session.live.values():
+        if live.piece is not None and live.piece.tokens:
+            return _live_numbers(live, live.piece, session.clock())
+    for message in reversed(session.chat.messages if session.chat is not None else ()):
+        if message.usage is not None and message.usage.completion_tokens:
+            timings = message.timings or c.Timings()
+            used = message.usage.prompt_tokens + message.usage.completion_tokens
+            return Numbers(used, timings.ttft_s, timings.decode_tok_s)
+    return Numbers()
+
+
+def _live_numbers(live: Live, piece: c.Piece, now: float) -> Numbers:
+    tok_s = 0.0
+    if live.first_at is not None and now - live.first_at > 0.5:
+        tok_s = (piece.tokens - live.first_tokens) / (now - live.first_at)
+    return Numbers(piece.prompt_tokens + piece.tokens, 0.0, tok_s)
+
+
+_LINKS = {
+    "connecting": ("◌ connecting", QUIET),
+    "reconnecting": ("◌ reconnecting · what was said is kept", "$warning"),
+    "refused": ("✗ no host", "$error"),
+}
+
+
+def model_part(session: Session) -> Content:
+    """The model and its state in one glyph, with what it does while it is not just there."""
+    if session.link in _LINKS:
+        return Content.styled(*_LINKS[session.link])
+    if session.model is None:
+        return Content.styled("○ no model", "$warning")
+    name = one_line(session.model, 40)
+    worker = session.worker
+    if worker is None:
+        return quiet(f"○ {name} · cold")
+    if worker.state in ("ready", "busy"):
+        glyph = ("● ", "$success") if worker.state == "ready" else ("◉ ", "$primary")
+        return Content.assemble(glyph, name)
+    return Content.assemble(("◔ ", "$primary"), name, " ", quiet(_progress(worker)))
+
+
+def _progress(worker: c.WorkerInfo) -> str:
+    if worker.state == "closing":
+        return "unloading"
+    fraction = worker.phase.fraction if worker.phase is not None else None
+    return "loading" if fraction is None else f"loading {fmt.percent(fraction)}"
+
+
+def parts(session: Session) -> list[tuple[int, Content]]:
+    """Every part with its rank; where the row is short the highest ranks are left out."""
+    found = numbers(session)
+    worker = session.worker
+    shown: list[tuple[int, Content]] = [(0, model_part(session))]
+    if worker is not None and worker.context and found.used:
+        used = found.used / worker.context
+        shown.append((2, quiet(f"ctx {fmt.bar(used, 6)} {fmt.percent(used)}")))
+    if found.ttft_s:
+        shown.append((4, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
+    if found.tok_s:
+        shown.append((1, quiet(fmt.speed(found.tok_s))))
+    memory = session.status.memory if session.status is not None else None
+    if memory is not None and memory.total:
+        shown.append((3, quiet(f"{memory.kind} {fmt.gigabytes(memory.used, memory.total)}")))
+    return shown
+
+
+def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
+    """What should be known: of the host, of this terminal's environment, of the settings."""
+    found = [one_line(notice, 300) for notice in (session.status.notices if session.status else ())]
+    if session.host.differs:
+        names = ", ".join(session.host.differs)
+        found.append(f"the host runs with other settings ({names}): /restart applies yours")
+    return found + [one_line(problem, 300) for problem in problems]
+
+
+class StatusBar(SplitLine):
+    """One row at the bottom of every screen."""
+
+    def update(self, session: Session, problems: tuple[str, ...] = ()) -> None:
+        said = notices(session, problems)
+        width = max(self.content_size.width, 1)
+        notice = Content()
+        if said:
+            more = f" (+{len(said) - 1})" if len(said) > 1 else ""
+            room = max(int(width * NOTICE_SHARE), 20)
+            notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
+        room = width - notice.cell_length - (2 if said else 0)
+        left = fitting(parts(session), room, len(SEPARATOR))
+        self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

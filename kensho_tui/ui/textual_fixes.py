@@ -1,0 +1,47 @@
+"""Guards against open bugs of Textual, each with its number and when it can go."""
+
+from textual.containers import VerticalScroll
+from textual.geometry import Offset
+from textual.screen import Screen
+from textual.widget import Widget
+
+NEAR_END_ROWS = 2
+
+
+class FollowingScroll(VerticalScroll):
+    """A scroll that follows its end until somebody scrolls up, and again once they are back.
+
+    Textual #6677: an anchor released by scrolling does not come back while the content grows, because the
+    end has moved by the time the scroll arrives. Remove when `_check_anchor` allows for growth.
+    """
+
+    def on_mount(self) -> None:
+        self.anchor()
+
+    @property
+    def following(self) -> bool:
+        return self.is_anchored and not self._anchor_released
+
+    def follow(self) -> None:
+        """Show the end and stay there."""
+        self.anchor()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        near = self.max_scroll_y - new_value <= NEAR_END_ROWS
+        if self._anchored and self._anchor_released and near and new_value > old_value:
+            self._anchor_released = False
+
+
+class SteadySelection(Screen[None]):
+    """A screen on which a mouse press never meets a block that has just left the document.
+
+    Textual #6643: blocks of a growing Markdown document are exchanged; a press on one that is detached
+    ends the app. Remove when `Screen._forward_event` checks for a parent.
+    """
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        if widget is not None and widget is not self and (widget.parent is None or not widget.is_attached):
+            return None, None
+        return widget, offset
