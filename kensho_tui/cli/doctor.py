@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Iterator
-from typing import IO, TextIO
+from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 import msgspec
 
@@ -45,22 +46,12 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 0 when every check is fine, else 1. Ctrl+C ends the child too."""
     if options.report == "":
         raise UsageError("--report needs the name of a file")
-    command = [*CHILD, *(["--report", options.report] if options.report else [])]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
-        try:
-            said, errors = _follow(child)
-        except BaseException:
-            _end(child)
-            raise
+    said, complaints = _examine(["--report", options.report] if options.report else [])
     try:
         document = msgspec.json.decode(said, type=Document)
     except msgspec.DecodeError:
-        raise KenshoError(
-            f"the checks could not be run: {errors[-1] if errors else f'status {child.returncode}'}",
-            hint="Reinstall kensho-tui",
-        ) from None
+        reason = complaints[-1] if complaints else "the doctor process said nothing"
+        raise KenshoError(f"the checks could not be run: {reason}", hint="Reinstall kensho-tui") from None
     if options.json:
         sys.stdout.write(said.decode())
     else:
@@ -68,12 +59,26 @@ def run(options: argparse.Namespace) -> int:
     return 0 if document.ok else 1
 
 
-def _follow(child: subprocess.Popen[bytes]) -> tuple[bytes, list[str]]:
-    """The child's document, and the last of what it said that was no progress. Progress goes to a terminal."""
-    stderr, stdout = _stream(child.stderr), _stream(child.stdout)
+def _examine(arguments: list[str]) -> tuple[bytes, list[str]]:
+    """The child's document, and what it said besides its progress."""
+    # A file, not a pipe: only one of the two outputs can be read at a time.
+    with tempfile.TemporaryFile() as stdout:
+        with subprocess.Popen(
+            [*CHILD, *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+        ) as child:
+            try:
+                complaints = _follow(child.stderr or ())
+            except BaseException:
+                _end(child)
+                raise
+        stdout.seek(0)
+        return stdout.read(), complaints
+
+
+def _follow(stderr: Iterable[bytes]) -> list[str]:
+    """Show progress where somebody sees it, until the child ends. Returns the last of all other lines."""
     show = sys.stderr.isatty()
     rest: list[str] = []
-    # stderr ends with the child; the document is written at its end and fits into the pipe until then.
     for raw in stderr:
         line = printable(raw.decode("utf-8", "replace")).strip()
         if not line.startswith("checking "):
@@ -84,13 +89,7 @@ def _follow(child: subprocess.Popen[bytes]) -> tuple[bytes, list[str]]:
     if show:
         sys.stderr.write(_CLEAR_LINE)
         sys.stderr.flush()
-    return stdout.read(), rest
-
-
-def _stream(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise TypeError("the child was started without pipes")
-    return stream
+    return rest
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

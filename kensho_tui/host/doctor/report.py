@@ -93,9 +93,8 @@ def _settings(around: Surroundings) -> Iterator[str]:
 def _environment(around: Surroundings) -> Iterator[str]:
     for name in _SHOWN:
         yield f"{name}: {around.environ.get(name, '(not set)')}"
-    for name in _MENTIONED:
-        if name not in _SHOWN:
-            yield f"{name}: {'(set)' if around.environ.get(name) else '(not set)'}"
+    there = [name for name in _MENTIONED if name not in _SHOWN and around.environ.get(name)]
+    yield f"set, not shown: {', '.join(there) or 'none'}"
 
 
 def _last_lines(file: Path) -> list[str]:
