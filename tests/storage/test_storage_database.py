@@ -92,19 +92,18 @@ async def test_tasks_cancelled_anywhere_leave_whole_transactions(database: Datab
 
 
 async def test_tasks_never_interleave_in_a_transaction(database: Database) -> None:
-    async def add_one(number: int) -> None:
+    async def add_one() -> None:
         async with database.transaction("test") as work:
             found = await work.first("SELECT count(*) FROM chats")
             await asyncio.sleep(0)
             assert found is not None
             await work.run(INSERT, (f"chat {found[0]}",))  # the id repeats if another task came between
-        assert number >= 0
 
     async def read() -> None:
         seen = await count(database)
         assert 0 <= seen <= 20
 
-    await asyncio.gather(*(task for number in range(20) for task in (add_one(number), read())))
+    await asyncio.gather(*(task for _ in range(20) for task in (add_one(), read())))
     assert await count(database) == 20
 
 
@@ -122,6 +121,17 @@ async def test_many_turns_at_once(chats: Chats) -> None:
     assert [message.parent_id for message in path] == [None, *(message.id for message in path[:-1])]
     for asked, answered in zip(path[2::2], path[3::2], strict=True):
         assert answered.content == f"to {asked.content}"
+
+
+async def test_an_opening_that_fails_at_the_end_closes_its_connection(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kensho_tui.storage import database
+
+    monkeypatch.setattr(database, "_SETTINGS", ("SELECT absent",))
+    with pytest.raises(StorageError, match="could not be opened: no such column"):
+        await open_database(path)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 async def test_closing(path: Path) -> None:

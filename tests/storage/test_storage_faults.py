@@ -1,6 +1,6 @@
 """Full disks and kills: what was saved stays, what was not is said, and the database goes on."""
 
-# ruff: noqa: ASYNC220, ASYNC221 - a test may block its own loop
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - a test may block its own loop
 
 import json
 import signal
@@ -110,6 +110,33 @@ async def test_no_room_for_a_new_database(path: Path, room: int) -> None:
     await opened.database.close()
 
 
+MIGRATE_WITHOUT_ROOM = """
+import asyncio, pathlib, resource, sys
+from kensho_tui.core.errors import DiskFullError
+from kensho_tui.storage.database import open_database
+from kensho_tui.storage.migrations import MIGRATIONS, Migration
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+step = Migration("9001-nothing", lambda connection: None)
+try:
+    asyncio.run(open_database(pathlib.Path(sys.argv[1]), migrations=(*MIGRATIONS, step)))
+except DiskFullError as error:
+    print(error.line())
+"""
+
+
+async def test_no_room_for_the_copy_before_a_migration(path: Path) -> None:
+    opened = await open_database(path)
+    await Chats(opened.database).begin_turn(None, "x" * 500_000, None, None, "queued")
+    await opened.database.close()
+    before = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", MIGRATE_WITHOUT_ROOM, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("the disk is full: the database"), done.stderr
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
 WRITER = """
 import asyncio, pathlib, sys
 from kensho_tui.storage.chats import Chats
@@ -160,12 +187,22 @@ async def test_a_killed_writer_leaves_whole_turns(path: Path, turns: int) -> Non
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+def sqlite_error(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("as SQLite says it")
+    error.sqlite_errorcode = code
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "hint"),
     [
         (OSError(28, "No space left on device"), DiskFullError, "Free some space"),
         (OSError(13, "Permission denied"), StorageError, "may be read and written"),
         (sqlite3.OperationalError("odd"), StorageError, ""),
+        (sqlite_error(sqlite3.SQLITE_FULL), DiskFullError, "Free some space"),
+        (sqlite_error(sqlite3.SQLITE_BUSY), StorageError, "Another program"),
+        (sqlite_error(sqlite3.SQLITE_READONLY_DIRECTORY), StorageError, "may be read and written"),
+        (sqlite_error(sqlite3.SQLITE_CORRUPT_INDEX), StorageError, "Restart the host"),
     ],
 )
 def test_errors_in_a_persons_words(
@@ -179,9 +216,7 @@ def test_errors_in_a_persons_words(
 
 def test_a_failing_disk_is_not_called_full(path: Path) -> None:
     path.write_bytes(b"x")
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
-    said = explain(error, "the prompt was not saved", path)
+    said = explain(sqlite_error(sqlite3.SQLITE_IOERR_WRITE), "the prompt was not saved", path)
     assert type(said) is StorageError
     assert "may be failing" in said.hint
     assert list(path.parent.iterdir()) == [path]

@@ -232,10 +232,11 @@ async def test_a_folder_that_is_not_there(path: Path) -> None:
     assert raised.value.hint
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may open every file")
 async def test_a_file_that_may_not_be_read_is_no_damage(path: Path) -> None:
     await written(path, 1)
     path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read every file")
     with pytest.raises(StorageError) as raised:
         await open_database(path)
     assert "may be read and written" in raised.value.hint
@@ -263,8 +264,7 @@ async def test_a_rollback_journal_left_by_a_kill_is_played_back(path: Path) -> N
     """What a kill leaves before the database was ever in WAL mode."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-        for statement in ("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name, applied, version)",):
-            connection.execute(statement)
+        connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name, applied, version)")
         connection.execute("PRAGMA cache_size = 1")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("CREATE TABLE filler (text)")
@@ -276,8 +276,6 @@ async def test_a_rollback_journal_left_by_a_kill_is_played_back(path: Path) -> N
                 shutil.copy(part, killed)
         connection.execute("ROLLBACK")
     assert (killed / f"{path.name}-journal").stat().st_size > 0
-    with closing(sqlite3.connect(killed / path.name)) as connection:
-        connection.execute("SELECT 1")
     assert opening.inspect(killed / path.name, ()) == "it was not written by kensho-tui"
     with closing(sqlite3.connect(killed / path.name)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
