@@ -82,12 +82,26 @@ class Endpoint:
         self._methods: dict[str, Callable[[msgspec.Raw, Peer], Awaitable[msgspec.Raw]]] = {}
         self._decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
         self.peers: set[Peer] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.peers_changed: Callable[[], None] = lambda: None
 
     def register(self, method: Method[Req, Ans], handler: Handler[Req, Ans]) -> None:
         self._methods[method.name] = _Bound(method, handler)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The callback of a listening server: takes the connection over."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def close(self) -> None:
+        """Hang up on every peer."""
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from hello to end. Whatever arrives, only this connection can suffer."""
         peer: Peer | None = None
         try:

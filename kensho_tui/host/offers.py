@@ -15,6 +15,9 @@ from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.models.catalogue import Catalogue
 from kensho_tui.storage.chats import Chats
 
+# Longer prompts are pasted documents: nobody steps through them, and two hundred would not fit a frame.
+HISTORY_CHARACTERS = 20_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
@@ -66,7 +69,8 @@ class Offers:
         return await self.dialogue.show(request.chat, request.all)
 
     async def _list_prompts(self, request: c.ListPrompts, peer: Peer) -> c.PromptList:
-        return c.PromptList(await self.chats.prompts(request.limit))
+        prompts = await self.chats.prompts(request.limit)
+        return c.PromptList(tuple(prompt for prompt in prompts if len(prompt) <= HISTORY_CHARACTERS))
 
     async def _prepare(self, request: c.Prepare, peer: Peer) -> c.Empty:
         await self.dialogue.prepare(request)

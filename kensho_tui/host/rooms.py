@@ -100,6 +100,7 @@ class Host:
         await self._dialogue.close()
         await self._models.close()
         await self._database.close()
+        await self.endpoint.close()
 
     # --- who may come in -----------------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """Full disks and kills: what was saved stays, what was not is said, and the database goes on."""
 
-# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - a test may block its own loop
-
 import json
 import signal
 import sqlite3

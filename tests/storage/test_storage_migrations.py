@@ -1,7 +1,5 @@
 """Migrations: from every shape there ever was, with a copy before each, whole or not at all."""
 
-# ruff: noqa: ASYNC240 - a test may block its own loop
-
 import hashlib
 import sqlite3
 import stat

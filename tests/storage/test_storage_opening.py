@@ -1,7 +1,5 @@
 """Opening: a new file, a damaged one, a newer one, one that cannot be used."""
 
-# ruff: noqa: ASYNC240 - a test may block its own loop
-
 import hashlib
 import os
 import shutil

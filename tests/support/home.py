@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "") -> None:
-    """Poll `condition`; an AssertionError after `seconds`. For what no event tells, as another process's end."""
+    """Poll `condition` for `seconds` at most: for what no event tells, as the end of another process."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain {what}"
@@ -60,7 +60,11 @@ class Home:
         """`kensho-tui ARGUMENTS` as a process, its output captured."""
         command = [sys.executable, "-m", "kensho_tui", *arguments]
         given: dict[str, object] = {
-            "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 100, **options,
+            "stdin": subprocess.DEVNULL,
+            "capture_output": True,
+            "text": True,
+            "timeout": 100,
+            **options,
         }
         if "input" in given:
             del given["stdin"]

@@ -11,7 +11,14 @@ from typing import Any
 from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
 from kensho_tui.core.contract import Sampling
 from kensho_tui.core.frames import (
-    Chunk, End, Error, FromWorker, Generate, Load, Loaded, Turn,
+    Chunk,
+    End,
+    Error,
+    FromWorker,
+    Generate,
+    Load,
+    Loaded,
+    Turn,
 )  # fmt: skip
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)

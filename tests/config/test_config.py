@@ -1,0 +1,108 @@
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from kensho_tui.config.environment import differing, digests
+from kensho_tui.config.paths import MAX_SOCKET_PATH, find_paths
+from kensho_tui.config.settings import Settings, load_settings
+from kensho_tui.core.errors import KenshoError
+
+
+def test_kensho_home_holds_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path))
+    paths = find_paths().ensure()
+    for path in (paths.settings, paths.database, paths.models, paths.lock, paths.cache, paths.logs):
+        assert path.is_relative_to(tmp_path)
+    assert (paths.data.stat().st_mode & 0o777, paths.runtime.stat().st_mode & 0o777) == (0o700, 0o700)
+
+
+def test_a_long_home_still_has_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path / ("d" * 90) / ("e" * 90)))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
+    (tmp_path / "r").mkdir()
+    assert len(os.fsencode(find_paths().socket)) <= MAX_SOCKET_PATH
+    long = tmp_path / ("r" * 90)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    assert len(os.fsencode(find_paths().socket)) <= MAX_SOCKET_PATH
+
+
+def test_two_homes_have_two_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path / "a"))
+    first = find_paths().socket
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path / "b"))
+    assert find_paths().socket != first
+
+
+def test_without_kensho_home_xdg_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KENSHO_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    paths = find_paths()
+    assert paths.database == tmp_path / "data" / "kensho-tui" / "kensho.db"
+    assert paths.settings == tmp_path / "config" / "kensho-tui" / "settings.toml"
+
+
+def test_a_home_that_is_a_file_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path / "file"))
+    with pytest.raises(KenshoError, match="cannot be used"):
+        find_paths().ensure()
+
+
+def test_a_runtime_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KENSHO_HOME", str(tmp_path))
+    paths = find_paths()
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(KenshoError, match="belongs to somebody else"):
+        paths.ensure()
+
+
+def test_no_settings_file_means_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "settings.toml") == (Settings(), ())
+
+
+def test_good_settings_count_and_bad_ones_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('linger = 0\ntheme = 7\ncolour = "red"\n[keys]\nnew = "f6"\n', encoding="utf-8")
+    settings, problems = load_settings(file)
+    assert (settings.linger, settings.theme, settings.keys) == (0, "kensho-dark", {"new": "f6"})
+    assert len(problems) == 2
+    assert any("theme" in problem for problem in problems)
+    assert any("'colour'" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("content", [b"linger = ", b"\xff\xfe", b"linger = -1"])
+def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes(content)
+    settings, problems = load_settings(file)
+    assert settings == Settings() and len(problems) == 1 and str(file) in problems[0]
+
+
+def test_every_setting_is_documented() -> None:
+    import ast
+    import inspect
+
+    from kensho_tui.config import settings as module
+
+    body = next(
+        node
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef) and node.name == "Settings"
+    ).body
+    for node, following in itertools.pairwise(body):
+        if isinstance(node, ast.AnnAssign):
+            assert isinstance(following, ast.Expr), f"{ast.unparse(node)} has no docstring"
+
+
+def test_environment_values_never_leave_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    mine = digests()
+    assert "hf_secret" not in str(mine)
+    assert differing(mine, {**mine, "HF_TOKEN": "other"}) == ("HF_TOKEN",)
+    assert differing(mine, mine) == ()
