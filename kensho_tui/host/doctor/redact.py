@@ -61,8 +61,9 @@ def _longest_first(names: Sequence[str]) -> list[str]:
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:
-    """A whole word; a name of one or two letters counts only where it is part of a path or an address."""
+    """A whole word; a name of one letter counts only where it is part of a path or an address."""
     word = re.escape(name)
-    if len(name) > 2:
-        return re.compile(rf"(?<!\w){word}(?!\w)", re.IGNORECASE)
+    if len(name) > 1:
+        # Two letters in other case are more often a word or a unit than the name.
+        return re.compile(rf"(?<!\w){word}(?!\w)", re.IGNORECASE if len(name) > 2 else 0)
     return re.compile(rf"(?<=/){word}(?=/|\s|$)|(?<!\w){word}(?=@)")

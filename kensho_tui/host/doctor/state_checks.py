@@ -12,6 +12,7 @@ from kensho_tui import __version__
 from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
 from kensho_tui.config.environment import digests
 from kensho_tui.core.contract import PROTOCOL
+from kensho_tui.core.errors import ProtocolError
 from kensho_tui.core.frames import FrontFrame, Hello, Welcome
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
 from kensho_tui.storage.migrations import MIGRATIONS
@@ -90,7 +91,7 @@ def check_host(around: Surroundings) -> Finding:
     path = around.paths.socket
     try:
         welcome = greet(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ProtocolError) as error:
         return _no_host(around, error)
     detail = f"running, pid {welcome.pid}, version {welcome.version}{', busy' if welcome.busy else ''}"
     restart = "Restart it when it is idle: `kensho-tui host stop`"
@@ -119,7 +120,7 @@ def _no_host(around: Surroundings, error: Exception) -> Finding:
 
 
 def greet(path: Path) -> Welcome:
-    """What the host at socket ``path`` answers to a hello. Raises OSError, or ValueError for a stranger."""
+    """The answer of the host at socket ``path`` to a hello. Raises OSError, `ProtocolError` for a stranger."""
     hello = Hello(protocol=PROTOCOL, version=__version__, environment=digests())
     decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
@@ -130,7 +131,7 @@ def greet(path: Path) -> Welcome:
             header = stream.read(HEADER.size)
             frame = decoder.decode(stream.read(payload_size(header))) if len(header) == HEADER.size else None
     if not isinstance(frame, Welcome):
-        raise ValueError("what listens there is no host of ours")
+        raise ProtocolError("what listens there is no host of ours")
     return frame
 
 
