@@ -1,7 +1,6 @@
 """``kensho-tui ask``: one prompt, the answer on stdout as it comes."""
 
 import argparse
-import asyncio
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.core.errors import EngineError, KenshoError, UsageError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from kensho_tui.client.facade import Kensho
     from kensho_tui.core.contract import Message, Phase, Submit, Submitted
 
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     prompt = read_prompt(options.prompt)
     if options.system and (options.chat or options.last):
         raise UsageError("--system belongs to a new chat", hint="Leave out --chat and --continue")
+    import asyncio
+
     return asyncio.run(_ask(options, prompt))
 
 
@@ -100,8 +103,10 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
     )
 
 
-def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> asyncio.Event:
+def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> "asyncio.Event":
     """The first Ctrl+C stops the answer and keeps it, a second one leaves at once."""
+    import asyncio
+
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     tasks = []

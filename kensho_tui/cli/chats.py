@@ -1,7 +1,6 @@
 """``kensho-tui chats``: what was asked, newest first."""
 
 import argparse
-import asyncio
 import sys
 
 from kensho_tui.cli.output import print_json
@@ -15,6 +14,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(options: argparse.Namespace) -> int:
+    import asyncio
+
     return asyncio.run(_chats(options.json))
 
 

@@ -1,7 +1,6 @@
 """``kensho-tui host start|status|stop``: the background process that does the work."""
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     ):
         one = actions.add_parser(name, help=text)
         one.add_argument("--json", action="store_true", help="one JSON document instead of text")
-        one.set_defaults(run=lambda options, action=action: asyncio.run(action(options.json)))
+        one.set_defaults(run=run, action=action)
+
+
+def run(options: argparse.Namespace) -> int:
+    import asyncio
+
+    code: int = asyncio.run(options.action(options.json))
+    return code
 
 
 async def _start(as_json: bool) -> int:
@@ -60,6 +66,8 @@ async def _stop(as_json: bool) -> int:
 
 
 async def _stop_and_wait(kensho: "Kensho") -> None:
+    import asyncio
+
     status = await kensho.status()
     if status.streams:
         print(f"kensho-tui: {status.streams} answer(s) are interrupted; their text is kept", file=sys.stderr)

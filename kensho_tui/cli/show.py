@@ -1,7 +1,6 @@
 """``kensho-tui show``: one chat, whole."""
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(options: argparse.Namespace) -> int:
+    import asyncio
+
     return asyncio.run(_show(options.chat, options.all, options.json))
 
 
