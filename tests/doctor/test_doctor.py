@@ -96,6 +96,20 @@ def test_the_child_is_interrupted(home: Home, number: signal.Signals) -> None:
 
 
 @pytest.mark.slow
+def test_interrupted_while_the_model_works(home: Home) -> None:
+    with subprocess.Popen(
+        CHILD, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as child:
+        assert child.stderr is not None
+        while child.stderr.readline() != b"checking generation\n":
+            assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=30)
+    assert child.returncode == 130
+    home.wait_empty()
+
+
+@pytest.mark.slow
 def test_the_command_in_a_terminal(home: Home) -> None:
     command = [sys.executable, "-m", "kensho_tui", "doctor"]
     with Tty(command, {b"\x1b[c": b"\x1b[1;1R\x1b[?62c"}, output="terminal") as tty:

@@ -32,10 +32,15 @@ def _speaking(tmp_path: Path, code: str) -> Engine:
 
 
 def test_a_build_that_works(around: Surroundings, tmp_path: Path) -> None:
-    said = '{"ok": true, "build": "llama 1, SIMD", "devices": [{"name": "CPU", "description": "Chip"}]}'
-    found = engine_checks.check_llama(replace(around, engine=_speaking(tmp_path, f"print('{said}')")))
+    said = (
+        '{"ok": true, "build": "llama 1, SIMD", "devices": ['
+        '{"name": "CPU", "description": "Chip", "kind": "CPU"}, '
+        '{"name": "CUDA0", "description": "Card", "kind": "GPU", "free": 1073741824, "total": 2147483648}]}'
+    )
+    around = replace(around, engine=_speaking(tmp_path, f"print('{said}')"))
+    found = engine_checks.check_llama(around)
     assert found.ok
-    assert found.detail == "llama 1, SIMD; ABI fits; devices: CPU (Chip)"
+    assert found.detail == "llama 1, SIMD; ABI fits; devices: CPU (Chip), CUDA0 (Card), 1.0 of 2.0 GiB free"
 
 
 def test_a_build_that_does_not_fit(around: Surroundings, tmp_path: Path) -> None:
@@ -128,6 +133,17 @@ def test_gpus(around: Surroundings, monkeypatch: pytest.MonkeyPatch, card: Gpu, 
     found = engine_checks.check_gpus(around)
     assert found.ok
     assert words in found.detail
+
+
+@pytest.mark.parametrize(("kind", "ok"), [("CPU", False), ("GPU", True)])
+def test_without_a_model_the_devices_of_the_build_decide(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ok: bool
+) -> None:
+    monkeypatch.setattr(engine_checks, "gpus", lambda root: (Gpu("Big", "nvidia", 24 * GIB),))
+    monkeypatch.setattr(engine_checks, "backends", lambda: None)
+    said = f'{{"ok": true, "build": "x", "devices": [{{"name": "CUDA0", "kind": "{kind}"}}]}}'
+    found = engine_checks.check_build(replace(around, engine=_speaking(tmp_path, f"print('{said}')")))
+    assert found.ok is ok
 
 
 def test_no_gpu(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:

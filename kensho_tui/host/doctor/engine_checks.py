@@ -1,7 +1,9 @@
 """Checks of llama.cpp, the machine it runs on, the models, and one real answer."""
 
+from typing import Any
+
 from kensho_tui.core.contract import ModelInfo
-from kensho_tui.core.errors import NotFoundError
+from kensho_tui.core.errors import EngineError, NotFoundError
 from kensho_tui.hardware.build import backends, find_mismatch, llama_version
 from kensho_tui.hardware.card import Gpu
 from kensho_tui.hardware.cgroup import cpu_quota
@@ -18,8 +20,16 @@ GIB = 1 << 30
 def check_llama(around: Surroundings) -> Finding:
     """The library loads, its structs are those of the bindings (ABI), and what it was built for."""
     found = around.engine.build()
-    devices = ", ".join(f"{device['name']} ({device['description']})" for device in found["devices"])
+    devices = ", ".join(_device_words(device) for device in found["devices"])
     return good(f"{found['build']}; ABI fits; devices: {devices or 'CPU'}")
+
+
+def _device_words(device: dict[str, Any]) -> str:
+    name = f"{device['name']} ({device['description']})"
+    # A CPU's "free" memory is all there is, whatever is in it: no number is better.
+    if device["kind"] == "CPU":
+        return name
+    return f"{name}, {device['free'] / GIB:.1f} of {device['total'] / GIB:.1f} GiB free"
 
 
 def check_memory(around: Surroundings) -> Finding:
@@ -53,12 +63,20 @@ def _card_words(card: Gpu) -> str:
 def check_build(around: Surroundings) -> Finding:
     """A GPU is here: was this llama.cpp built for it, and does it use it?"""
     cards = gpus(around.root)
-    found = find_mismatch(
-        cards, around.engine.device, version=llama_version(), built=backends(), environ=around.environ
-    )
+    device = around.engine.device or _first_device(around)
+    found = find_mismatch(cards, device, version=llama_version(), built=backends(), environ=around.environ)
     if found:
         return bad(found.what, found.fix)
     return good("llama.cpp fits the GPUs here" if cards else "no GPU: nothing to fit")
+
+
+def _first_device(around: Surroundings) -> str:
+    """What a model would run on, when none could be tried: llama.cpp's first GPU, or its CPU."""
+    try:
+        devices = around.engine.build()["devices"]
+    except EngineError:
+        return ""
+    return next((str(device["name"]) for device in devices if device["kind"] != "CPU"), "CPU")
 
 
 def check_models(around: Surroundings) -> Finding:

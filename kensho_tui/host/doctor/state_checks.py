@@ -120,7 +120,7 @@ def _no_host(around: Surroundings, error: Exception) -> Finding:
 
 
 def greet(path: Path) -> Welcome:
-    """The answer of the host at socket ``path`` to a hello. Raises OSError, `ProtocolError` for a stranger."""
+    """What the host at ``path`` answers to a hello. Raises OSError, and `ProtocolError` for a stranger."""
     hello = Hello(protocol=PROTOCOL, version=__version__, environment=digests())
     decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
