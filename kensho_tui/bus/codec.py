@@ -4,7 +4,6 @@ Unknown fields are ignored, oversized frames refused, a malformed frame is a `Pr
 the connection it came on and no other.
 """
 
-import asyncio
 import struct
 from typing import Generic, TypeVar
 
@@ -54,16 +53,3 @@ class FrameDecoder(Generic[Frame]):
         except (msgspec.DecodeError, RecursionError) as error:
             raise ProtocolError(f"a frame could not be understood: {error}") from None
         return frame
-
-
-async def read_payload(reader: asyncio.StreamReader) -> bytes | None:
-    """The next frame's payload, or None when the peer closed between two frames."""
-    try:
-        header = await reader.readexactly(HEADER.size)
-        return await reader.readexactly(payload_size(header))
-    except asyncio.IncompleteReadError as error:
-        if error.partial:
-            raise ProtocolError("the connection ended inside a frame") from None
-        return None
-    except ConnectionError:
-        return None

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from kensho_tui.bus.codec import FrameDecoder, encode, pack, read_payload
+from kensho_tui.bus.codec import FrameDecoder, encode, pack
+from kensho_tui.bus.reading import read_payload
 from kensho_tui.core.contract import Method
 from kensho_tui.core.errors import KenshoError, ProtocolError, UsageError
 from kensho_tui.core.frames import Call, Failure, FrontFrame, Hello, Reply, Welcome

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from kensho_tui.client.facade import Kensho
+    from kensho_tui.client.launch import Launched
     from kensho_tui.core.contract import Message, Phase, Submit, Submitted
 
 EXIT_INTERRUPTED = 130
@@ -60,15 +61,24 @@ def run(options: argparse.Namespace) -> int:
     prompt = read_prompt(options.prompt)
     if options.system and (options.chat or options.last):
         raise UsageError("--system belongs to a new chat", hint="Leave out --chat and --continue")
+    launched = _launch_early()
     import asyncio
 
-    return asyncio.run(_ask(options, prompt))
+    return asyncio.run(_ask(options, prompt, launched))
 
 
-async def _ask(options: argparse.Namespace, prompt: str) -> int:
+def _launch_early() -> "Launched | None":
+    """Where no host runs, let it start while this process still imports what it needs to talk to it."""
+    from kensho_tui.client.launch import launch_host, listening
+    from kensho_tui.config.paths import find_paths
+
+    return None if listening(find_paths().socket) else launch_host(warm=True)
+
+
+async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | None") -> int:
     from kensho_tui.client.facade import Kensho
 
-    async with Kensho(warm=True) as kensho:
+    async with Kensho(warm=True, launched=launched) as kensho:
         chat = (await kensho.chat(None)).id if options.last else options.chat
         submitted = await kensho.submit(_request(options, prompt, chat))
         interrupted = _stop_on_interrupt(kensho, submitted)

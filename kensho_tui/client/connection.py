@@ -9,7 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from kensho_tui import __version__
-from kensho_tui.bus.codec import FrameDecoder, encode, pack, read_payload
+from kensho_tui.bus.codec import FrameDecoder, encode, pack
+from kensho_tui.bus.reading import read_payload
 from kensho_tui.config.environment import digests
 from kensho_tui.core.contract import PROTOCOL, Method
 from kensho_tui.core.errors import HostGoneError, KenshoError, ProtocolError, from_code

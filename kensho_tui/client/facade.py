@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from kensho_tui.client.connection import Connection
+from kensho_tui.client.launch import Launched
 from kensho_tui.client.spawn import attach, running
 from kensho_tui.config.paths import Paths, find_paths
 from kensho_tui.core import contract as c
@@ -19,10 +20,18 @@ class Kensho:
     (it starts a host where none is left) and go on.
     """
 
-    def __init__(self, paths: Paths | None = None, *, front_end: bool = False, warm: bool = False) -> None:
+    def __init__(
+        self,
+        paths: Paths | None = None,
+        *,
+        front_end: bool = False,
+        warm: bool = False,
+        launched: Launched | None = None,
+    ) -> None:
         self.paths = paths or find_paths()
         self._front_end = front_end
         self._warm = warm
+        self._launched = launched
         self._connection: Connection | None = None
         self._opening = asyncio.Lock()
 
@@ -30,7 +39,10 @@ class Kensho:
         """Connect, starting the host when there is none. Does nothing while connected."""
         async with self._opening:
             if self._connection is None or not self._connection.open:
-                self._connection = await attach(self.paths, front_end=self._front_end, warm=self._warm)
+                launched, self._launched = self._launched, None
+                self._connection = await attach(
+                    self.paths, front_end=self._front_end, warm=self._warm, launched=launched
+                )
         return self
 
     @classmethod

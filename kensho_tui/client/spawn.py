@@ -3,12 +3,11 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from kensho_tui import __version__
 from kensho_tui.client.connection import Connection, connect
+from kensho_tui.client.launch import Launched, launch_host
 from kensho_tui.config.paths import Paths
 from kensho_tui.core.contract import PROTOCOL
 from kensho_tui.core.errors import HostBusyError, HostUnavailableError, from_code
@@ -18,12 +17,17 @@ START_TIMEOUT_S = 60.0
 ATTEMPTS = 40
 
 
-async def attach(paths: Paths, *, front_end: bool = False, warm: bool = False) -> Connection:
+async def attach(
+    paths: Paths, *, front_end: bool = False, warm: bool = False, launched: Launched | None = None
+) -> Connection:
     """A connection to the host of `paths`, which is started when there is none.
 
     `warm`: a model will be needed at once, so a new host starts a worker before anything else.
+    `launched`: a host that is on its way already.
     """
     paths.ensure()
+    if launched is not None:
+        await finish_launch(launched, paths)
     for attempt in range(ATTEMPTS):
         connection = await running(paths, front_end=front_end)
         if connection is not None:
@@ -59,42 +63,22 @@ def _busy(welcome: Welcome) -> HostBusyError:
 
 
 async def start_host(paths: Paths, *, warm: bool = False) -> None:
-    """Start a host detached from this process and wait until it listens or says why it cannot."""
-    ready, told = os.pipe()
-    try:
-        command = [sys.executable, "-P", "-m", "kensho_tui.host", "--ready-fd", str(told)]
-        if warm:
-            command.append("--warm")
-        starter = await asyncio.to_thread(_spawn, command, told)
-    except OSError as error:
-        os.close(ready)
-        raise HostUnavailableError(f"the host could not be started: {error}") from None
-    finally:
-        os.close(told)
+    """Start a host and wait until it listens or says why it cannot."""
+    await finish_launch(launch_host(warm=warm), paths)
+
+
+async def finish_launch(launched: Launched, paths: Paths) -> None:
+    """Wait for the report of a host on its way. Raises what it reports."""
+    log = paths.logs / "host.log"
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            report = await _read_all(ready)
+            report = await _read_all(launched.report)
+            await asyncio.to_thread(os.waitpid, launched.pid, 0)
     except TimeoutError:
         raise HostUnavailableError(
-            f"the host did not answer within {START_TIMEOUT_S:.0f} s",
-            hint=f"See {paths.logs / 'host.log'}",
+            f"the host did not answer within {START_TIMEOUT_S:.0f} s", hint=f"See {log}"
         ) from None
-    finally:
-        await asyncio.to_thread(starter.wait)
-    _raise_report(report, paths.logs / "host.log")
-
-
-def _spawn(command: list[str], told: int) -> subprocess.Popen[bytes]:
-    # The host forks once more itself, so this process ends at once and leaves no zombie behind.
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(told,),
-        start_new_session=True,
-        cwd="/",
-    )
+    _raise_report(report, log)
 
 
 async def _read_all(pipe: int) -> bytes:

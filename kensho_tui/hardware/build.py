@@ -1,6 +1,5 @@
 """What this llama.cpp was built for, and whether that fits the GPUs that are here."""
 
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -49,6 +48,8 @@ def backends(folder: Path | None = None) -> frozenset[str] | None:
 
 def llama_version() -> str:
     """The installed version of llama-cpp-python, or an empty string."""
+    import importlib.metadata  # 18 ms that only a warning needs
+
     try:
         return importlib.metadata.version(PACKAGE)
     except importlib.metadata.PackageNotFoundError:

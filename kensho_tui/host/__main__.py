@@ -8,11 +8,18 @@ import os
 import sys
 
 
+def detach() -> None:
+    """A session of our own, no terminal, no parent: whoever started us may end as it likes."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.chdir("/")
+
+
 def main(arguments: list[str]) -> None:
     ready = int(arguments[arguments.index("--ready-fd") + 1]) if "--ready-fd" in arguments else None
-    # The starter called setsid; one more fork and the host belongs to nobody's process table.
-    if ready is not None and os.fork():
-        os._exit(0)
+    if ready is not None:
+        detach()
     spare = None
     if "--warm" in arguments:
         from kensho_tui.models.spawn import spawn_worker

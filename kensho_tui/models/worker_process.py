@@ -8,7 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from kensho_tui.bus.codec import FrameDecoder, encode, read_payload
+from kensho_tui.bus.codec import FrameDecoder, encode
+from kensho_tui.bus.reading import read_payload
 from kensho_tui.core.errors import ProtocolError, WorkerDiedError
 from kensho_tui.core.frames import Close, FromWorker, ToWorker
 from kensho_tui.models.reasons import explain_exit

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kensho_tui.bus.codec import HEADER, MAX_FRAME, FrameDecoder, encode, payload_size, read_payload
+from kensho_tui.bus.codec import HEADER, MAX_FRAME, FrameDecoder, encode, payload_size
+from kensho_tui.bus.reading import read_payload
 from kensho_tui.core.errors import ProtocolError
 from kensho_tui.core.frames import Chunk, Close, FromWorker, ToWorker
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kensho_tui.cli.doctor import Check, Document, lines
+from kensho_tui.cli.checkup import Check, Document, lines
 from kensho_tui.host.doctor.main import PROBES
 from tests.support.home import Home
 from tests.support.tty import Tty

@@ -10,8 +10,9 @@ import sys
 import psutil
 import pytest
 
-from kensho_tui.bus.codec import HEADER, MAX_FRAME, encode, pack, read_payload
-from kensho_tui.client import connection, spawn
+from kensho_tui.bus.codec import HEADER, MAX_FRAME, encode, pack
+from kensho_tui.bus.reading import read_payload
+from kensho_tui.client import connection, launch, spawn
 from kensho_tui.client.connection import Connection, connect
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.errors import HostBusyError, HostUnavailableError
@@ -229,7 +230,7 @@ async def test_a_settings_file_with_errors_is_told_and_survived(home: Home) -> N
 async def test_a_host_that_dies_while_starting_is_reported(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawn.sys, "executable", "/bin/false")
+    monkeypatch.setattr(launch.sys, "executable", "/bin/false")
     with pytest.raises(HostUnavailableError, match="ended while it started"):
         await Kensho().open()
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from kensho_tui.bus.codec import FrameDecoder, encode, read_payload
+from kensho_tui.bus.codec import FrameDecoder, encode
+from kensho_tui.bus.reading import read_payload
 from kensho_tui.core.contract import Usage
 from kensho_tui.core.frames import (
     AbortWork,
