@@ -18,6 +18,7 @@ from kensho_tui.ui.chat_screen import ChatScreen
 from kensho_tui.ui.commands import registry
 from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.session import Host, Session
+from kensho_tui.ui.status_bar import notices
 
 
 def _commands() -> type[Provider]:
@@ -30,7 +31,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class KenshoApp(App[None]):
+class KenshoApp(App[None], inherit_bindings=False):
     """A view of what the host holds. `host` is the façade (or a stand-in); `now` the clock of dates."""
 
     CSS_PATH = "kensho.tcss"
@@ -76,8 +77,16 @@ class KenshoApp(App[None]):
         self.answer_goes_on = self.session.running() is not None
         self.exit()
 
+    async def action_quit(self) -> None:
+        self.leave()
+
     async def on_unmount(self) -> None:
         await self.session.host.close()
+
+    @property
+    def notices(self) -> list[str]:
+        """Everything that should be known, in full."""
+        return notices(self.session, self.problems)
 
     def _take_theme(self, name: str) -> list[str]:
         for theme in themes.own_themes():
@@ -107,7 +116,8 @@ class KenshoApp(App[None]):
                 command.title,
                 id=command.name,
                 show=False,
-                priority=command.priority,
+                # A key of the settings is taken before the prompt, which has many of its own.
+                priority=command.priority or command.name in self.settings.keys,
             )
             for command in registry.COMMANDS
             if command.everywhere == everywhere and self._keys[command.name]

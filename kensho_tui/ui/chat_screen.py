@@ -13,7 +13,7 @@ from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
-from kensho_tui.ui.lines import SplitLine, quiet
+from kensho_tui.ui.lines import QUIET, Notice, SplitLine, fitting, quiet
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session, resumable
 from kensho_tui.ui.status_bar import StatusBar, numbers
@@ -43,7 +43,8 @@ class ChatScreen(SteadySelection):
         self._status = StatusBar(id="status")
         self._ticking: Timer | None = None
         self._sending = ""
-        self._problem: tuple[str, str] | None = None
+        self._notice = Notice(id="notice")
+        self._notice_ends: Timer | None = None
         self._asked_to_leave = float("-inf")
 
     @property
@@ -57,6 +58,7 @@ class ChatScreen(SteadySelection):
     def compose(self) -> ComposeResult:
         yield self._title
         yield self.transcript
+        yield self._notice
         with Horizontal(id="ask"):
             yield Static("›", id="mark")
             yield self.prompt
@@ -74,8 +76,6 @@ class ChatScreen(SteadySelection):
 
     async def show_chat(self, chat: c.Chat | None) -> None:
         await self.transcript.show(chat, self.session.live.keys(), self._welcome)
-        if chat is not None and resumable(chat.messages) is None and self.session.live:
-            self._problem = None
         self._show_frame()
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
@@ -89,8 +89,14 @@ class ChatScreen(SteadySelection):
             self._show_frame()
 
     def show_error(self, error: KenshoError) -> None:
-        self._problem = (one_line(error.message, 400), one_line(error.hint, 400))
-        self._show_frame()
+        self.say(f"✗ {one_line(error.message, 400)}", one_line(error.hint, 400), "$error", seconds=0)
+
+    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
+        """Say something above the prompt; it goes after `seconds` (0: with the next text typed)."""
+        if self._notice_ends is not None:
+            self._notice_ends.stop()
+        self._notice.say(what, then, style)
+        self._notice_ends = self.set_timer(seconds, self._notice.say_nothing) if seconds else None
 
     def _welcome(self) -> Welcome:
         app = self._kensho
@@ -116,7 +122,8 @@ class ChatScreen(SteadySelection):
         chat = self.session.chat
         title = one_line(chat.title, 120) if chat is not None else "new chat"
         self._title.show(Content.assemble((" kensho", "bold"), ("  ▸ Chat", "$primary")), quiet(f"{title} "))
-        self._hint.show(self._hints(), self._tokens())
+        tokens = self._tokens()
+        self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
         self._status.update(self.session, self._kensho.problems)
 
     def _tokens(self) -> Content:
@@ -127,11 +134,8 @@ class ChatScreen(SteadySelection):
         of = f" of {fmt.thousands(worker.context)}" if worker is not None and worker.context else ""
         return quiet(f"{fmt.thousands(used)}{of} tokens")
 
-    def _hints(self) -> Content:
-        """The keys that matter now, or what just went wrong."""
-        if self._problem is not None:
-            message, hint = self._problem
-            return Content.assemble((f"✗ {message}", "$error"), quiet(f" · {hint}" if hint else ""))
+    def _hints(self, width: int) -> Content:
+        """The keys that matter now."""
         if self._sending:
             waits = "sending" if self.session.link == "connected" else "it is sent when the host is there"
             return quiet(f"◌ {waits} · the text is kept until then")
@@ -142,6 +146,10 @@ class ChatScreen(SteadySelection):
                 for command in commands[:6]
             ]
             return Content("   ").join(named)
+        return _key_row(self._keys_now(), width)
+
+    def _keys_now(self) -> list[tuple[str, str]]:
+        """Keys and what they do now, the most important first."""
         keys = [("Enter", "send"), ("^J", "newline"), ("/", "commands")]
         label = self._kensho.key_label
         if self.session.running() is not None:
@@ -151,7 +159,7 @@ class ChatScreen(SteadySelection):
         elif self.session.last_answer() is not None:
             keys.append((label("copy"), "copy"))
         keys.append((label("help"), "help"))
-        return quiet(" · ").join([Content.assemble((key, "bold"), quiet(f" {does}")) for key, does in keys])
+        return keys
 
     # --- the prompt -----------------------------------------------------------------------------------
 
@@ -159,13 +167,11 @@ class ChatScreen(SteadySelection):
         return [printable(text) for text in await self.session.prompts()]
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        self._problem = None
-        if (
-            event.text_area.text
-            and not event.text_area.text.startswith("/")
-            and self._kensho.settings.preload
-        ):
-            self._kensho.run_quietly(self.session.prepare(), "prepare")
+        text = event.text_area.text
+        if text:
+            self._notice.say_nothing()
+            if self._kensho.settings.preload and not text.startswith("/"):
+                self._kensho.run_quietly(self.session.prepare(), "prepare")
         self._show_frame()
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
@@ -184,7 +190,7 @@ class ChatScreen(SteadySelection):
         if self._sending:
             return
         self._sending = text
-        self._problem = None
+        self._notice.say_nothing()
         self.transcript.follow()
         self._show_frame()
         try:
@@ -202,6 +208,14 @@ class ChatScreen(SteadySelection):
         else:
             self.transcript.scroll_page_down(animate=False)
 
+    def on_transcript_typed(self, event: Transcript.Typed) -> None:
+        self.prompt.focus()
+        self.prompt.insert(event.character)
+
+    def key_question_mark(self) -> None:
+        """Only what the prompt does not take comes here."""
+        self._kensho.action_command("help")
+
     def on_prompt_leave(self) -> None:
         self.transcript.focus()
 
@@ -209,9 +223,8 @@ class ChatScreen(SteadySelection):
 
     async def stop(self) -> None:
         if not await self.session.stop():
-            self._problem = None
+            self._notice.say_nothing()
             self.prompt.focus()
-            self._show_frame()
 
     async def interrupt(self) -> None:
         selected = self.prompt.selected_text or self.get_selected_text()
@@ -222,7 +235,7 @@ class ChatScreen(SteadySelection):
             if now - self._asked_to_leave < SECOND_PRESS_S:
                 self._kensho.leave()
             self._asked_to_leave = now
-            self.notify("^C again leaves, and so does ^Q", timeout=SECOND_PRESS_S)
+            self.say("^C again leaves, and so does ^Q", seconds=SECOND_PRESS_S)
 
     async def resume(self) -> None:
         self.transcript.follow()
@@ -241,9 +254,8 @@ class ChatScreen(SteadySelection):
         copied, cut = clipboard.fitting(text)
         self._kensho.copy_to_clipboard(copied)
         chat_id = self.session.chat_id or ""
-        self.notify(
-            clipboard.notice(copied, cut, chat_id), markup=False, severity="warning" if cut else "information"
-        )
+        style = "$warning" if cut else "$success"
+        self.say(clipboard.notice(copied, cut, chat_id), style=style)
 
     async def pick_chat(self, query: str = "") -> None:
         from kensho_tui.ui.choices import chat_choices
@@ -255,3 +267,11 @@ class ChatScreen(SteadySelection):
         chosen = await self._kensho.push_screen_wait(picker)
         if chosen is not None and chosen != self.session.chat_id:
             await self.session.open_chat(chosen)
+
+
+def _key_row(keys: list[tuple[str, str]], width: int) -> Content:
+    """As many keys as fit, without cutting one."""
+    parts = [
+        (rank, Content.assemble((key, "bold"), quiet(f" {does}"))) for rank, (key, does) in enumerate(keys)
+    ]
+    return quiet(" · ").join(fitting(parts, width, 3))

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from kensho_tui.ui.format import thousands
+
 # Terminals drop longer OSC 52 sequences: 100,000 bytes of base64 are the common limit.
 MAX_COPIED = 74_000
 
@@ -17,11 +19,11 @@ def fitting(text: str) -> tuple[str, bool]:
 
 def notice(text: str, cut: bool, chat_id: str, environ: Mapping[str, str] = os.environ) -> str:
     """What was done: a terminal never says whether it took it."""
-    said = f"{len(text):,} characters sent to the terminal's clipboard (OSC 52)"
+    said = f"{thousands(len(text))} characters sent to the terminal's clipboard (OSC 52)"
     if cut:
-        said += f", the rest did not fit; all of it: kensho-tui show {chat_id}"
+        said += f" · the rest does not fit; all of it: kensho-tui show {chat_id}"
     if environ.get("TMUX"):
-        said += ". In tmux this needs: set -g set-clipboard on"
+        said += " · tmux passes it on with: set -g set-clipboard on"
     elif environ.get("STY"):
-        said += ". GNU screen does not pass it on"
+        said += " · GNU screen does not pass it on"
     return said

@@ -1,6 +1,7 @@
 """F1: every command with its key, its slash name and what it does."""
 
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.widgets import Static
 from kensho_tui.ui.commands.registry import COMMANDS, key_label, split_keys
 from kensho_tui.ui.lines import SplitLine, quiet
 
+INDENT = 23
 PROMPT_KEYS = (
     ("Enter", "sends; with a \\ before it, a new line"),
     ("^J", "a new line; Shift+Enter and Alt+Enter too, where the terminal sends them"),
@@ -23,17 +25,35 @@ PROMPT_KEYS = (
 )
 
 
-def help_text(keys_of: Callable[[str], str]) -> Content:
-    """Everything that can be done, from the registry alone."""
+def help_text(keys_of: Callable[[str], str], width: int) -> Content:
+    """Everything that can be done, from the registry alone, wrapped to `width` cells."""
     lines = [Content.styled("Commands", "$primary bold"), Content()]
     for command in COMMANDS:
         keys = " ".join(key_label(key) for key in split_keys(keys_of(command.name)))
         slash = f"/{command.name} {command.argument}".strip()
         lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
-        lines.append(quiet(f"{'':23}{command.help}"))
+        lines += _hanging(command.help, INDENT, width)
     lines += [Content(), Content.styled("In the prompt", "$primary bold"), Content()]
-    lines += [Content.assemble((f"{key:<12}", "bold"), quiet(does)) for key, does in PROMPT_KEYS]
+    for key, does in PROMPT_KEYS:
+        first, *rest = _hanging(does, 12, width)
+        lines += [Content.assemble((f"{key:<12}", "bold"), first[12:]), *rest]
     return Content("\n").join(lines)
+
+
+def _hanging(text: str, indent: int, width: int) -> list[Content]:
+    """Quiet lines of `text`, all of them indented."""
+    return [quiet(" " * indent + line) for line in wrap(text, max(width - indent, 20))]
+
+
+class HelpText(Static):
+    """The text, wrapped anew when the width changes."""
+
+    def __init__(self, keys_of: Callable[[str], str]) -> None:
+        super().__init__()
+        self._keys_of = keys_of
+
+    def on_resize(self) -> None:
+        self.update(help_text(self._keys_of, self.content_size.width))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -53,4 +73,4 @@ class HelpScreen(ModalScreen[None]):
             with VerticalScroll(id="help-text"):
                 for notice in self._notices:
                     yield Static(f"! {notice}", markup=False, classes="notice")
-                yield Static(help_text(self._keys_of))
+                yield HelpText(self._keys_of)

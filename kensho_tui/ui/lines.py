@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Static
 
 QUIET = "$foreground 55%"
 GAP = 2
@@ -53,6 +54,22 @@ class SplitLine(Widget):
         room = max(width - right.cell_length - (GAP if right else 0), 0)
         left = self.left.truncate(room, ellipsis=True)
         return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)
+
+
+class Notice(Static):
+    """A line or two that come when there is something to say and go when it is over."""
+
+    DEFAULT_CSS = """
+    Notice { height: auto; max-height: 5; width: 1fr; display: none; }
+    """
+
+    def say(self, what: str, then: str = "", style: str = QUIET) -> None:
+        """Show `what`, and quietly what can be done."""
+        self.update(Content.assemble((what, style), quiet(f" · {then}" if then else "")))
+        self.display = True
+
+    def say_nothing(self) -> None:
+        self.display = False
 
 
 def _content(value: Content | str) -> Content:

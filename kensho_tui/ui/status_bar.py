@@ -10,8 +10,9 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
 from kensho_tui.ui.session import Live, Session
 
-SEPARATOR = "  ▪ "
+SEPARATOR = " ▪ "
 NOTICE_SHARE = 0.4
+WIDE = 100
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,15 @@ def _progress(worker: c.WorkerInfo) -> str:
     return "loading" if fraction is None else f"loading {fmt.percent(fraction)}"
 
 
-def parts(session: Session) -> list[tuple[int, Content]]:
+def parts(session: Session, width: int) -> list[tuple[int, Content]]:
     """Every part with its rank; where the row is short the highest ranks are left out."""
     found = numbers(session)
     worker = session.worker
     shown: list[tuple[int, Content]] = [(0, model_part(session))]
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
-        shown.append((2, quiet(f"ctx {fmt.bar(used, 6)} {fmt.percent(used)}")))
+        drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""
+        shown.append((2, quiet(f"ctx {drawn}{fmt.percent(used)}")))
     if found.ttft_s:
         shown.append((4, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
     if found.tok_s:
@@ -112,5 +114,5 @@ class StatusBar(SplitLine):
             room = max(int(width * NOTICE_SHARE), 20)
             notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
         room = width - notice.cell_length - (2 if said else 0)
-        left = fitting(parts(session), room, len(SEPARATOR))
+        left = fitting(parts(session, width), room, len(SEPARATOR))
         self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

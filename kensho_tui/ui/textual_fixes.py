@@ -13,6 +13,9 @@ class FollowingScroll(VerticalScroll):
 
     Textual #6677: an anchor released by scrolling does not come back while the content grows, because the
     end has moved by the time the scroll arrives. Remove when `_check_anchor` allows for growth.
+
+    An anchor also scrolls content that fits to the bottom, by a negative offset (`Compositor.reflow` sets
+    it past the validator). Remove `scroll_offset` when that is clamped there.
     """
 
     def on_mount(self) -> None:
@@ -21,6 +24,11 @@ class FollowingScroll(VerticalScroll):
     @property
     def following(self) -> bool:
         return self.is_anchored and not self._anchor_released
+
+    @property
+    def scroll_offset(self) -> Offset:
+        x, y = super().scroll_offset
+        return Offset(x, max(y, 0))
 
     def follow(self) -> None:
         """Show the end and stay there."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual import events
+from textual.message import Message
 from textual.widget import Widget
 
 from kensho_tui.core import contract as c
@@ -18,12 +18,12 @@ SHOWN = 20
 class Transcript(FollowingScroll):
     """Mounts the last `SHOWN` messages; earlier ones when somebody scrolls to the top."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", show=False),
-        Binding("k", "scroll_up", show=False),
-        Binding("G", "scroll_end", show=False),
-        Binding("g", "scroll_home", show=False),
-    ]
+    class Typed(Message):
+        """A letter was typed here: it belongs into the prompt."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
 
     def __init__(self, *, now: Callable[[], datetime], continue_key: Callable[[], str]) -> None:
         super().__init__(id="transcript")
@@ -35,15 +35,22 @@ class Transcript(FollowingScroll):
         self._earlier: SplitLine | None = None
         self._growing = False
 
+    def on_key(self, event: events.Key) -> None:
+        if event.key != "question_mark" and event.is_printable and event.character is not None:
+            event.stop()
+            self.post_message(self.Typed(event.character))
+
     async def show(self, chat: c.Chat | None, live: Collection[str], empty: Callable[[], Widget]) -> None:
         """Bring the mounted messages in step with `chat`; with nothing said yet, show `empty()`."""
+        said_nothing = chat is None or not chat.messages
+        self.set_class(said_nothing, "empty")
         if chat is None or self._chat is None or chat.id != self._chat.id:
             self._shown = SHOWN
             self._views.clear()
             self._earlier = None
             with self.app.batch_update():
                 await self.remove_children()
-                if chat is None or not chat.messages:
+                if said_nothing:
                     await self.mount(empty())
         elif chat.messages and not self._views:
             await self.remove_children()

@@ -35,7 +35,7 @@ def _no_model(paths: Paths) -> Content:
     )
     lines = [Content.styled("There is no model yet. Any one of these brings one:", "$warning"), Content()]
     for do, why in ways:
-        lines += [Content.assemble("  ", (do, "bold")), quiet(f"    {why}")]
+        lines += [Content.styled(do, "bold"), quiet(f"    {why}")]
     return Content("\n").join([*lines, Content(), quiet("Then press ^N, or start kensho-tui again.")])
 
 

@@ -29,7 +29,7 @@ class Help(Command):
         from kensho_tui.ui.help_screen import HelpScreen
 
         if not isinstance(app.screen, HelpScreen):
-            app.push_screen(HelpScreen(app.keys_of))
+            app.push_screen(HelpScreen(app.keys_of, app.notices))
 
 
 class Theme(Command):

@@ -1,0 +1,196 @@
+"""Commands: keys, pickers, copy, help, palette, themes, leaving, and the settings' keys."""
+
+import base64
+
+from kensho_tui.config.settings import Settings
+from kensho_tui.core import contract as c
+from kensho_tui.ui.commands import registry
+from kensho_tui.ui.picker import Choice, Picker, ranked
+from tests.ui.conftest import Started, app_of, screen_text, shown, until
+from tests.ui.fake_host import FakeHost
+
+
+def with_chats(host: FakeHost) -> None:
+    for title in ("Trip to Kyoto", "Rust lifetimes", "Why is the sky blue?"):
+        host.add_chat(title, host.message("user", title), host.message("assistant", f"About: {title}"))
+
+
+async def test_the_last_chat_is_open_at_start(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start() as pilot:
+        await shown(pilot, "About: Why is the sky blue?")
+
+
+async def test_the_picker_opens_a_chat_by_a_few_letters(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start() as pilot:
+        await pilot.press("ctrl+r")
+        await shown(pilot, "Chats", "Trip to Kyoto", "Rust lifetimes")
+        await pilot.press(*"kyo")
+        await until(pilot, lambda: "Rust lifetimes" not in screen_text(pilot))
+        await pilot.press("enter")
+        await shown(pilot, "About: Trip to Kyoto")
+        assert "About: Why" not in screen_text(pilot)
+
+
+async def test_in_the_picker_down_goes_to_the_list_and_letters_back(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start() as pilot:
+        await pilot.press("ctrl+r")
+        await shown(pilot, "Trip to Kyoto")
+        await pilot.press("down")
+        assert type(pilot.app.focused).__name__ == "PickerList"
+        await pilot.press("r", "u")
+        assert type(pilot.app.focused).__name__ == "Input"
+        await pilot.press("down", "enter")
+        await shown(pilot, "About: Rust lifetimes")
+
+
+async def test_esc_closes_the_picker_and_leaves_the_chat(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start() as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Picker))
+        await pilot.press("escape")
+        await shown(pilot, "About: Why is the sky blue?")
+        assert not host.called("abort")
+
+
+def test_without_a_query_choices_keep_their_order() -> None:
+    rows = [Choice("1", "beta"), Choice("2", "alpha"), Choice("3", "alphabet")]
+    assert ranked(rows, "") == rows
+    assert next(row.key for row in ranked(rows, "alp")) == "2"
+    assert ranked(rows, "zzz") == []
+
+
+async def test_copy_sends_osc_52_and_says_what_was_done(
+    host: FakeHost, start: Started, monkeypatch: object
+) -> None:
+    host.add_chat("Old", host.message("user", "x"), host.message("assistant", "Grüße 👋 \x1b[31m!"))
+    async with start() as pilot:
+        await shown(pilot, "Grüße")
+        written: list[str] = []
+        driver = pilot.app._driver
+        assert driver is not None
+        driver.write = written.append  # type: ignore[method-assign]
+        await pilot.press("ctrl+y")
+        await shown(pilot, "9 characters sent")
+        osc = next(data for data in written if data.startswith("\x1b]52;c;"))
+        assert base64.b64decode(osc[7:-1]).decode() == "Grüße 👋 !"
+
+
+async def test_a_giant_answer_is_copied_in_part_and_that_is_said(host: FakeHost, start: Started) -> None:
+    host.add_chat("Old", host.message("user", "x"), host.message("assistant", "word " * 40_000))
+    async with start() as pilot:
+        await shown(pilot, "Shown shortened; nothing is lost: kensho-tui show")
+        await pilot.press("ctrl+y")
+        await shown(pilot, "74\u202f000 characters sent", "the rest")
+        assert len(pilot.app.clipboard.encode()) <= 74_000
+
+
+async def test_help_lists_every_command(start: Started) -> None:
+    async with start(size=(100, 60)) as pilot:
+        await pilot.press("f1")
+        await shown(pilot, "Commands", *(command.title for command in registry.COMMANDS))
+        await pilot.press("escape")
+        await shown(pilot, "Private and local")
+
+
+async def test_the_palette_runs_a_command(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start() as pilot:
+        await shown(pilot, "About: Why")
+        await pilot.press("ctrl+p")
+        await shown(pilot, "New chat")
+        await pilot.press(*"new chat")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await shown(pilot, "Private and local")
+
+
+async def test_the_theme_changes_by_name_and_an_unknown_one_is_said(start: Started) -> None:
+    async with start() as pilot:
+        app = app_of(pilot)
+        prompt = app.chat_screen.prompt
+        prompt.put("/theme kensho-light")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.theme == "kensho-light")
+        prompt.put("/theme nonsense")
+        await pilot.press("enter")
+        await shown(pilot, "there is no theme 'nonsense'")
+        assert app.theme == "kensho-light"
+
+
+async def test_an_unknown_theme_in_the_settings_is_a_warning(start: Started) -> None:
+    async with start(Settings(theme="neon"), size=(160, 24)) as pilot:
+        assert app_of(pilot).theme == "kensho-dark"
+        await shown(pilot, "theme: there is no 'neon'")
+
+
+async def test_settings_bind_other_keys(host: FakeHost, start: Started) -> None:
+    with_chats(host)
+    async with start(Settings(keys={"new": "f6"})) as pilot:
+        await shown(pilot, "About: Why")
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert "About: Why" in screen_text(pilot)
+        await pilot.press("f6")
+        await shown(pilot, "Private and local")
+
+
+def test_key_problems_are_found() -> None:
+    keys, problems = registry.keymap({"nonsense": "f5", "copy": "ctrl+n"})
+    assert keys["copy"] == "ctrl+n"
+    assert keys["new"] == ""
+    assert [problem for problem in problems if "nonsense" in problem]
+    assert [problem for problem in problems if "ctrl+n" in problem]
+    assert registry.keymap({})[1] == []
+
+
+async def test_no_model_says_what_to_do(start: Started, host: FakeHost) -> None:
+    host.models_now = ()
+    async with start() as pilot:
+        await shown(
+            pilot, "kensho-tui[starter]", "/home/me/kensho/data/models", "config/settings.toml", "no model"
+        )
+
+
+async def test_ctrl_c_stops_first_then_says_how_to_leave(host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        app = app_of(pilot)
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(app.session.live))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: bool(host.called("abort")) and not app.session.live)
+        assert app.is_running
+        await pilot.press("ctrl+c")
+        await shown(pilot, "^C again leaves")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app._exit)
+        assert not app.answer_goes_on
+
+
+async def test_leaving_knows_that_an_answer_goes_on(host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        app = app_of(pilot)
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(app.session.live))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: app._exit)
+        assert app.answer_goes_on
+        assert not host.called("abort")
+
+
+async def test_notices_of_the_host_are_in_the_status_bar(host: FakeHost, start: Started) -> None:
+    host.differs = ("HF_TOKEN",)
+    async with start(size=(160, 24)) as pilot:
+        host.post_status(notices=("a GPU is here, but llama.cpp was built without it",))
+        await shown(pilot, "a GPU is here, but llama.cpp was built without it (+1)")
+        host.post_status(notices=(), workers=())
+        await shown(pilot, "HF_TOKEN", "cold")
+        phase = c.Phase(name="reading", done=62, total=100)
+        loading = c.WorkerInfo(
+            pid=1, model=host.models_now[0].name, state="loading", phase=phase, context=8192
+        )
+        host.post_status(workers=(loading,))
+        await shown(pilot, "loading 62 %")
