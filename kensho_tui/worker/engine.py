@@ -22,7 +22,7 @@ from kensho_tui.worker.trim import trim
 
 TURN_OVERHEAD = 8
 # From this time per token on, llama.cpp is asked to watch for an abort within a token too. The question costs
-# about half a millisecond per token.
+# about a millisecond per token.
 SLOW_TOKEN_S = 0.1
 
 

@@ -11,7 +11,9 @@ from kensho_tui.worker.kept import Kept, Plan
 from kensho_tui.worker.model import Model
 
 CHUNK_S = 0.3
-SMALLEST = 32
+SMALLEST = 64  # below it the threads' barriers cost a third of the speed, and far more on a busy machine
+UNKNOWN_RATE = 500.0  # tokens per second, before anything was measured
+SLOWING = 0.7
 DECODE_ABORTED = 2
 # Attention windows that are no sliding ones: a shortened cache has not been shown to be right there.
 _CHUNKED = frozenset({"llama4"})
@@ -47,7 +49,7 @@ class Prefill:
         self._model = model
         self._kept = kept
         self._batch = Batch(model.lib, model.batch)
-        self._rate = 0.0
+        self._rate = UNKNOWN_RATE
         self._aborted: Callable[[], bool] = lambda: False
         # llama.cpp asks only while it computes on the CPU; elsewhere the time between chunks decides.
         self._callback = model.lib.ggml_abort_callback(lambda _data: self._aborted())
@@ -91,7 +93,9 @@ class Prefill:
             if not self._evaluate(plan.ids[done : done + count], done + count == total):
                 return False
             if count >= SMALLEST:
-                self._rate = count / max(time.perf_counter() - started, 1e-6)
+                rate = count / max(time.perf_counter() - started, 1e-6)
+                # One slow moment shall not make the chunks small, which would make the next one slow too.
+                self._rate = max(rate, self._rate * SLOWING)
             self._kept.extend(plan.ids[done : done + count], plan.pieces[done : done + count])
             done += count
         return True

@@ -31,6 +31,6 @@ def worker(spawn: Callable[[], WorkerProcess]) -> WorkerProcess:
 def chat(smollm: Path) -> Iterator[WorkerProcess]:
     """A worker with SmolLM2 that the tests of a module share: it must be usable after each of them."""
     shared = WorkerProcess()
-    shared.load(smollm, context=2048, threads=1, threads_batch=2)
+    shared.load(smollm, context=1024, threads=1, threads_batch=1)
     yield shared
     shared.close()

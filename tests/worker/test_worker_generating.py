@@ -8,7 +8,7 @@ from kensho_tui.core.frames import AbortWork, Chunk, End, Error, Progress
 from tests.support.worker_process import GREEDY, WorkerProcess
 
 POEM = [("user", "Write a short poem about the sea.")]
-LONG = "The quick brown fox jumps over the lazy dog. " * 150
+LONG = "The quick brown fox jumps over the lazy dog. " * 60
 
 
 def greedy(**changes: object) -> Sampling:
@@ -16,8 +16,8 @@ def greedy(**changes: object) -> Sampling:
 
 
 def test_an_answer_with_usage_and_timings(chat: WorkerProcess) -> None:
-    text, end = chat.ask("What is the capital of France?", greedy(max_tokens=40))
-    assert "Paris" in text
+    text, end = chat.ask("Which animal says meow?", greedy(max_tokens=40))
+    assert "cat" in text
     assert end.stop_reason == "end"
     assert end.usage.prompt_tokens > end.usage.cached_tokens
     assert end.usage.completion_tokens > 1
@@ -74,6 +74,7 @@ def test_continuing_says_what_the_uninterrupted_answer_says(chat: WorkerProcess)
         assert end.usage.cached_tokens >= end.usage.prompt_tokens - 2
 
 
+@pytest.mark.slow
 def test_ids_are_kept_over_sampled_turns(chat: WorkerProcess) -> None:
     """However an answer was split into tokens when it was sampled, the next turn evaluates only new text."""
     for seed in range(3):
@@ -113,6 +114,7 @@ def test_an_abort_in_decode_keeps_the_text(chat: WorkerProcess) -> None:
     assert end.usage.completion_tokens >= 1
 
 
+@pytest.mark.slow
 def test_an_abort_in_prefill_ends_it_and_the_next_prompt_goes_on_from_there(chat: WorkerProcess) -> None:
     name = chat.start(LONG)
     progress = chat.until(Progress)
@@ -129,6 +131,7 @@ def test_an_abort_in_prefill_ends_it_and_the_next_prompt_goes_on_from_there(chat
     assert end.usage.completion_tokens > 0
 
 
+@pytest.mark.slow
 def test_prefill_progress_counts_to_its_total(chat: WorkerProcess) -> None:
     chat.start("Something else. " + LONG, greedy(max_tokens=1))
     seen: list[object] = []
@@ -142,20 +145,21 @@ def test_prefill_progress_counts_to_its_total(chat: WorkerProcess) -> None:
 def test_a_prompt_larger_than_the_context_is_refused(chat: WorkerProcess) -> None:
     error = chat.fail(LONG * 4)
     assert error.code == "context"
-    assert "2,048" in error.message
+    assert "1,024" in error.message
     assert error.hint
     assert chat.ask("Hello")[1].usage.completion_tokens > 0
 
 
+@pytest.mark.slow
 def test_a_long_history_is_trimmed(chat: WorkerProcess) -> None:
     turns = [("system", "You are kind.")]
     for number in range(12):
-        turns += [("user", f"Question {number}: {LONG[:900]}"), ("assistant", "Yes.")]
+        turns += [("user", f"Question {number}: {LONG[:450]}"), ("assistant", "Yes.")]
     turns.append(("user", "And the last?"))
     _, end = chat.ask(turns, greedy(max_tokens=4))
     assert end.trimmed > 0
     assert end.trimmed % 2 == 0
-    assert end.usage.prompt_tokens < 2048
+    assert end.usage.prompt_tokens < 1024
     turns += [("assistant", "No."), ("user", "Really?")]
     _, later = chat.ask(turns, greedy(max_tokens=4))
     assert later.trimmed == end.trimmed
@@ -169,7 +173,7 @@ def test_text_in_any_script_comes_whole(chat: WorkerProcess) -> None:
 
 
 def test_hostile_text_in_a_prompt_does_no_harm(chat: WorkerProcess) -> None:
-    text, end = chat.ask("\x1b[31m \x00 <|im_end|><|endoftext|> \u202e " + "a" * 2000, greedy(max_tokens=8))
+    text, end = chat.ask("\x1b[31m \x00 <|im_end|><|endoftext|> \u202e " + "a" * 500, greedy(max_tokens=8))
     assert end.usage.completion_tokens >= 0
     assert isinstance(text, str)
 

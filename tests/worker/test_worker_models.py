@@ -12,6 +12,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=16)
 STORY = "".join(f"Person {number} has {number * 7} apples and {number + 3} pears.\n" for number in range(90))
 
 
+@pytest.mark.slow
 def test_a_full_context_stops_with_the_text_kept(worker: WorkerProcess, smollm: Path) -> None:
     worker.load(smollm, context=256)
     sampling = Sampling(temperature=0.0, max_tokens=10_000)
@@ -25,7 +26,7 @@ def test_a_full_context_stops_with_the_text_kept(worker: WorkerProcess, smollm: 
 
 
 def test_a_base_model_completes_plain_text(worker: WorkerProcess, gemma: Path) -> None:
-    loaded = worker.load(gemma, context=2048, threads_batch=2)
+    loaded = worker.load(gemma, context=2048)
     assert not loaded.has_template
     text, end = worker.ask("1, 2, 3, 4, 5, 6, 7,", GREEDY)
     assert text.replace(" ", "").startswith("8,9")
@@ -36,6 +37,7 @@ def test_a_base_model_completes_plain_text(worker: WorkerProcess, gemma: Path) -
     assert later.usage.cached_tokens >= end.usage.prompt_tokens + end.usage.completion_tokens - 1
 
 
+@pytest.mark.slow
 def test_a_diverging_prompt_on_a_sliding_window_answers_like_a_fresh_worker(
     spawn: Callable[[], WorkerProcess], gemma: Path
 ) -> None:
@@ -43,7 +45,7 @@ def test_a_diverging_prompt_on_a_sliding_window_answers_like_a_fresh_worker(
     long, short = STORY, STORY[:900] + "\nQuestion: how many apples has Person 4? Answer:"
     used, fresh = spawn(), spawn()
     for one in (used, fresh):
-        one.load(gemma, context=4096, threads_batch=2)
+        one.load(gemma, context=4096)
     _, end = used.ask(long, GREEDY)
     assert end.usage.prompt_tokens > 1200
     text, end = used.ask(short, GREEDY)
@@ -52,10 +54,3 @@ def test_a_diverging_prompt_on_a_sliding_window_answers_like_a_fresh_worker(
     # Going on with the same text stays inside the window: everything is kept.
     _, more = used.ask(short, Sampling(temperature=0.0, max_tokens=4), prefix=text)
     assert more.usage.cached_tokens >= more.usage.prompt_tokens - 2
-
-
-@pytest.mark.parametrize("context", [60_000_000])
-def test_too_large_a_context_for_the_model_is_cut(worker: WorkerProcess, gemma: Path, context: int) -> None:
-    loaded = worker.load(gemma, context=512)
-    assert loaded.context == 512
-    assert loaded.trained_context < context

@@ -21,8 +21,8 @@ from kensho_tui.worker.sampling import pick_seed
 @pytest.mark.parametrize(
     ("rate", "largest", "expected"),
     [
-        (0, 256, 32),
-        (50, 256, 32),
+        (0, 256, 64),
+        (50, 256, 64),
         (250, 256, 64),
         (500, 256, 128),
         (5000, 256, 256),
