@@ -141,11 +141,7 @@ class ChatScreen(SteadySelection):
             return quiet(f"◌ {waits} · the text is kept until then")
         commands = matching(self.prompt.text)
         if commands:
-            named = [
-                Content.assemble((f"/{command.name}", "bold"), quiet(f" {command.title}"))
-                for command in commands[:6]
-            ]
-            return Content("   ").join(named)
+            return _key_row([(f"/{command.name}", command.title) for command in commands], width)
         return _key_row(self._keys_now(), width)
 
     def _keys_now(self) -> list[tuple[str, str]]:
@@ -153,11 +149,13 @@ class ChatScreen(SteadySelection):
         keys = [("Enter", "send"), ("^J", "newline"), ("/", "commands")]
         label = self._kensho.key_label
         if self.session.running() is not None:
-            keys = [(label("stop"), "stop"), ("Enter", "queue a prompt"), (label("end"), "end")]
+            keys = [(label("stop"), "stop"), ("Enter", "queue a prompt")]
         elif self.resumable is not None:
             keys.insert(0, (label("continue"), "continue"))
         elif self.session.last_answer() is not None:
             keys.append((label("copy"), "copy"))
+        if not self.transcript.following:
+            keys.insert(0, ("End", "newest text"))
         keys.append((label("help"), "help"))
         return keys
 

@@ -40,8 +40,10 @@ class MessageView(Widget):
         self._continue_key = continue_key
         self._cleaner = fmt.Cleaner()
         self._piece: c.Piece | None = None
+        self.last = False
         self._head = SplitLine(classes="head")
-        self._foot = SplitLine(classes="foot")
+        self._foot = Static(classes="foot")
+        self._said = Content()
         self._body: Static | AnswerBody = self._make_body()
 
     def _make_body(self) -> Static | AnswerBody:
@@ -95,7 +97,9 @@ class MessageView(Widget):
         self._head.show(Content.styled(name, style), quiet(fmt.meta(self.message, self._now())))
         foot = self._state_line(elapsed)
         self._foot.display = bool(foot)
-        self._foot.show(foot)
+        if not foot.is_same(self._said):
+            self._said = foot
+            self._foot.update(foot)
 
     def _state_line(self, elapsed: float) -> Content:
         message = self.message
@@ -111,15 +115,17 @@ class MessageView(Widget):
         what, style, then = _ENDINGS[reason]
         if reason == "failed":
             what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
-        return _said(what, style, then.format(key=self._continue_key()))
+        go_on = f"{self._continue_key()} continues" if self.last else ""
+        return _said(what, style, then, go_on)
 
 
+KEPT = "the text so far is kept"
 _ENDINGS = {
-    "stopped": ("■ stopped", "$warning", "the text so far is kept · {key} continues"),
-    "interrupted": ("■ interrupted", "$warning", "the text so far is kept · {key} continues"),
-    "failed": ("✗ failed", "$error", "{key} continues"),
-    "length": ("… cut at the token limit", "$warning", "{key} continues"),
-    "context": ("… the context is full", "$warning", "{key} continues with a trimmed history"),
+    "stopped": ("■ stopped", "$warning", KEPT),
+    "interrupted": ("■ interrupted", "$warning", KEPT),
+    "failed": ("✗ failed", "$error", KEPT),
+    "length": ("… cut at the token limit", "$warning", ""),
+    "context": ("… the context is full", "$warning", "the start of the chat is left out"),
 }
 
 
@@ -133,5 +139,5 @@ def _live_line(piece: c.Piece, elapsed: float) -> Content:
     return _said(f"◔ {fmt.phase_text(piece.phase, elapsed)}", style, "Esc stops")
 
 
-def _said(what: str, style: str, then: str) -> Content:
-    return Content.assemble((what, style), quiet(f" · {then}"))
+def _said(what: str, style: str, *then: str) -> Content:
+    return Content.assemble((what, style), *(quiet(f" · {words}") for words in then if words))

@@ -72,8 +72,10 @@ class Transcript(FollowingScroll):
             }
             await self._mount_new(new, kept)
             self._views = {key: new.get(key) or kept[key] for key in wanted}
-            for key, view in kept.items():
-                if view.message != wanted[key]:
+            for key, view in self._views.items():
+                last = wanted[key] is chat.messages[-1]
+                if view.message != wanted[key] or view.last != last:
+                    view.last = last
                     await view.show(wanted[key], live=key in live)
             await self._show_earlier(len(chat.messages) - len(wanted))
 
