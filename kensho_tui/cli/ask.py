@@ -184,14 +184,16 @@ class _Writer:
             print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
 
     def text(self, text: str) -> None:
+        if not text:
+            return
         self._parts.append(text)
-        if text and not self._quiet:
+        if not self._quiet:
             sys.stdout.write(safe(text, sys.stdout))
             sys.stdout.flush()
 
     def close(self) -> None:
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        if not self._quiet and not self.whole.endswith("\n"):
+        if not self._quiet and self._parts and not self._parts[-1].endswith("\n"):
             sys.stdout.write("\n")
             sys.stdout.flush()

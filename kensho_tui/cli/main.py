@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_app() -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual reads stdin and draws on stderr.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("the app needs a terminal", hint="Use `kensho-tui ask` in scripts and pipes")
     from kensho_tui.config.paths import find_paths
     from kensho_tui.config.settings import load_settings

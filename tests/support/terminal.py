@@ -1,0 +1,117 @@
+"""The real app in a pseudo-terminal, its screen read by pyte as a person would read it."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+import pyte
+
+APP = (sys.executable, "-m", "kensho_tui")
+# Key protocol requests that pyte would print as text.
+_UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u")
+
+
+class Terminal:
+    """One process in an emulated terminal of `columns` x `lines`; closing it hangs up like a lost line."""
+
+    def __init__(self, command: Sequence[str] = APP, columns: int = 100, lines: int = 30) -> None:
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self.written = b""
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR"):
+            environment.pop(name, None)
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here yet
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            sys.stderr.write(f"--- the screen when the test failed\n{self.text()}\n---\n")
+        self.close()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 1 << 16)
+            except OSError:
+                return
+            if not data:
+                return
+            with self._lock:
+                self.written += data
+                self._stream.feed(_UNKNOWN.sub(b"", data))
+
+    def text(self) -> str:
+        """What stands on the screen, line by line, without trailing blanks."""
+        with self._lock:
+            return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def send(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def wait_for(self, pattern: str, seconds: float = 60.0) -> str:
+        """The screen once `pattern` (a regular expression) is on it."""
+        return self._wait(lambda text: re.search(pattern, text) is not None, f"for {pattern!r}", seconds)
+
+    def wait_gone(self, pattern: str, seconds: float = 60.0) -> str:
+        """The screen once `pattern` is no longer on it."""
+        return self._wait(lambda text: re.search(pattern, text) is None, f"for {pattern!r} to go", seconds)
+
+    def _wait(self, condition, what: str, seconds: float) -> str:  # type: ignore[no-untyped-def]
+        deadline = time.monotonic() + seconds
+        while not condition(text := self.text()):
+            assert time.monotonic() < deadline, f"waited {seconds} s {what}; the screen:\n{text}"
+            assert self.process.poll() is None or condition(self.text()), f"it ended; the screen:\n{text}"
+            time.sleep(0.02)
+        return text
+
+    def wait_end(self, seconds: float = 20.0) -> int:
+        status = self.process.wait(seconds)
+        self._reader.join(5)
+        return status
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def hang_up(self) -> None:
+        """Close the line: the kernel sends SIGHUP to what runs in it."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def close(self) -> None:
+        self.hang_up()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
