@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kensho_tui.core.contract import Sampling, StopReason, Usage
-from kensho_tui.core.errors import ContextError, LoadError
+from kensho_tui.core.errors import ContextError, EngineError, LoadError, UsageError
 from kensho_tui.core.frames import End, Generate, Progress, Turn
 from kensho_tui.worker.batch import Batch
 from kensho_tui.worker.emitter import Emitter
@@ -21,6 +21,8 @@ from kensho_tui.worker.textstream import TextStream
 from kensho_tui.worker.trim import trim
 
 TURN_OVERHEAD = 8
+# No text has tokens as long as this on average: what is longer is known not to fit before it is tokenised.
+TOKEN_BYTES = 64
 # From this time per token on, llama.cpp is asked to watch for an abort within a token too. The question costs
 # about a millisecond per token.
 SLOW_TOKEN_S = 0.1
@@ -118,26 +120,32 @@ class Engine:
         """The prompt with as much of the history as fits beside the answer. Raises `ContextError`."""
         model = self._model
         room = model.context - max(1, min(frame.sampling.max_tokens, model.context // 4))
-        tried: list[tuple[bytes, Plan]] = []
+        tried: list[tuple[bytes, Plan | None]] = []
 
         def fits(turns: tuple[Turn, ...]) -> bool:
             text = self._prompts.write(turns, frame.prefix, job.is_aborted)
-            plan = self.kept.plan(text, model.tokenize)
+            plan = self.kept.plan(text, model.tokenize) if len(text) <= room * TOKEN_BYTES else None
             tried.append((text, plan))
-            return plan.keep + len(plan.ids) <= room
+            return plan is not None and plan.keep + len(plan.ids) <= room
 
         def costs() -> Sequence[int]:
-            return [len(model.tokenize(turn.content.encode())) + TURN_OVERHEAD for turn in frame.turns]
+            return [self._count(turn.content.encode(), room) + TURN_OVERHEAD for turn in frame.turns]
 
         turns = trim(frame.turns, costs, room, model.context // 4, fits)
         text, plan = tried[-1]
-        if turns is None:
+        if turns is None or plan is None:
             raise ContextError(
-                f"the prompt has {plan.keep + len(plan.ids):,} tokens, and {room:,} fit into the context of "
+                f"the prompt has {self._count(text, room):,} tokens, and {room:,} fit into the context of "
                 f"{model.context:,} beside an answer",
                 hint="Shorten the prompt, or load the model with a larger context",
             )
+        if not plan.ids:
+            raise UsageError("the prompt is empty")
         return _Prompt(text, plan, len(frame.turns) - len(turns))
+
+    def _count(self, text: bytes, room: int) -> int:
+        """Tokens of `text`; an estimate where they are far more than `room`: megabytes take seconds."""
+        return len(self._model.tokenize(text)) if len(text) <= room * TOKEN_BYTES else len(text) // 4
 
     # --- decode -------------------------------------------------------------------------------------
 
@@ -149,10 +157,12 @@ class Engine:
         sampler = Sampler(self._model.lib, sampling, seed)
         try:
             decoded = self._decode(sampler, stream, sampling.max_tokens, job, emitter)
+        except EngineError:
+            emitter.flush(stream.finish(complete=False))
+            raise
         finally:
             sampler.close()
-        complete = decoded.stop_reason in ("end", "stop_sequence")
-        emitter.flush(stream.finish(complete=complete), decoded.tokens)
+        emitter.flush(stream.finish(complete=decoded.stop_reason in ("end", "stop_sequence")))
         return decoded
 
     def _decode(

@@ -83,7 +83,7 @@ class Kept:
         return self._ends[count - 1] if count else 0
 
     def plan(self, prompt: bytes, tokenize: Tokenize) -> Plan:
-        """How to get from what is kept to `prompt` (not empty) with the fewest tokens to evaluate."""
+        """How to get to `prompt` with the fewest tokens to evaluate; no ids for an empty prompt."""
         common = common_prefix(self._text, prompt)
         by_text = self._by_text(prompt, common, tokenize)
         if by_text is not None and common == len(self._text) and len(self._ends) == len(self.ids):
@@ -97,7 +97,7 @@ class Kept:
         if by_text is not None and by_text.keep >= min(same, len(whole) - 1):
             return by_text
         pieces = align(whole, prompt, self._look, at_start=True)
-        keep = min(same, len(whole) - 1)
+        keep = max(0, min(same, len(whole) - 1))
         return Plan(keep, whole[keep:], pieces[keep:])
 
     def _by_text(self, prompt: bytes, common: int, tokenize: Tokenize) -> Plan | None:

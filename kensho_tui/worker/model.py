@@ -13,6 +13,7 @@ from kensho_tui.worker.reading import CANCELLED
 
 BATCH_CPU = 256
 BATCH_GPU = 512
+MAX_TOKENS = 1 << 28
 _TOO_LARGE = "Use a smaller context, put fewer layers on the GPU, or choose a smaller model"
 
 
@@ -62,9 +63,13 @@ class Model:
     def tokenize(self, text: bytes) -> list[int]:
         """Token ids of `text`, special tokens recognised, nothing added. Raises `EngineError`."""
         room = len(text) + 16
-        buffer = (self.lib.llama_token * room)()
-        count = self.lib.llama_tokenize(self.vocab, text, len(text), buffer, room, False, True)
-        if count < 0:
+        for _ in range(2):
+            buffer = (self.lib.llama_token * room)()
+            count = self.lib.llama_tokenize(self.vocab, text, len(text), buffer, room, False, True)
+            if count >= 0:
+                break
+            room = min(-count, MAX_TOKENS)
+        else:
             raise EngineError("the prompt could not be split into tokens")
         ids: list[int] = buffer[:count]
         return ids

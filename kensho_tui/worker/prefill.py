@@ -121,7 +121,7 @@ class Prefill:
         if code != DECODE_ABORTED:
             self.clear()
             raise EngineError(
-                f"llama.cpp could not evaluate the prompt (llama_decode returned {code})",
+                f"llama.cpp could not evaluate the text (llama_decode returned {code})",
                 hint="Try again; if it stays, use a smaller context",
             )
 

@@ -150,6 +150,10 @@ def test_a_prompt_larger_than_the_context_is_refused(chat: WorkerProcess) -> Non
     assert chat.ask("Hello")[1].usage.completion_tokens > 0
 
 
+def test_megabytes_are_refused_at_once(chat: WorkerProcess) -> None:
+    assert chat.fail("many words " * 500_000).code == "context"
+
+
 @pytest.mark.slow
 def test_a_long_history_is_trimmed(chat: WorkerProcess) -> None:
     turns = [("system", "You are kind.")]

@@ -79,6 +79,10 @@ def test_nothing_in_common_keeps_nothing() -> None:
     assert kept([]).plan(b"hello", tokenize) == (0, [3], [b"hello"])
 
 
+def test_an_empty_prompt_has_no_tokens() -> None:
+    assert kept(SAMPLED).plan(b"", tokenize) == (0, [], [])
+
+
 def test_a_base_model_without_control_tokens_keeps_equal_ids() -> None:
     plan = kept(tokenize(b"hello world hello")).plan(b"hello world world", tokenize)
     assert plan.keep == len(tokenize(b"hello world"))

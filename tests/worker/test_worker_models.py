@@ -8,7 +8,7 @@ import pytest
 from kensho_tui.core.contract import Sampling
 from tests.support.worker_process import WorkerProcess
 
-GREEDY = Sampling(temperature=0.0, max_tokens=16)
+GREEDY = Sampling(temperature=0.0, max_tokens=10)
 STORY = "".join(f"Person {number} has {number * 7} apples and {number + 3} pears.\n" for number in range(90))
 
 
