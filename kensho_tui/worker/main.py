@@ -65,9 +65,11 @@ class Worker:
     # --- the listening thread -----------------------------------------------------------------------
 
     def _listen(self) -> None:
+        poller = select.poll()
+        poller.register(self._link, select.POLLIN)
         try:
             while True:
-                self._beat_until_readable()
+                self._beat_until_readable(poller)
                 frame = self._link.receive()
                 if frame is None:
                     _exit(0)
@@ -82,9 +84,9 @@ class Worker:
             traceback.print_exc()
             _exit(EXIT_PROTOCOL)
 
-    def _beat_until_readable(self) -> None:
+    def _beat_until_readable(self, poller: "select.poll") -> None:
         # Sleeps without a time limit while nothing is done: an idle worker costs nothing.
-        while not select.select([self._link], [], [], BEAT_S if self._job is not None else None)[0]:
+        while not poller.poll(BEAT_S * 1000 if self._job is not None else None):
             if self._job is not None:
                 self._link.try_send(Beat(busy=True))
 

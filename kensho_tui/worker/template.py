@@ -1,7 +1,8 @@
 """Chat templates: Jinja programs that came with a model file, so they are treated as a stranger's code.
 
-They run in Jinja's immutable sandbox, in a thread with a deadline, and their output is bounded. jinja2 is
-imported when the first template is prepared, beside the loading of the model.
+They run in Jinja's immutable sandbox, in a thread with a deadline, and their output is bounded. One that
+takes all memory all the same ends this process and no other. jinja2 is imported when the first template
+is prepared, beside the loading of the model.
 """
 
 import ctypes

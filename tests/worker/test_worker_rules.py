@@ -1,6 +1,7 @@
 """Small decisions of the worker, each a pure function or a part that needs no model."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from kensho_tui.bus.codec import HEADER, encode
 from kensho_tui.core.errors import EngineError, LoadError, ProtocolError
 from kensho_tui.core.frames import Beat, Chunk, Close, Load
 from kensho_tui.worker import llama
+from kensho_tui.worker.emitter import Emitter
 from kensho_tui.worker.link import Link
 from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.prefill import chunk_size, may_keep
@@ -92,9 +94,25 @@ def test_a_full_pipe_takes_whole_frames_or_nothing(pair: tuple[Link, socket.sock
     assert received.startswith(expected)
 
 
-def test_send_waits_and_keeps_the_order(pair: tuple[Link, socket.socket]) -> None:
-    import threading
+def test_text_waits_for_a_free_pipe_and_then_goes_as_one_chunk(pair: tuple[Link, socket.socket]) -> None:
+    link, peer = pair
+    while link.try_send(chunk("x" * 30_000)):
+        pass
+    emitter = Emitter(link, "g")
+    for number, text in enumerate(("a", "b", "c"), start=1):
+        emitter.emit(text, number)
+    assert emitter.sequence == 0
+    emitter_done = threading.Thread(target=emitter.flush, args=("d",))
+    emitter_done.start()
+    last = encode(Chunk(id="g", sequence=0, text="abcd", tokens=3, prompt_tokens=0))
+    received = bytearray()
+    while not received.endswith(last):
+        received += peer.recv(1 << 20)
+    emitter_done.join()
+    assert emitter.sequence == 1
 
+
+def test_send_waits_and_keeps_the_order(pair: tuple[Link, socket.socket]) -> None:
     link, peer = pair
     count = 0
     while link.try_send(chunk("x" * 30_000)):
