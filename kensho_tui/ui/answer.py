@@ -3,17 +3,12 @@
 import asyncio
 import re
 
-from markdown_it import MarkdownIt
 from textual.app import ComposeResult
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Markdown, Static
-from textual.widgets.markdown import MarkdownBlock, MarkdownFence
+from textual.widgets import Static
 
 from kensho_tui.ui.format import MAX_LINE, MAX_TEXT, shorten, too_long
 
-# Highlighting is done again with each piece while a block is open; above this it is left out.
-MAX_HIGHLIGHTED = 12_000
 _NESTED = re.compile(r"^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){12}", re.MULTILINE)
 _BRACKETS = re.compile(r"[\[\]*_`!<>(]{200}")
 
@@ -21,31 +16,6 @@ _BRACKETS = re.compile(r"[\[\]*_`!<>(]{200}")
 def drawable(text: str) -> bool:
     """Whether Markdown may have `text`: no giant, no endless line, no nesting a person would not write."""
     return not (too_long(text) or _NESTED.search(text) or _BRACKETS.search(text))
-
-
-def _parser() -> MarkdownIt:
-    # HTML is shown as it was written: Textual draws none, so it would be missing.
-    return MarkdownIt("gfm-like", {"html": False})
-
-
-class CodeBlock(MarkdownFence):
-    """A fence that never guesses its language (that imports every lexer there is)."""
-
-    @classmethod
-    def highlight(cls, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:
-        if len(code) > MAX_HIGHLIGHTED:
-            return Content(code)
-        return super().highlight(code, language or "text", ansi, dark)
-
-
-class AnswerMarkdown(Markdown):
-    """Markdown of a model: text only, links are shown and not followed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text, parser_factory=_parser, open_links=False)
-
-    def get_block_class(self, block_name: str) -> type[MarkdownBlock]:
-        return CodeBlock if block_name in ("fence", "code_block") else super().get_block_class(block_name)
 
 
 class AnswerBody(Widget):
@@ -68,6 +38,8 @@ class AnswerBody(Widget):
 
     def _content(self) -> tuple[Widget, ...]:
         if not self._plain:
+            from kensho_tui.ui.markdown import AnswerMarkdown
+
             return (AnswerMarkdown(self.text),)
         note = f"Shown shortened; nothing is lost: kensho-tui show {self._chat_id}"
         return (
@@ -98,6 +70,8 @@ class AnswerBody(Widget):
             elif self._grew_too_much(piece):
                 await self._redraw(True)
             else:
+                from kensho_tui.ui.markdown import AnswerMarkdown
+
                 await self.query_one(AnswerMarkdown).append(piece)
 
     def _grew_too_much(self, piece: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -19,6 +20,7 @@ from kensho_tui.ui.commands import registry
 from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.session import Host, Session
 from kensho_tui.ui.status_bar import notices
+from kensho_tui.ui.textual_fixes import keep_alt_enter
 
 
 def _commands() -> type[Provider]:
@@ -34,7 +36,7 @@ def _now() -> datetime:
 class KenshoApp(App[None], inherit_bindings=False):
     """A view of what the host holds. `host` is the façade (or a stand-in); `now` the clock of dates."""
 
-    CSS_PATH = "kensho.tcss"
+    CSS_PATH = Path(__file__).with_name("kensho.tcss")
     TITLE = "kensho"
     ENABLE_COMMAND_PALETTE = False
     COMMANDS = {_commands}  # noqa: RUF012 - Textual declares it so
@@ -48,6 +50,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         *,
         now: Callable[[], datetime] = _now,
     ) -> None:
+        keep_alt_enter()
         super().__init__()
         self.paths = paths
         self.settings = settings

@@ -17,7 +17,7 @@ from kensho_tui.ui.lines import QUIET, Notice, SplitLine, fitting, quiet
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session, resumable
 from kensho_tui.ui.status_bar import StatusBar, numbers
-from kensho_tui.ui.textual_fixes import SteadySelection
+from kensho_tui.ui.textual_fixes import SteadyScreen
 from kensho_tui.ui.transcript import Transcript
 from kensho_tui.ui.welcome import Welcome, welcome
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECOND_PRESS_S = 2.0
 
 
-class ChatScreen(SteadySelection):
+class ChatScreen(SteadyScreen):
     """Shows one chat. It is the session's `View`."""
 
     AUTO_FOCUS = "#prompt"

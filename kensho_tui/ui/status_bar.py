@@ -12,7 +12,7 @@ from kensho_tui.ui.session import Live, Session
 
 SEPARATOR = " ▪ "
 NOTICE_SHARE = 0.4
-WIDE = 100
+WIDE = 96
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,11 @@
 """Guards against open bugs of Textual, each with its number and when it can go."""
 
+from typing import cast
+
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.containers import VerticalScroll
-from textual.geometry import Offset
+from textual.geometry import Offset, Size
+from textual.keys import Keys
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -41,11 +45,14 @@ class FollowingScroll(VerticalScroll):
             self._anchor_released = False
 
 
-class SteadySelection(Screen[None]):
-    """A screen on which a mouse press never meets a block that has just left the document.
+class SteadyScreen(Screen[None]):
+    """A screen that neither a press on a block just gone nor two sizes at once can upset.
 
     Textual #6643: blocks of a growing Markdown document are exchanged; a press on one that is detached
-    ends the app. Remove when `Screen._forward_event` checks for a parent.
+    ends the app. Remove `get_widget_and_offset_at` when `Screen._forward_event` checks for a parent.
+
+    Not reported: a screen told of two sizes in a row (a terminal that first says 0×0, as some containers
+    do) tells itself of either in turn for ever. Remove `_screen_resized` when it takes the app's size.
     """
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
@@ -53,3 +60,15 @@ class SteadySelection(Screen[None]):
         if widget is not None and widget is not self and (widget.parent is None or not widget.is_attached):
             return None, None
         return widget, offset
+
+    def _screen_resized(self, size: Size) -> None:
+        super()._screen_resized(self.app.size)
+
+
+def keep_alt_enter() -> None:
+    """Textual #6663: Alt+Enter sent as ESC CR arrives as Enter, and would send a prompt half written.
+
+    It arrives as Ctrl+J instead, the other newline key. Remove when the parser keeps Alt on named keys.
+    """
+    sequences = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
+    sequences["\x1b\r"] = (Keys.ControlJ,)

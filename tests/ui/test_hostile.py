@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from kensho_tui.ui.answer import AnswerMarkdown, drawable
+from kensho_tui.ui.answer import drawable
 from kensho_tui.ui.format import Cleaner, shorten, too_long
+from kensho_tui.ui.markdown import AnswerMarkdown
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_chat import only_stream

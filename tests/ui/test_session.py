@@ -1,0 +1,154 @@
+"""The controller of the open chat, without Textual."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import HostBusyError, KenshoError
+from kensho_tui.ui.session import Session, resumable
+from tests.ui.fake_host import FakeHost
+from tests.ui.test_chat import only_stream
+
+
+class Seen:
+    """A view that remembers, and wakes whoever waits for something to be seen."""
+
+    def __init__(self) -> None:
+        self.chat: c.Chat | None = None
+        self.pieces: list[tuple[str, c.Piece]] = []
+        self.errors: list[KenshoError] = []
+        self._news = asyncio.Condition()
+
+    async def _wake(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def show_chat(self, chat: c.Chat | None) -> None:
+        self.chat = chat
+        await self._wake()
+
+    async def show_piece(self, message_id: str, piece: c.Piece) -> None:
+        self.pieces.append((message_id, piece))
+        await self._wake()
+
+    def show_state(self) -> None:
+        asyncio.get_running_loop().create_task(self._wake())
+
+    def show_error(self, error: KenshoError) -> None:
+        self.errors.append(error)
+        asyncio.get_running_loop().create_task(self._wake())
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for _, piece in self.pieces)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(condition)
+
+
+@asynccontextmanager
+async def session_on(host: FakeHost) -> AsyncIterator[tuple[Session, Seen]]:
+    view = Seen()
+    session = Session(host, view)
+    running = asyncio.create_task(session.run())
+    try:
+        yield session, view
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_late_view_gets_the_text_so_far_once(host: FakeHost) -> None:
+    await host.open()
+    sent = await host.submit(c.Submit(prompt="x"))
+    stream = host.hub.get(sent.stream)
+    stream.append("first ", 1, 5)
+    host.change(sent.message, content="first ")
+    async with session_on(host) as (session, view):
+        await view.until(lambda: bool(session.live))
+        stream.append("second", 2, 5)
+        await view.until(lambda: view.text == "second")  # what the chat had is not read again
+        host.end(stream)
+        await view.until(lambda: not session.live)
+        assert view.chat is not None
+        assert view.chat.messages[-1].content == "first second"
+
+
+async def test_the_open_chat_is_watched_and_another_one_after_a_switch(host: FakeHost) -> None:
+    old = host.add_chat("old", host.message("user", "old"))
+    new = host.add_chat("new", host.message("user", "new"))
+    async with session_on(host) as (session, view):
+        await view.until(lambda: view.chat is not None and view.chat.id == new.id)
+        await session.open_chat(old.id)
+        host.put(old.id, *old.messages, host.message("assistant", "more"))
+        await view.until(lambda: view.chat is not None and len(view.chat.messages) == 2)
+        topics = [topics for topics in host.called("watch") if isinstance(topics, tuple)]
+        assert c.chat_topic(old.id) in topics[-1]
+        assert c.chat_topic(new.id) not in topics[-1]
+
+
+async def test_a_refusing_host_is_said_once_and_tried_again(host: FakeHost) -> None:
+    refusals = 3
+
+    async def refuse() -> FakeHost:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise HostBusyError("a host of version 0.1 is at work")
+        host.connected = True
+        return host
+
+    host.open = refuse  # type: ignore[method-assign]
+    async with session_on(host) as (session, view):
+        await session.connected()
+        assert len(view.errors) == 1
+        assert session.link == "connected"
+
+
+async def test_stop_ends_what_runs_before_what_waits(host: FakeHost) -> None:
+    async with session_on(host) as (session, view):
+        await session.submit("one")
+        running = only_stream(host)
+        host.hub.get(running).append("text", 1, 5)
+        await session.submit("two")
+        await view.until(lambda: len(session.live) == 2 and view.text == "text")
+        assert await session.stop()
+        await view.until(lambda: len(session.live) == 1)
+        assert host.called("abort") == [running]
+        assert await session.stop()
+        await view.until(lambda: not session.live)
+        assert not await session.stop()
+
+
+async def test_a_chat_that_is_gone_becomes_an_empty_one(host: FakeHost) -> None:
+    chat = host.add_chat("doomed", host.message("user", "x"))
+    async with session_on(host) as (session, view):
+        await view.until(lambda: view.chat is not None)
+        del host.chats_now[chat.id]
+        await session.refresh()
+        assert session.chat_id is None
+        assert view.chat is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "can"),
+    [
+        ({"state": "stopped"}, True),
+        ({"state": "failed"}, True),
+        ({"state": "interrupted"}, True),
+        ({"stop_reason": "length"}, True),
+        ({"stop_reason": "context"}, True),
+        ({"stop_reason": "end"}, False),
+        ({"state": "streaming"}, False),
+        ({"state": "queued"}, False),
+    ],
+)
+def test_what_can_be_continued(changes: dict[str, object], can: bool, host: FakeHost) -> None:
+    asked, answer = host.message("user", "x"), host.message("assistant", "y", **changes)
+    assert (resumable((asked, answer)) is answer) == can
+    assert resumable((answer, asked)) is None
+    assert resumable(()) is None
