@@ -263,6 +263,8 @@ class Session:
         self.chat_id = chat_id
         self.chat = None
         self._switched.set()
+        if self.models == ():
+            self.models = await self.host.models()
         await self.refresh()
 
     # --- what a person asks for ---------------------------------------------------------------------
@@ -275,11 +277,38 @@ class Session:
         """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
         await self._connected.wait()
         before = self.chat_id
-        sent = await self.host.submit(c.Submit(prompt=text, chat=before))
+        known = self._known_ids()
+        try:
+            chat_id = (await self.host.submit(c.Submit(prompt=text, chat=before))).chat
+        except HostGoneError:
+            found = await self._arrived_anyway(text, before, known)
+            if found is None:
+                raise
+            chat_id = found
         if self._prompts is not None:
             self._prompts = [text, *(old for old in self._prompts if old != text)]
         if self.chat_id == before:
-            await self._show_own(sent.chat)
+            await self._show_own(chat_id)
+
+    def _known_ids(self) -> set[str]:
+        messages = self.chat.messages if self.chat is not None else ()
+        return {message.id for message in messages} | {chat.id for chat in self.recent}
+
+    async def _arrived_anyway(self, text: str, before: str | None, known: set[str]) -> str | None:
+        """The chat that has `text` although the line was cut before the host could say so; None: it has not.
+
+        Sending it again would ask twice.
+        """
+        self._connected.clear()
+        await self._connected.wait()
+        try:
+            chat = await self.host.chat(before)
+        except NotFoundError:
+            return None
+        if before is None and chat.id in known:
+            return None
+        new = (m for m in chat.messages if m.role == "user" and m.id not in known)
+        return chat.id if any(message.content == text for message in new) else None
 
     async def resume(self) -> bool:
         """Go on with the answer that was cut. False: there is none."""

@@ -51,6 +51,7 @@ class FakeHost:
         self.chats_now: dict[str, c.Chat] = {}
         self.prompts_now: list[str] = []
         self.reachable = True
+        self.cut_replies = False
         self.on_submit: Callable[[Stream], None] = lambda stream: None
         self.hub = StreamHub()
         self.board = FactBoard()
@@ -98,6 +99,9 @@ class FakeHost:
         self.prompts_now.insert(0, request.prompt)
         self.put(chat.id, *chat.messages, asked, answer)
         self.on_submit(stream)
+        if self.cut_replies:
+            self.vanish()
+            raise HostGoneError("the connection to the host was lost")
         return c.Submitted(chat=chat.id, message=answer.id, stream=stream.id, queued=queued)
 
     async def resume(self, message: str) -> c.Submitted:

@@ -2,12 +2,14 @@
 
 import base64
 
+import pytest
+
 from kensho_tui.config.settings import Settings
 from kensho_tui.core import contract as c
 from kensho_tui.ui.commands import registry
 from kensho_tui.ui.picker import Choice, Picker, ranked
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
-from tests.ui.fake_host import FakeHost
+from tests.ui.fake_host import MODEL, FakeHost
 
 
 def with_chats(host: FakeHost) -> None:
@@ -64,15 +66,13 @@ def test_without_a_query_choices_keep_their_order() -> None:
 
 
 async def test_copy_sends_osc_52_and_says_what_was_done(
-    host: FakeHost, start: Started, monkeypatch: object
+    host: FakeHost, start: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.add_chat("Old", host.message("user", "x"), host.message("assistant", "Grüße 👋 \x1b[31m!"))
     async with start() as pilot:
         await shown(pilot, "Grüße")
         written: list[str] = []
-        driver = pilot.app._driver
-        assert driver is not None
-        driver.write = written.append  # type: ignore[method-assign]
+        monkeypatch.setattr(pilot.app._driver, "write", written.append)
         await pilot.press("ctrl+y")
         await shown(pilot, "9 characters sent")
         osc = next(data for data in written if data.startswith("\x1b]52;c;"))
@@ -189,8 +189,6 @@ async def test_notices_of_the_host_are_in_the_status_bar(host: FakeHost, start: 
         host.post_status(notices=(), workers=())
         await shown(pilot, "HF_TOKEN", "cold")
         phase = c.Phase(name="reading", done=62, total=100)
-        loading = c.WorkerInfo(
-            pid=1, model=host.models_now[0].name, state="loading", phase=phase, context=8192
-        )
+        loading = c.WorkerInfo(pid=1, model=MODEL, state="loading", phase=phase, context=8192)
         host.post_status(workers=(loading,))
         await shown(pilot, "loading 62 %")

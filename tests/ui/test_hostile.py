@@ -1,6 +1,7 @@
 """Text that means harm, or only too much: the terminal stays whole and the app awake."""
 
 import time
+from functools import partial
 
 import pytest
 
@@ -99,8 +100,7 @@ async def test_what_is_streamed_looks_like_what_is_loaded(host: FakeHost, start:
         stream = host.hub.get(only_stream(host))
         for at in range(0, len(text), 37):
             stream.append(text[at : at + 37], at, 10)
-            seen = at + 37
-            await until(pilot, lambda seen=seen: _drawn(app) >= min(seen, len(text)))
+            await until(pilot, partial(_drawn, app, min(at + 37, len(text))))
         host.end(stream)
         await until(pilot, lambda: not app.session.live)
         await shown(pilot, "the end")
@@ -112,9 +112,9 @@ async def test_what_is_streamed_looks_like_what_is_loaded(host: FakeHost, start:
         assert screen_text(pilot) == streamed
 
 
-def _drawn(app: object) -> int:
+def _drawn(app: object, length: int) -> bool:
     from kensho_tui.ui.answer import AnswerBody
     from kensho_tui.ui.app import KenshoApp
 
     assert isinstance(app, KenshoApp)
-    return len(app.screen.query(AnswerBody).last().text)
+    return len(app.screen.query(AnswerBody).last().text) >= length

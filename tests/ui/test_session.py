@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kensho_tui.core import contract as c
-from kensho_tui.core.errors import HostBusyError, KenshoError
+from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError
 from kensho_tui.ui.session import Session, resumable
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_chat import only_stream
@@ -122,6 +122,31 @@ async def test_stop_ends_what_runs_before_what_waits(host: FakeHost) -> None:
         assert await session.stop()
         await view.until(lambda: not session.live)
         assert not await session.stop()
+
+
+@pytest.mark.parametrize("in_a_chat", [True, False])
+async def test_a_prompt_that_arrived_before_the_line_was_cut_is_not_asked_twice(
+    in_a_chat: bool, host: FakeHost
+) -> None:
+    if in_a_chat:
+        host.add_chat("old", host.message("user", "same"), host.message("assistant", "y"))
+    async with session_on(host) as (session, _):
+        await session.connected()
+        host.cut_replies = True
+        await session.submit("same")
+        assert len(host.called("submit")) == 1
+        assert session.chat is not None
+        assert [m.content for m in session.chat.messages if m.role == "user"][-1] == "same"
+
+
+async def test_a_prompt_that_did_not_arrive_is_an_error(host: FakeHost) -> None:
+    host.add_chat("old", host.message("user", "same"), host.message("assistant", "y"))
+    async with session_on(host) as (session, _):
+        await session.connected()
+        host.fail["submit"] = HostGoneError("the connection to the host was lost")
+        host.vanish()
+        with pytest.raises(HostGoneError):
+            await session.submit("same")
 
 
 async def test_a_chat_that_is_gone_becomes_an_empty_one(host: FakeHost) -> None:
