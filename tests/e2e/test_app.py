@@ -13,7 +13,7 @@ from tests.support.turns import script
 
 pytestmark = pytest.mark.slow
 
-READY = "Ask anything"
+READY = "› Ask anything"
 LONG = script(text="word ", repeat=6000, piece=5, rate=60)
 CTRL_N, CTRL_Q, ESC, ENTER = "\x0e", "\x11", "\x1b", "\r"
 
@@ -79,7 +79,7 @@ def test_a_killed_worker_keeps_the_partial_and_the_next_prompt_works(scripted: H
 async def test_a_killed_host_is_replaced_and_the_answer_can_go_on(home: Home) -> None:
     with Terminal() as terminal:
         _ask(terminal, "Tell a long story about the sea and every ship on it.")
-        terminal.wait_for(r"┃ \w+ \w+ \w+ \w+")
+        terminal.wait_for(r"(┃ \w+ \w+ [^\n]*\n\s*){4}")
         host = home.host_pid()
         os.kill(host, signal.SIGKILL)
         terminal.wait_for("interrupted")
@@ -97,24 +97,24 @@ async def test_a_killed_host_is_replaced_and_the_answer_can_go_on(home: Home) ->
 
 
 def test_a_second_terminal_shows_the_same_stream_and_queues_its_prompt(scripted: Home) -> None:
-    with Terminal() as first, Terminal() as second:
+    with Terminal() as first:
         _ask(first, script(text="word ", repeat=400, piece=5, rate=60))
         first.wait_for("word word")
-        second.wait_for("word word")
-        _ask(second, "from the second")
-        second.wait_for("queued|waits")
-        first.wait_for("from the second")
-        first.wait_for("You said: from the second")
-        second.wait_for("You said: from the second")
+        with Terminal() as second:
+            second.wait_for("word word")
+            _ask(second, "from the second")
+            second.wait_for("queued|waits")
+            first.wait_for("You said: from the second")
+            second.wait_for("You said: from the second")
 
 
 def test_esc_in_a_long_prefill_stops_at_once(home: Home) -> None:
     with Terminal() as terminal:
         # A line of a bracketed paste: its newlines never send.
-        text = "\n".join(f"Line {n}: the quick brown fox jumps over the lazy dog." for n in range(400))
+        text = "\n".join(f"Line {n}: the quick brown fox jumps over the lazy dog." for n in range(200))
         terminal.wait_for(READY)
         terminal.send(f"\x1b[200~{text}\x1b[201~")
-        terminal.wait_for("Line 399")
+        terminal.wait_for("Line 199")
         terminal.send(ENTER)
         terminal.wait_for(r"(?i)prefill|reading the prompt|prompt \d+ ?%")
         started = time.monotonic()
@@ -159,7 +159,7 @@ def test_escape_sequences_from_a_model_never_reach_the_terminal(scripted: Home) 
         _ask(terminal, script(text=hostile, piece=3))
         terminal.wait_for("before.*red.*after|before.*after")
         terminal.wait_for(READY)
-    assert b"ZXZpbA" not in terminal.written.replace(b"\\u001b", b"")
+    assert b"\x1b]52" not in terminal.written and b"\x9b" not in terminal.written
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
