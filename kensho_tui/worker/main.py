@@ -16,8 +16,10 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any, NoReturn
 
+from kensho_tui.core.contract import PhaseName
 from kensho_tui.core.errors import EngineError, KenshoError, LoadError, ProtocolError
 from kensho_tui.core.frames import AbortWork, Beat, Close, Error, Generate, Load, Loaded, Progress, ToWorker
 from kensho_tui.core.text import one_line
@@ -51,16 +53,27 @@ class Worker:
         self._lib: Any = None
         self._log: LlamaLog | None = None
         self._engine: Engine | None = None
+        self._unusable: KenshoError = EngineError("llama.cpp was not imported")
 
     def run(self) -> NoReturn:
         """Work until the host closes; never returns."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         try:
+            self._import()
             while (job := self._jobs.get()) is not None:
                 self._work(job)
         except ConnectionError:
             pass  # the host is gone
         _exit(0)
+
+    def _import(self) -> None:
+        """Import llama.cpp before anything is asked: a worker started in advance is ready sooner."""
+        try:
+            self._lib = llama.import_bindings()
+            self._log = LlamaLog(self._lib)
+            self._lib.llama_backend_init()
+        except KenshoError as error:
+            self._unusable = error
 
     # --- the listening thread -----------------------------------------------------------------------
 
@@ -97,6 +110,8 @@ class Worker:
             if job is not None:
                 self._link.send(Error(id=new.id, code="engine", message="the worker is busy"))
                 return
+            if isinstance(frame, Load):
+                new.reading = ReadAhead(frame.path, partial(self._report, "reading"), new.is_aborted)
             self._job = new
             self._jobs.put(new)
         elif isinstance(frame, AbortWork):
@@ -106,6 +121,9 @@ class Worker:
             if job is not None:
                 job.aborted = True
             self._jobs.put(None)
+
+    def _report(self, phase: PhaseName, done: int, total: int) -> None:
+        self._link.try_send(Progress(id="", phase=phase, done=done, total=total))
 
     # --- the working thread -------------------------------------------------------------------------
 
@@ -141,17 +159,13 @@ class Worker:
         if self._engine is not None:
             raise LoadError("this worker has a model already", hint="Start another worker")
 
-        def report(phase: Any, done: int, total: int) -> None:
-            self._link.try_send(Progress(id="", phase=phase, done=done, total=total))
-
-        reading = ReadAhead(frame.path, lambda done, total: report("reading", done, total), job.is_aborted)
-        if self._lib is None:
-            self._lib = llama.import_bindings()
-            self._log = LlamaLog(self._lib)
-            self._lib.llama_backend_init()
-        reading.wait()
+        report, reading = self._report, job.reading
+        if reading is None:
+            raise EngineError("this load was never begun")
         lib, log = self._lib, self._log
-        assert log is not None  # noqa: S101  set beside the library
+        if log is None:
+            raise self._unusable
+        reading.wait()
         model = load_model(lib, log, frame, _per_mille(report), job.is_aborted)
         report("warming", 0, 1)
         engine = Engine(model, self._link)
