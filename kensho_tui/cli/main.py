@@ -1,6 +1,7 @@
 """The entry point: the argument tree, and errors as one clear line with the right exit code."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,14 +13,16 @@ DESCRIPTION = "A keyboard-driven terminal app for private, local AI. Without a c
 EXIT_INTERRUPTED = 130
 
 
-def build_parser() -> argparse.ArgumentParser:
-    from kensho_tui.cli import ask, chats, doctor, host, show
+COMMANDS = ("ask", "chats", "show", "doctor", "host")
 
+
+def build_parser(wanted: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The argument tree with the commands `wanted`; the modules of others are not even imported."""
     parser = argparse.ArgumentParser(prog="kensho-tui", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"kensho-tui {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (ask, chats, show, doctor, host):
-        command.add_parser(commands)
+    for name in wanted:
+        importlib.import_module(f"kensho_tui.cli.{name}").add_parser(commands)
     return parser
 
 
@@ -28,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 usage, 3 no such model or chat, 4 the engine failed, 130 interrupted.
     """
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(given[:1] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
         run = getattr(options, "run", None)
         code: int = run(options) if run is not None else _run_app()

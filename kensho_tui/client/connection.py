@@ -37,12 +37,13 @@ class Connection:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
+        self._broken = False
         self._trace = secrets.token_hex(4)
         self._receiver = asyncio.create_task(self._receive(reader))
 
     @property
     def open(self) -> bool:
-        return not self._receiver.done()
+        return not self._broken and not self._receiver.done()
 
     async def call(self, method: Method[Req, Ans], request: Req) -> Ans:
         """The host's reply, or the `KenshoError` it sent; `HostGoneError` when the line is cut."""
@@ -58,6 +59,8 @@ class Connection:
             await self._writer.drain()
             body = await reply
         except ConnectionError:
+            # A write may fail before the receiver has seen the end.
+            self._broken = True
             raise _gone() from None
         finally:
             self._waiting.pop(number, None)

@@ -3,8 +3,8 @@
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kensho_tui.core.errors import HostUnavailableError
 
@@ -12,8 +12,7 @@ from kensho_tui.core.errors import HostUnavailableError
 _REPORT_FD = 3
 
 
-@dataclass(frozen=True)
-class Launched:
+class Launched(NamedTuple):
     """A host on its way: it writes one JSON object to the pipe `report`; `pid` ends when it has forked."""
 
     pid: int

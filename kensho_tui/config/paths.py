@@ -3,7 +3,6 @@
 import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +72,8 @@ def _runtime() -> Path:
     if given and Path(given).is_dir() and os.access(given, os.W_OK):
         folder = Path(given) / APP
     else:
+        import tempfile
+
         folder = Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}"
     if len(os.fsencode(folder)) + 22 > MAX_SOCKET_PATH:
         folder = Path("/tmp") / f"{APP}-{os.getuid()}"  # noqa: S108 - ensure() checks its owner and mode

@@ -22,9 +22,10 @@ def main(arguments: list[str]) -> None:
         detach()
     spare = None
     if "--warm" in arguments:
-        from kensho_tui.models.spawn import spawn_worker
+        from kensho_tui.config.paths import find_paths
+        from kensho_tui.models.ahead import start_spare
 
-        spare = spawn_worker()
+        spare = start_spare(find_paths().cache)
     from kensho_tui.host.main import run
 
     sys.exit(run(ready, spare))

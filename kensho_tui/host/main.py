@@ -15,14 +15,13 @@ from kensho_tui.core.errors import KenshoError
 from kensho_tui.host.lock import AlreadyRunningError, HostLock
 from kensho_tui.host.logs import start_logging
 from kensho_tui.host.rooms import Host
-from kensho_tui.models.spawn import WORKER_COMMAND, Spawned
+from kensho_tui.models.ahead import Spare
+from kensho_tui.models.spawn import WORKER_COMMAND
 
 log = logging.getLogger(__name__)
 
 
-def run(
-    ready: int | None = None, spare: Spawned | None = None, command: Sequence[str] = WORKER_COMMAND
-) -> int:
+def run(ready: int | None = None, spare: Spare | None = None, command: Sequence[str] = WORKER_COMMAND) -> int:
     """Serve until stopped or idle for the linger time. Returns the process's exit status."""
     os.umask(0o077)
     try:
@@ -43,15 +42,7 @@ def run(
         return known.exit_code
     finally:
         if spare is not None:
-            _end_unused(spare)
-
-
-def _end_unused(spare: Spawned) -> None:
-    """A worker started in advance that nobody took ends when its link closes."""
-    spare.link.close()
-    if spare.process.stdout is not None:
-        spare.process.stdout.close()
-    spare.process.wait()
+            spare.end()
 
 
 def _tell(ready: int | None, error: KenshoError | None) -> None:
@@ -63,7 +54,7 @@ def _tell(ready: int | None, error: KenshoError | None) -> None:
         os.close(ready)
 
 
-async def _serve(paths: Paths, ready: int | None, spare: Spawned | None, command: Sequence[str]) -> None:
+async def _serve(paths: Paths, ready: int | None, spare: Spare | None, command: Sequence[str]) -> None:
     host = await Host.build(paths, command, spare)
     try:
         with _socket_path(paths.socket) as path:

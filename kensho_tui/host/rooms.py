@@ -20,9 +20,10 @@ from kensho_tui.hardware.cpu import decode_threads, prefill_threads, usable_core
 from kensho_tui.hardware.gpu import gauge, gpus
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.offers import Offers
+from kensho_tui.models.ahead import Spare
 from kensho_tui.models.catalogue import Catalogue
 from kensho_tui.models.manager import EngineOptions, ModelManager
-from kensho_tui.models.spawn import WORKER_COMMAND, Spawned
+from kensho_tui.models.spawn import WORKER_COMMAND
 from kensho_tui.storage.chats import Chats
 from kensho_tui.storage.database import Database, open_database
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 POST_DELAY_S = 0.05
 SAMPLE_S = 2.0
+COMPARE_AFTER_S = 2.0
 
 
 class Host:
@@ -52,7 +54,7 @@ class Host:
         self._hub = StreamHub()
         self._board = FactBoard()
         self._catalogue = Catalogue(paths.models)
-        self._models = ModelManager(options, self._changed, command)
+        self._models = ModelManager(options, self._changed, command, paths.cache)
         self._dialogue = Dialogue(
             self._chats, self._hub, self._board, self._models, self._catalogue, settings
         )
@@ -75,7 +77,7 @@ class Host:
 
     @classmethod
     async def build(
-        cls, paths: Paths, command: Sequence[str] = WORKER_COMMAND, spare: Spawned | None = None
+        cls, paths: Paths, command: Sequence[str] = WORKER_COMMAND, spare: Spare | None = None
     ) -> "Host":
         """Open the database, put right what a crash left, and build the rooms. Raises `StorageError`."""
         opened = await open_database(paths.database)
@@ -173,6 +175,8 @@ class Host:
         self._spawn(self._compare_build(self._device))
 
     async def _compare_build(self, device: str) -> None:
+        """Nobody waits for this, and somebody waits for the first answer."""
+        await asyncio.sleep(COMPARE_AFTER_S)
         self._mismatch = build_mismatch(await asyncio.to_thread(gpus), device)
         self._changed()
 

@@ -9,18 +9,22 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from kensho_tui.bus.codec import HEADER, FrameDecoder, encode
 from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo
-from kensho_tui.core.errors import KenshoError
-from kensho_tui.core.frames import Load
+from kensho_tui.core.errors import KenshoError, ProtocolError
+from kensho_tui.core.frames import Load, ToWorker
+from kensho_tui.models.ahead import Spare, keep_frame
 from kensho_tui.models.catalogue import check_file
 from kensho_tui.models.resident import Resident
-from kensho_tui.models.spawn import WORKER_COMMAND, Spawned, spawn_worker
+from kensho_tui.models.spawn import WORKER_COMMAND, spawn_worker
 from kensho_tui.models.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
 OnPhase = Callable[[Phase], None]
+_LOADS: FrameDecoder[ToWorker] = FrameDecoder(ToWorker)
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,20 @@ class ModelManager:
     """Holds at most one `Resident`. `changed` is called whenever `workers` would read otherwise."""
 
     def __init__(
-        self, options: EngineOptions, changed: Callable[[], None], command: Sequence[str] = WORKER_COMMAND
+        self,
+        options: EngineOptions,
+        changed: Callable[[], None],
+        command: Sequence[str] = WORKER_COMMAND,
+        cache: Path | None = None,
     ) -> None:
         self.options = options
         self._changed = changed
         self._command = command
+        self._cache = cache
         self._resident: Resident | None = None
         self._job: _LoadJob | None = None
         self._turns = asyncio.Lock()
-        self._spare: Spawned | None = None
+        self._spare: Spare | None = None
 
     @property
     def busy(self) -> bool:
@@ -69,9 +78,20 @@ class ModelManager:
         resident = self._job.resident if self._job is not None else self.resident
         return (resident.info(),) if resident is not None and resident.alive else ()
 
-    def adopt(self, spare: Spawned) -> None:
-        """A worker without a model that was started in advance; the next load takes it."""
+    def adopt(self, spare: Spare) -> None:
+        """Take a worker that was started in advance: idle, or with a load under way if that is ours."""
         self._spare = spare
+        if not spare.frame:
+            return
+        try:
+            sent = _LOADS.decode(spare.frame[HEADER.size :])
+        except ProtocolError:
+            sent = None
+        if not isinstance(sent, Load) or sent != self._request(sent.path):
+            self._drop_spare()
+            return
+        name = Path(sent.path).stem
+        self._start(ModelInfo(name=name, path=sent.path, size=0, source="path"))
 
     @asynccontextmanager
     async def use(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
@@ -94,7 +114,7 @@ class ModelManager:
         if self.busy or self._job is not None or self._holds(model):
             return
         try:
-            await asyncio.shield(self._start(model).task)
+            await asyncio.shield(self._start_checked(model).task)
         except (KenshoError, asyncio.CancelledError) as error:
             log.info("loading %s ahead did not work out: %s", model.name, error)
 
@@ -110,9 +130,7 @@ class ModelManager:
 
     async def close(self) -> None:
         await self.unload()
-        if self._spare is not None:
-            await WorkerProcess(self._spare).close()
-            self._spare = None
+        self._drop_spare()
 
     def _holds(self, model: ModelInfo) -> bool:
         resident = self.resident
@@ -120,7 +138,7 @@ class ModelManager:
 
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         while not self._holds(model):
-            job = self._job or self._start(model)
+            job = self._job or self._start_checked(model)
             if job.resident.model.path != model.path:
                 job.task.cancel()
                 await asyncio.wait([job.task])
@@ -150,10 +168,14 @@ class ModelManager:
             job.waiting -= 1
             job.listeners.discard(on_phase)
 
-    def _start(self, model: ModelInfo) -> _LoadJob:
+    def _start_checked(self, model: ModelInfo) -> _LoadJob:
         check_file(model)
+        return self._start(model)
+
+    def _start(self, model: ModelInfo) -> _LoadJob:
         old, self._resident = self._resident, None
-        worker = WorkerProcess(self._take_spare())
+        spare, self._spare = self._spare, None
+        worker = WorkerProcess(spare.spawned if spare is not None else spawn_worker(self._command))
         job: _LoadJob | None = None
 
         def changed() -> None:
@@ -163,32 +185,36 @@ class ModelManager:
             self._changed()
 
         resident = Resident(worker, model, changed)
-        job = _LoadJob(resident, asyncio.create_task(self._load(resident, old)))
+        sent = spare is not None and bool(spare.frame)
+        job = _LoadJob(resident, asyncio.create_task(self._load(resident, old, sent)))
         job.task.add_done_callback(_retrieve)
         self._job = job
         return job
 
-    def _take_spare(self) -> Spawned:
+    def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
-        if spare is not None and spare.process.poll() is None:
-            return spare
-        return spawn_worker(self._command)
+        if spare is not None:
+            spare.end()
 
-    async def _load(self, resident: Resident, old: Resident | None) -> None:
+    def _request(self, path: str) -> Load:
         options = self.options
+        return Load(
+            path=path,
+            context=options.context,
+            gpu_layers=options.gpu_layers,
+            threads=options.threads,
+            threads_batch=options.threads_batch,
+        )
+
+    async def _load(self, resident: Resident, old: Resident | None, sent: bool) -> None:
+        request = self._request(resident.model.path)
         try:
             if old is not None:
                 await old.close()
-            await resident.load(
-                Load(
-                    path=resident.model.path,
-                    context=options.context,
-                    gpu_layers=options.gpu_layers,
-                    threads=options.threads,
-                    threads_batch=options.threads_batch,
-                )
-            )
+            await resident.load(request, sent=sent)
             self._resident = resident
+            if self._cache is not None:
+                keep_frame(encode(request), self._cache)
         except BaseException:
             for worker in (resident.worker, *([old.worker] if old is not None else [])):
                 worker.kill()

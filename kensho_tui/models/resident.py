@@ -64,12 +64,16 @@ class Resident:
         self.state, self.phase = state, phase
         self._changed()
 
-    async def load(self, request: Load) -> Loaded:
-        """Load the model and warm it up. Raises `LoadError` or `WorkerDiedError`."""
+    async def load(self, request: Load, *, sent: bool = False) -> Loaded:
+        """Load the model and warm it up; `sent`: the worker has the request already.
+
+        Raises `LoadError` or `WorkerDiedError`.
+        """
         self._load = asyncio.get_running_loop().create_future()
         self._set("loading", Phase(name="starting"))
         try:
-            await self.worker.send(request)
+            if not sent:
+                await self.worker.send(request)
             self.loaded = await self._load
         finally:
             self._load = None

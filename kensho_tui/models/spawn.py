@@ -5,13 +5,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "kensho_tui.worker")
 
 
-@dataclass(frozen=True)
-class Spawned:
+class Spawned(NamedTuple):
     """A worker just started: its process (stderr is a pipe that must be drained) and our end of the link."""
 
     process: subprocess.Popen[bytes]

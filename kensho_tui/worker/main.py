@@ -33,6 +33,7 @@ from kensho_tui.worker.reading import ReadAhead
 from kensho_tui.worker.template import TemplateStuckError
 
 BEAT_S = 1.0
+REPORT_S = 0.05
 EXIT_PROTOCOL = 1
 EXIT_STUCK = 3
 
@@ -53,6 +54,7 @@ class Worker:
         self._lib: Any = None
         self._log: LlamaLog | None = None
         self._engine: Engine | None = None
+        self._reported: tuple[PhaseName, float] = ("starting", 0.0)
         self._unusable: KenshoError = EngineError("llama.cpp was not imported")
 
     def run(self) -> NoReturn:
@@ -123,6 +125,11 @@ class Worker:
             self._jobs.put(None)
 
     def _report(self, phase: PhaseName, done: int, total: int) -> None:
+        """Tell how far a load is, a few times a second: reading along costs the other processes time."""
+        now = time.perf_counter()
+        if phase == self._reported[0] and done < total and now - self._reported[1] < REPORT_S:
+            return
+        self._reported = (phase, now)
         self._link.try_send(Progress(id="", phase=phase, done=done, total=total))
 
     # --- the working thread -------------------------------------------------------------------------
@@ -183,15 +190,10 @@ class Worker:
 
 
 def _per_mille(report: Any) -> Any:
-    """llama.cpp's progress as frames, at most one per per cent."""
-    sent = -10
+    """llama.cpp's progress, a fraction, as `report` wants it."""
 
     def progress(fraction: float) -> None:
-        nonlocal sent
-        now = int(fraction * 1000)
-        if now - sent >= 10 or (now == 1000 and sent != now):
-            sent = now
-            report("loading", now, 1000)
+        report("loading", int(fraction * 1000), 1000)
 
     return progress
 
