@@ -1,13 +1,16 @@
 """The entry point: the argument tree, and errors as one clear line with the right exit code."""
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kensho_tui import __version__
 from kensho_tui.core.errors import KenshoError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 DESCRIPTION = "A keyboard-driven terminal app for private, local AI. Without a command: the app."
 EXIT_INTERRUPTED = 130
@@ -16,8 +19,10 @@ EXIT_INTERRUPTED = 130
 COMMANDS = ("ask", "chats", "show", "doctor", "host")
 
 
-def build_parser(wanted: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+def build_parser(wanted: Sequence[str] = COMMANDS) -> "argparse.ArgumentParser":
     """The argument tree with the commands `wanted`; the modules of others are not even imported."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="kensho-tui", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"kensho-tui {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -32,10 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 failed, 2 usage, 3 no such model or chat, 4 the engine failed, 130 interrupted.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    options = build_parser(given[:1] if given and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
-        run = getattr(options, "run", None)
-        code: int = run(options) if run is not None else _run_app()
+        code = _run_command(given) if given else _run_app()
         sys.stdout.flush()
         return code
     except KenshoError as error:
@@ -47,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read us is gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run_command(given: Sequence[str]) -> int:
+    options = build_parser(given[:1] if given[0] in COMMANDS else COMMANDS).parse_args(given)
+    if not hasattr(options, "run"):
+        return _run_app()
+    code: int = options.run(options)
+    return code
 
 
 def _run_app() -> int:

@@ -1,6 +1,5 @@
 """Where everything lies. ``KENSHO_HOME=DIR`` puts all of it under DIR; otherwise the XDG folders."""
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -42,6 +41,8 @@ class Paths:
     @property
     def socket(self) -> Path:
         """In a short folder, named by a hash of the data directory: home paths can be too long."""
+        import hashlib
+
         key = hashlib.sha256(str(self.data.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         return self.runtime / f"{key}.sock"
 

@@ -4,7 +4,6 @@ A file that cannot be used never stops the app: the fields that are wrong keep t
 `load_settings` says which.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,10 +41,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
     """The settings at `path` and what is wrong with the file (empty when nothing is, or no file)."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings(), ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        return Settings(), (f"{path}: {error}; the defaults are used",)
+    import tomllib  # after the common case of no file
+
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         return Settings(), (f"{path}: {error}; the defaults are used",)
     return _checked(path, values)
 

@@ -22,6 +22,9 @@ from kensho_tui.ui.session import Host, Session
 from kensho_tui.ui.status_bar import notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
 
+# Connecting and drawing the last chat hold the event loop for a moment; the prompt takes keys before that.
+START_AFTER_S = 0.1
+
 
 def _commands() -> type[Provider]:
     from kensho_tui.ui.palette import CommandProvider
@@ -70,7 +73,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         return self.chat_screen
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._start)
+        self.call_after_refresh(lambda: self.set_timer(START_AFTER_S, self._start))
 
     def _start(self) -> None:
         self.run_worker(self.session.run(), group="session", exit_on_error=False)
