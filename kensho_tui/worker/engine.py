@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kensho_tui.core.contract import Sampling, StopReason, Usage
 from kensho_tui.core.errors import ContextError, EngineError, LoadError, UsageError
 from kensho_tui.core.frames import End, Generate, Progress, Turn
@@ -21,6 +23,7 @@ from kensho_tui.worker.textstream import TextStream
 from kensho_tui.worker.trim import trim
 
 TURN_OVERHEAD = 8
+SHORTEST_PREFIX = 200
 # No text has tokens as long as this on average: what is longer is known not to fit before it is tokenised.
 TOKEN_BYTES = 64
 # From this time per token on, llama.cpp is asked to watch for an abort within a token too. The question costs
@@ -78,7 +81,7 @@ class Engine:
         emitter = Emitter(self._link, frame.id)
         seed = pick_seed(frame.sampling.seed)
         try:
-            prompt = self._prompt(frame, job)
+            prompt = self._fitting_prompt(frame, job)
         except TemplateAborted:
             return self._end(frame, emitter, seed, job, _aborted(), Usage())
         plan = self._prefill.reuse(prompt.plan, prompt.text)
@@ -115,6 +118,16 @@ class Engine:
         )
 
     # --- prompt -------------------------------------------------------------------------------------
+
+    def _fitting_prompt(self, frame: Generate, job: Job) -> _Prompt:
+        """The prompt; of an answer that filled the context and goes on, the later half, or half of that."""
+        while True:
+            try:
+                return self._prompt(frame, job)
+            except ContextError:
+                if len(frame.prefix) < SHORTEST_PREFIX:
+                    raise
+                frame = replace(frame, prefix=frame.prefix[len(frame.prefix) // 2 :])
 
     def _prompt(self, frame: Generate, job: Job) -> _Prompt:
         """The prompt with as much of the history as fits beside the answer. Raises `ContextError`."""

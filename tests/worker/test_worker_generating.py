@@ -1,5 +1,7 @@
 """Answers of a real model: text, reasons to stop, and what is kept for the next prompt."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -199,3 +201,17 @@ def test_an_error_leaves_the_worker_usable(chat: WorkerProcess) -> None:
     for _ in range(3):
         assert isinstance(chat.fail(LONG * 4), Error)
     assert chat.ask(POEM)[0]
+
+
+def test_an_answer_that_filled_the_context_goes_on_with_its_later_part(smollm: Path) -> None:
+    worker = WorkerProcess()
+    try:
+        context = worker.load(smollm, context=256).context
+        text, end = worker.ask("What is the capital of France?", Sampling(temperature=0.0, max_tokens=1000))
+        assert end.stop_reason == "context" and end.usage.completion_tokens > context // 2
+        more, end = worker.ask(
+            "What is the capital of France?", Sampling(temperature=0.0, max_tokens=20), prefix=text
+        )
+        assert more and end.usage.prompt_tokens < context
+    finally:
+        worker.close()
