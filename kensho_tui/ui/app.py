@@ -1,6 +1,7 @@
 """The app: themes, keys, commands, and the one screen there is. It owns no data."""
 
 import os
+import signal
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,6 +183,8 @@ def run(paths: Paths, settings: Settings, problems: tuple[str, ...] = ()) -> int
     """Run the app until it is left. Returns the exit code of the command line."""
     from kensho_tui.client.facade import Kensho
 
+    # A lost line ends the app, also one that was started where SIGHUP is ignored (nohup, some job runners).
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app = KenshoApp(Kensho(paths, front_end=True), paths, settings, problems)
     app.run()
     if app.answer_goes_on:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_a_person_asks_and_the_starter_answers(home: Home) -> None:
     assert b"Traceback" not in terminal.written
 
 
+@pytest.fixture
+def hangups_ignored() -> Iterator[None]:
+    """As under nohup: children inherit it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_ignored")
 @pytest.mark.parametrize("how", ["kill", "hang up"])
 async def test_a_lost_app_finds_its_answer_again(scripted: Home, how: str) -> None:
     with Terminal() as terminal:
