@@ -28,6 +28,7 @@ def test_python_and_installation(around: Surroundings) -> None:
     found = state_checks.check_installation(around)
     assert found.ok, found.detail
     assert ("textual", "8.2.8") in state_checks.pinned()
+    assert {name for name, _ in state_checks.pinned()} == {"textual", "llama-cpp-python"}
 
 
 def test_a_package_of_another_version(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:

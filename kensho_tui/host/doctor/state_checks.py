@@ -46,9 +46,10 @@ def check_installation(around: Surroundings) -> Finding:
 
 
 def pinned() -> list[tuple[str, str]]:
-    """Requirements of ours with one exact version each."""
-    pairs = (line.partition(";")[0].partition("==") for line in metadata.requires("kensho-tui") or ())
-    return [(name.strip(), version.strip()) for name, equal, version in pairs if equal and "[" not in name]
+    """Requirements of ours with one exact version each; what only an extra brings is not required."""
+    needed = [line for line in metadata.requires("kensho-tui") or () if "extra ==" not in line]
+    pairs = (line.partition(";")[0].partition("==") for line in needed)
+    return [(name.strip(), version.strip()) for name, equal, version in pairs if equal]
 
 
 def _version(name: str) -> str:
