@@ -9,15 +9,18 @@ from typing import Generic, TypeVar
 import msgspec
 
 from kensho_tui.bus.codec import FrameDecoder, encode, pack
+from kensho_tui.bus.peer import same_user
 from kensho_tui.bus.reading import read_payload
-from kensho_tui.core.contract import Method
-from kensho_tui.core.errors import KenshoError, ProtocolError, UsageError
+from kensho_tui.core.contract import READ, STATUS, WATCH, Method
+from kensho_tui.core.errors import HostGoneError, KenshoError, ProtocolError, UsageError
 from kensho_tui.core.frames import Call, Failure, FrontFrame, Hello, Reply, Welcome
 
 log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S = 5.0
 MAX_CALLS_PER_PEER = 64
+# What is still answered while the host ends: readers see how their streams ended.
+LAST_METHODS = frozenset({READ.name, WATCH.name, STATUS.name})
 
 Req = TypeVar("Req")
 Ans = TypeVar("Ans")
@@ -31,13 +34,15 @@ class Peer:
         self.front_end = hello.front_end
         self.calls: set[asyncio.Task[None]] = set()
         self._writer = writer
-        self._on_close: dict[object, Callable[[], None]] = {}
+        self._gone = False
+        self._on_close: list[Callable[[], None]] = []
 
-    def on_close(self, key: object, callback: Callable[[], None]) -> None:
-        self._on_close[key] = callback
-
-    def forget(self, key: object) -> None:
-        self._on_close.pop(key, None)
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Run `callback` when the connection is gone; at once when it is gone already."""
+        if self._gone:
+            callback()
+        else:
+            self._on_close.append(callback)
 
     async def send(self, frame: object) -> None:
         """Write one frame; a peer that went away meanwhile is not an error here."""
@@ -52,7 +57,8 @@ class Peer:
     def closed(self) -> None:
         for call in self.calls:
             call.cancel()
-        callbacks, self._on_close = list(self._on_close.values()), {}
+        self._gone = True
+        callbacks, self._on_close = self._on_close, []
         for callback in callbacks:
             callback()
 
@@ -85,6 +91,7 @@ class Endpoint:
         self.peers: set[Peer] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self.peers_changed: Callable[[], None] = lambda: None
+        self.ending = False
 
     def register(self, method: Method[Req, Ans], handler: Handler[Req, Ans]) -> None:
         self._methods[method.name] = _Bound(method, handler)
@@ -106,6 +113,8 @@ class Endpoint:
         """One connection from hello to end. Whatever arrives, only this connection can suffer."""
         peer: Peer | None = None
         try:
+            if not same_user(writer.get_extra_info("socket")):
+                raise ProtocolError("a process of another user")
             peer = await self._welcome(reader, writer)
             if peer is not None:
                 self.peers.add(peer)
@@ -150,6 +159,10 @@ class Endpoint:
     async def _answer(self, call: Call, peer: Peer) -> None:
         started = time.monotonic()
         try:
+            if self.ending and call.method not in LAST_METHODS:
+                raise HostGoneError(
+                    "the host is ending; nothing was begun", hint="Ask again: a new one starts"
+                )
             bound = self._methods.get(call.method)
             if bound is None:
                 raise UsageError(f"this host has no method {call.method[:80]!r}")

@@ -128,10 +128,6 @@ class StreamHub:
         except KeyError:
             raise NotFoundError("that answer is no longer streaming", hint="Read it from its chat") from None
 
-    @property
-    def live(self) -> int:
-        return sum(stream.result is None for stream in self._streams.values())
-
     def _forget_old(self) -> None:
         now = time.monotonic()
         for key, stream in list(self._streams.items()):

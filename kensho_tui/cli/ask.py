@@ -3,11 +3,13 @@
 import argparse
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import print_json, safe
+from kensho_tui.cli.output import print_json
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.core.errors import EngineError, KenshoError, UsageError
+from kensho_tui.core.text import Cleaner
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,22 +38,32 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a whole number") from None
+
+
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if not 1 <= number <= 10_000_000:
         raise argparse.ArgumentTypeError("must be between 1 and 10,000,000")
     return number
 
 
 def _temperature(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a number") from None
     if not 0 <= number <= 10:
         raise argparse.ArgumentTypeError("must be between 0 and 10")
     return number
 
 
 def _seed(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if not 0 <= number < 1 << 32:
         raise argparse.ArgumentTypeError("must be between 0 and 4294967295")
     return number
@@ -64,7 +76,10 @@ def run(options: argparse.Namespace) -> int:
     launched = _launch_early()
     import asyncio
 
-    return asyncio.run(_ask(options, prompt, launched))
+    try:
+        return asyncio.run(_ask(options, prompt, launched))
+    except asyncio.CancelledError:
+        return EXIT_INTERRUPTED
 
 
 def _launch_early() -> "Launched | None":
@@ -106,11 +121,19 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
     return Submit(
         prompt=prompt,
         chat=chat,
-        model=options.model,
+        model=_model_reference(options.model),
         system=options.system,
         sampling=Sampling(**given),
         attached=True,
     )
+
+
+def _model_reference(given: str | None) -> str | None:
+    """A file is named absolutely: the host works in another folder."""
+    if given is None:
+        return None
+    path = Path(given).expanduser()
+    return str(path.absolute()) if path.is_file() else given
 
 
 def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> "asyncio.Event":
@@ -119,11 +142,12 @@ def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> "asyncio.Eve
 
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
     tasks = []
 
     def stop() -> None:
-        if interrupted.is_set():
-            loop.remove_signal_handler(signal.SIGINT)
+        if interrupted.is_set() and main is not None:
+            main.cancel()
         interrupted.set()
         tasks.append(loop.create_task(kensho.abort(submitted.stream)))
 
@@ -166,6 +190,7 @@ class _Writer:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._parts: list[str] = []
+        self._cleaner = Cleaner() if sys.stdout.isatty() else None
         self._progress = sys.stderr.isatty()
         self._shown = ""
 
@@ -188,7 +213,7 @@ class _Writer:
             return
         self._parts.append(text)
         if not self._quiet:
-            sys.stdout.write(safe(text, sys.stdout))
+            sys.stdout.write(self._cleaner.feed(text) if self._cleaner is not None else text)
             sys.stdout.flush()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import print_json
 from kensho_tui.core.errors import HostError, HostGoneError
+from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
@@ -91,12 +92,14 @@ def _print(status: "HostStatus | None", as_json: bool) -> None:
     if status is None:
         print("not running")
         return
-    print(f"running · version {status.version} · process {status.pid}")
-    print(f"front ends {status.front_ends} · answers under way {status.streams}")
-    for worker in status.workers:
-        print(f"worker {worker.pid} · {worker.model} · {worker.state} · {worker.device}")
-    for notice in status.notices:
-        print(f"! {notice}")
+    lines = [
+        f"running · version {status.version} · process {status.pid}",
+        f"front ends {status.front_ends} · answers under way {status.streams}",
+        *(f"worker {w.pid} · {w.model} · {w.state} · {w.device}" for w in status.workers),
+        *(f"! {notice}" for notice in status.notices),
+    ]
+    for line in lines:
+        print(one_line(line, 1000))
 
 
 def _document(status: "HostStatus | None") -> dict[str, object]:

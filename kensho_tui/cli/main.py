@@ -1,6 +1,7 @@
 """The entry point: the argument tree, and errors as one clear line with the right exit code."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 usage, 3 no such model or chat, 4 the engine failed, 130 interrupted.
     """
+    # What a person wrote is shown with stand-ins where the terminal has no such characters.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    os.umask(0o077)
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = _run_command(given) if given else _run_app()

@@ -10,6 +10,7 @@ import msgspec
 
 from kensho_tui import __version__
 from kensho_tui.bus.codec import FrameDecoder, encode, pack
+from kensho_tui.bus.peer import same_user
 from kensho_tui.bus.reading import read_payload
 from kensho_tui.config.environment import digests
 from kensho_tui.core.contract import PROTOCOL, Method
@@ -64,7 +65,10 @@ class Connection:
             raise _gone() from None
         finally:
             self._waiting.pop(number, None)
-        return msgspec.msgpack.decode(body, type=method.answer)
+        try:
+            return msgspec.msgpack.decode(body, type=method.answer)
+        except msgspec.DecodeError as error:
+            raise ProtocolError(f"the host's reply could not be understood: {error}") from None
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -117,6 +121,8 @@ async def connect(socket: Path, *, front_end: bool = False, replace: bool = Fals
     )
     decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
     try:
+        if not same_user(writer.get_extra_info("socket")):
+            raise ProtocolError(f"the host at {socket} belongs to another user")
         writer.write(encode(hello))
         async with asyncio.timeout(HELLO_TIMEOUT_S):
             payload = await read_payload(reader)

@@ -1,8 +1,10 @@
 """Finding the host, and starting one where none runs. Starting a process is not an import."""
 
 import asyncio
+import itertools
 import json
 import os
+import time
 from pathlib import Path
 
 from kensho_tui import __version__
@@ -14,7 +16,7 @@ from kensho_tui.core.errors import HostBusyError, HostUnavailableError, from_cod
 from kensho_tui.core.frames import Welcome
 
 START_TIMEOUT_S = 60.0
-ATTEMPTS = 40
+REACH_TIMEOUT_S = 20.0
 
 
 async def attach(
@@ -25,33 +27,47 @@ async def attach(
     `warm`: a model will be needed at once, so a new host starts a worker before anything else.
     `launched`: a host that is on its way already.
     """
-    paths.ensure()
     if launched is not None:
         await finish_launch(launched, paths)
-    for attempt in range(ATTEMPTS):
+    deadline = time.monotonic() + REACH_TIMEOUT_S
+    for attempt in itertools.count():
         connection = await running(paths, front_end=front_end)
         if connection is not None:
             return connection
+        if time.monotonic() > deadline:
+            break
+        # One that ends just now, or lost its socket, holds the lock for a while: a start does nothing then.
         await start_host(paths, warm=warm)
-        if attempt:
-            await asyncio.sleep(min(0.02 * attempt, 0.5))
+        await asyncio.sleep(min(0.05 * attempt, 1.0))
     raise HostUnavailableError(
-        "the host starts but cannot be reached", hint=f"See {paths.logs / 'host.log'}, or `kensho-tui doctor`"
+        f"the host (process {_holder(paths).get('pid', '?')}) runs but cannot be reached",
+        hint=f"See {paths.logs / 'host.log'}, or end that process and try again",
     )
 
 
 async def running(paths: Paths, *, front_end: bool = False) -> Connection | None:
     """A connection to the running host, or None. An idle host of another version is replaced."""
+    paths.ensure()
+    for socket in dict.fromkeys((paths.socket, Path(str(_holder(paths).get("socket", paths.socket))))):
+        try:
+            answer = await connect(socket, front_end=front_end)
+            if isinstance(answer, Connection):
+                return answer
+            if answer.busy:
+                raise _busy(answer)
+            await connect(socket, replace=True)
+        except (OSError, TimeoutError):
+            continue
+    return None
+
+
+def _holder(paths: Paths) -> dict[str, object]:
+    """What the last host wrote into its lock file: its pid, and where it listens."""
     try:
-        answer = await connect(paths.socket, front_end=front_end)
-        if isinstance(answer, Connection):
-            return answer
-        if not answer.busy:
-            await connect(paths.socket, replace=True)
-            return None
-    except (OSError, TimeoutError):
-        return None
-    raise _busy(answer)
+        said = json.loads(paths.lock.read_bytes()[:4096])
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _busy(welcome: Welcome) -> HostBusyError:
@@ -73,12 +89,20 @@ async def finish_launch(launched: Launched, paths: Paths) -> None:
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             report = await _read_all(launched.report)
-            await asyncio.to_thread(os.waitpid, launched.pid, 0)
+            await asyncio.to_thread(_reap, launched.pid)
     except TimeoutError:
         raise HostUnavailableError(
             f"the host did not answer within {START_TIMEOUT_S:.0f} s", hint=f"See {log}"
         ) from None
     _raise_report(report, log)
+
+
+def _reap(pid: int) -> None:
+    """The launched process ends as soon as it has forked; with SIGCHLD ignored the system reaps it."""
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
 
 
 async def _read_all(pipe: int) -> bytes:

@@ -102,6 +102,14 @@ class Message(Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     stream: str | None = None
 
+    @property
+    def resumable(self) -> bool:
+        """Whether this answer can go on: it was cut short by anything but the model itself."""
+        if self.role != "assistant" or self.stream is not None:
+            return False
+        cut = self.state == "complete" and self.stop_reason in ("length", "context")
+        return cut or self.state in ("stopped", "failed", "interrupted")
+
 
 class ChatSummary(Struct, frozen=True, kw_only=True):
     id: str

@@ -22,6 +22,10 @@ An error crosses the bus as ``code``, ``message`` and ``hint``; `from_code` make
 
 from typing import ClassVar
 
+from kensho_tui.core.text import one_line
+
+LINE_LIMIT = 2000
+
 
 class KenshoError(Exception):
     """Base of all errors that are shown to a person."""
@@ -35,9 +39,8 @@ class KenshoError(Exception):
         self.hint = hint
 
     def line(self) -> str:
-        """One line for stderr: what happened, then what to do."""
-        text = f"{self.message}. {self.hint}" if self.hint else self.message
-        return " ".join(text.split())
+        """One line that is safe on a terminal: what happened, then what to do."""
+        return one_line(f"{self.message}. {self.hint}" if self.hint else self.message, LINE_LIMIT)
 
 
 class UsageError(KenshoError):

@@ -20,12 +20,3 @@ def turns_for(path: Sequence[Message], system: str | None) -> tuple[Turn, ...]:
     ]
     spoken = tuple(Turn(message.role, message.content) for message in answered)
     return (Turn("system", system), *spoken) if system else spoken
-
-
-def can_resume(message: Message) -> bool:
-    """Whether an answer can go on: it was cut short by anything but the model itself."""
-    if message.role != "assistant" or message.stream is not None:
-        return False
-    if message.state in ("stopped", "failed", "interrupted"):
-        return True
-    return message.state == "complete" and message.stop_reason in ("length", "context")

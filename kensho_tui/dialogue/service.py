@@ -5,6 +5,7 @@ import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 import msgspec
 
@@ -25,9 +26,9 @@ from kensho_tui.core.contract import (
     Submitted,
     chat_topic,
 )
-from kensho_tui.core.errors import NotFoundError, StorageError, UsageError
+from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.text import valid
-from kensho_tui.dialogue.history import can_resume, turns_for
+from kensho_tui.dialogue.history import turns_for
 from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun
 from kensho_tui.models.catalogue import Catalogue
 from kensho_tui.models.manager import ModelManager
@@ -52,6 +53,7 @@ class Dialogue:
         models: ModelManager,
         catalogue: Catalogue,
         settings: Settings,
+        rescue: Path,
     ) -> None:
         self._chats = chats
         self._hub = hub
@@ -59,15 +61,22 @@ class Dialogue:
         self._models = models
         self._catalogue = catalogue
         self._settings = settings
+        self._rescue = rescue
         self._live: dict[str, TurnRun] = {}
         self._unsaved: dict[str, tuple[TurnRun, Outcome]] = {}
         self._places: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beginning: set[asyncio.Task[Submitted]] = set()
         self.changed: Callable[[], None] = lambda: None
 
     @property
     def streams(self) -> int:
         return len(self._live)
+
+    @property
+    def unfinished(self) -> int:
+        """Answers that would be lost with this process: live ones, and those not saved yet."""
+        return len(self._live) + len(self._unsaved) + len(self._beginning)
 
     def notices(self) -> tuple[str, ...]:
         if not self._unsaved:
@@ -77,6 +86,13 @@ class Dialogue:
         )
 
     # --- what front ends ask -----------------------------------------------------------------------
+
+    async def whole(self, begin: Coroutine[object, object, Submitted]) -> Submitted:
+        """Run `begin` to its end, also when whoever asked is gone: what is written gets its turn."""
+        task = asyncio.get_running_loop().create_task(begin)
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(task)
 
     async def submit(self, request: Submit) -> Submitted:
         """Write the prompt and its answer's row in one transaction, then answer in the background."""
@@ -96,10 +112,10 @@ class Dialogue:
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
         clock = Clock()
-        message = await self._chats.message(request.message)
-        if request.message in self._live or not can_resume(message):
-            raise UsageError("this answer is complete", hint="Ask a new question instead")
         await self._save_again(request.message)
+        message = await self._chats.message(request.message)
+        if request.message in self._live or not message.resumable:
+            raise UsageError("this answer is complete or under way", hint="Ask a new question instead")
         chat = await self._chats.chat_of(request.message)
         model = await self._choose(None, chat, message.model)
         row = await self._chats.begin_resume(request.message, model.name)
@@ -139,14 +155,18 @@ class Dialogue:
         return await self._choose(None, None)
 
     async def close(self) -> None:
-        """Interrupt what runs; its text is saved."""
+        """Interrupt what runs; its text is saved, in a file of its own where the database takes no more."""
+        if self._beginning:
+            await asyncio.wait(self._beginning)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for message in list(self._unsaved):
+        for message, (run, _) in list(self._unsaved.items()):
             await self._save_again(message)
+            if message in self._unsaved:
+                self._write_rescue(message, run.stream.text)
 
     # --- the life of a turn ------------------------------------------------------------------------
 
@@ -173,6 +193,14 @@ class Dialogue:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _write_rescue(self, message: str, text: str) -> None:
+        path = self._rescue / f"unsaved-{message}.txt"
+        try:
+            path.write_text(text, encoding="utf-8")
+            log.error("answer %s could not be saved; its text is in %s", message, path)
+        except OSError as error:
+            log.error("answer %s is lost: neither the database nor %s took it: %s", message, path, error)
+
     async def _turn(self, run: TurnRun, model: ModelInfo) -> None:
         try:
             with run.waiting():
@@ -183,13 +211,16 @@ class Dialogue:
                 self._places[run.row.chat_id].release()
         except asyncio.CancelledError:
             outcome = self._cut_short(run)
+        except Exception as error:
+            log.exception("turn %s failed", run.row.message_id)
+            outcome = run.outcome("failed", "error", f"an error inside the host: {type(error).__name__}")
         await asyncio.shield(self._finish(run, outcome))
 
     async def _run(self, run: TurnRun, model: ModelInfo) -> Outcome:
         try:
             path = await self._chats.path_to(run.row.message_id)
             system = await self._chats.system(run.row.chat_id)
-        except StorageError as error:
+        except KenshoError as error:
             return run.outcome("failed", "error", error.line())
         return await run.run(turns_for(path[:-1], system), model, self._models, self._chats)
 
@@ -206,6 +237,9 @@ class Dialogue:
         message = run.row.message_id
         try:
             await run.save(outcome, self._chats)
+        except UsageError as error:
+            # A commit that reported an error had taken effect: it is saved.
+            log.warning("answer %s: %s", message, error.message)
         except StorageError as error:
             log.error("answer %s is not saved yet: %s", message, error.message)
             self._unsaved[message] = (run, outcome)
@@ -231,7 +265,9 @@ class Dialogue:
             await run.save(outcome, self._chats)
         except StorageError:
             return
-        del self._unsaved[message]
+        except UsageError as error:
+            log.warning("answer %s: %s", message, error.message)
+        self._unsaved.pop(message, None)
         await self._tell(run.row.chat_id)
 
     def _as_it_stands(self, message: Message) -> Message:

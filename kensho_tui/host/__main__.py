@@ -8,18 +8,24 @@ import os
 import sys
 
 
-def detach() -> None:
-    """A session of our own, no terminal, no parent: whoever started us may end as it likes."""
+def detach(ready: int) -> None:
+    """A session of our own, no terminal, no parent, no file of whoever started us but `ready`."""
     if os.fork():
         os._exit(0)
     os.setsid()
     os.chdir("/")
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - pathlib is not imported yet
+        if int(name) > 2 and int(name) != ready:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # the listing's own
 
 
 def main(arguments: list[str]) -> None:
     ready = int(arguments[arguments.index("--ready-fd") + 1]) if "--ready-fd" in arguments else None
     if ready is not None:
-        detach()
+        detach(ready)
     spare = None
     if "--warm" in arguments:
         from kensho_tui.config.paths import find_paths

@@ -35,6 +35,7 @@ class Idleness:
         self._unload = unload
         self._end = end
         self._unload_timer: asyncio.TimerHandle | None = None
+        self._contacted = False
         # Nobody has connected yet: whoever started us is about to.
         self._end_timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
             max(linger_s, FIRST_CONTACT_S), end
@@ -42,9 +43,9 @@ class Idleness:
 
     def update(self, use: Use) -> None:
         """Start or cancel the timers for what is in use now."""
-        self._unload_timer = self._plan(
-            self._unload_timer, use.model_unused, self._keep_alive_s, self._unload
-        )
+        self._contacted = self._contacted or use.connections > 0
+        unused = use.model_unused and self._contacted
+        self._unload_timer = self._plan(self._unload_timer, unused, self._keep_alive_s, self._unload)
         self._end_timer = self._plan(self._end_timer, use.idle, self._linger_s, self._end)
 
     @staticmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kensho_tui import __version__
-from kensho_tui.core.errors import HostBusyError
+from kensho_tui.core.errors import HostBusyError, HostUnavailableError
 
 
 class AlreadyRunningError(Exception):
@@ -23,27 +23,49 @@ def boot_id() -> str:
         return ""
 
 
-class HostLock:
-    """Held while the context is open. A stale file is no lock: only the kernel's flock counts."""
+def _held_by(holder: dict[str, object]) -> Exception:
+    """Another host of this machine and boot is used; one elsewhere cannot be."""
+    here = (platform.node(), boot_id())
+    if (holder.get("machine", here[0]), holder.get("boot", here[1])) == here:
+        return AlreadyRunningError()
+    return HostBusyError(
+        f"the host of this data folder runs on {holder.get('machine')} (a shared home folder)",
+        hint="Stop it there, or set KENSHO_HOME to a folder of this machine",
+    )
 
-    def __init__(self, path: Path) -> None:
+
+class HostLock:
+    """Held while the context is open. A stale file is no lock: only the kernel's flock counts.
+
+    The file says where the host listens, so that clients with another runtime folder find it too.
+    """
+
+    def __init__(self, path: Path, socket: Path) -> None:
         self._path = path
+        self._socket = socket
         self._fd = -1
 
     def __enter__(self) -> "HostLock":
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = self._holder()
             os.close(self._fd)
-            if holder.get("machine", platform.node()) != platform.node():
-                raise HostBusyError(
-                    f"the host of this data folder runs on {holder['machine']} (a shared home folder)",
-                    hint="Stop it there, or set KENSHO_HOME to a folder of this machine",
-                ) from None
-            raise AlreadyRunningError from None
-        said = {"pid": os.getpid(), "machine": platform.node(), "boot": boot_id(), "version": __version__}
+            raise _held_by(holder) from None
+        except OSError as error:
+            os.close(self._fd)
+            raise HostUnavailableError(
+                f"{self._path} cannot be locked: {error.strerror}",
+                hint="On a network file system set KENSHO_HOME to a folder of this machine",
+            ) from None
+        said = {
+            "pid": os.getpid(),
+            "machine": platform.node(),
+            "boot": boot_id(),
+            "version": __version__,
+            "socket": str(self._socket),
+        }
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, json.dumps(said).encode(), 0)
         return self
@@ -53,7 +75,7 @@ class HostLock:
     ) -> None:
         os.close(self._fd)
 
-    def _holder(self) -> dict[str, str]:
+    def _holder(self) -> dict[str, object]:
         try:
             said = json.loads(os.pread(self._fd, 4096, 0))
         except (OSError, ValueError):

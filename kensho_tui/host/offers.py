@@ -47,13 +47,16 @@ class Offers:
         bus.register(c.STOP, self._stop)
 
     async def _submit(self, request: c.Submit, peer: Peer) -> c.Submitted:
-        submitted = await self.dialogue.submit(request)
-        if request.attached:
-            self.abort_with(peer, submitted.stream)
-        return submitted
+        async def begin() -> c.Submitted:
+            submitted = await self.dialogue.submit(request)
+            if request.attached:
+                self.abort_with(peer, submitted.stream)
+            return submitted
+
+        return await self.dialogue.whole(begin())
 
     async def _resume(self, request: c.Resume, peer: Peer) -> c.Submitted:
-        return await self.dialogue.resume(request)
+        return await self.dialogue.whole(self.dialogue.resume(request))
 
     async def _read(self, request: c.Read, peer: Peer) -> c.Piece:
         return await self.hub.get(request.stream).read(request.cursor, request.wait)

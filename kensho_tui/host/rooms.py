@@ -56,7 +56,7 @@ class Host:
         self._catalogue = Catalogue(paths.models)
         self._models = ModelManager(options, self._changed, command, paths.cache)
         self._dialogue = Dialogue(
-            self._chats, self._hub, self._board, self._models, self._catalogue, settings
+            self._chats, self._hub, self._board, self._models, self._catalogue, settings, paths.data
         )
         self._dialogue.changed = self._changed
         self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
@@ -91,6 +91,7 @@ class Host:
         return host
 
     def stop(self) -> None:
+        self.endpoint.ending = True
         self.stopped.set()
 
     async def close(self) -> None:
@@ -107,7 +108,7 @@ class Host:
     # --- who may come in -----------------------------------------------------------------------------
 
     def _busy(self) -> bool:
-        return self._dialogue.streams > 0 or any(peer.front_end for peer in self.endpoint.peers)
+        return self._dialogue.unfinished > 0 or any(peer.front_end for peer in self.endpoint.peers)
 
     def _greet(self, hello: Hello) -> Welcome:
         """Another version is let in while this one is at work, if they speak the same protocol."""
@@ -150,7 +151,7 @@ class Host:
         """Something that `status` or the timers depend on has changed; many changes are posted as one."""
         peers = self.endpoint.peers
         front_ends = sum(peer.front_end for peer in peers)
-        self._idle.update(Use(len(peers), front_ends, self._dialogue.streams))
+        self._idle.update(Use(len(peers), front_ends, self._dialogue.unfinished))
         if self._post_timer is None and not self.stopped.is_set():
             self._post_timer = asyncio.get_running_loop().call_later(POST_DELAY_S, self._post)
 
@@ -183,12 +184,12 @@ class Host:
     # --- small things that run beside ----------------------------------------------------------------
 
     def _unload(self) -> None:
-        log.info("no front end for the keep-alive time: the model is unloaded")
-        self._spawn(self._models.unload())
+        log.info("no front end for the keep-alive time: an unused model is unloaded")
+        self._spawn(self._models.unload_unused())
 
     def _abort_with(self, peer: Peer, stream: str) -> None:
         """The stream belongs to its connection: it stops when that closes."""
-        peer.on_close(stream, lambda: self._spawn(self._dialogue.abort(stream)))
+        peer.on_close(lambda: self._spawn(self._dialogue.abort(stream)))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,6 +4,7 @@ The frame is kept as it goes over the wire, so that sending it needs neither cod
 guess: the model manager drops it when it is not exactly what it would ask for itself.
 """
 
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from kensho_tui import __version__
 from kensho_tui.models.spawn import Spawned, spawn_worker
 
 MAX_BYTES = 64 * 1024
+END_S = 2.0
 
 
 def frame_file(cache: Path) -> Path:
@@ -29,7 +31,11 @@ class Spare(NamedTuple):
         self.spawned.link.close()
         if self.spawned.process.stdout is not None:
             self.spawned.process.stdout.close()
-        self.spawned.process.wait()
+        try:
+            self.spawned.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.spawned.process.kill()
+            self.spawned.process.wait()
 
 
 def start_spare(cache: Path) -> Spare:

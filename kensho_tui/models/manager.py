@@ -6,12 +6,13 @@ turns use the worker one after the other, in the order they came.
 
 import asyncio
 import logging
+import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kensho_tui.bus.codec import HEADER, FrameDecoder, encode
+from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
 from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo
 from kensho_tui.core.errors import KenshoError, ProtocolError
 from kensho_tui.core.frames import Load, ToWorker
@@ -84,8 +85,9 @@ class ModelManager:
         if not spare.frame:
             return
         try:
-            sent = _LOADS.decode(spare.frame[HEADER.size :])
-        except ProtocolError:
+            whole = payload_size(spare.frame[: HEADER.size]) == len(spare.frame) - HEADER.size
+            sent = _LOADS.decode(spare.frame[HEADER.size :]) if whole else None
+        except (ProtocolError, struct.error):
             sent = None
         if not isinstance(sent, Load) or sent != self._request(sent.path):
             self._drop_spare()
@@ -99,15 +101,9 @@ class ModelManager:
 
         Cancelling it while it loads cancels the load, unless another turn waits for the same.
         """
-        on_phase(self._waiting_phase(model))
+        on_phase(Phase(name="queued"))
         async with self._turns:
             yield await self._ensure(model, on_phase)
-
-    def _waiting_phase(self, model: ModelInfo) -> Phase:
-        job = self._job
-        if job is not None and job.resident.model.path == model.path and job.resident.phase is not None:
-            return job.resident.phase
-        return Phase(name="queued")
 
     async def prepare(self, model: ModelInfo) -> None:
         """Load `model` ahead of a turn, never disturbing one; a failure is left to the turn to tell."""
@@ -118,7 +114,12 @@ class ModelManager:
         except (KenshoError, asyncio.CancelledError) as error:
             log.info("loading %s ahead did not work out: %s", model.name, error)
 
-    async def unload(self) -> None:
+    async def unload_unused(self) -> None:
+        """End the worker unless a turn uses it or waits for it."""
+        if not self.busy and (self._job is None or self._job.waiting == 0):
+            await self._unload()
+
+    async def _unload(self) -> None:
         """End the worker; its memory is free when this returns. A load under way is cancelled."""
         if self._job is not None:
             self._job.task.cancel()
@@ -129,7 +130,7 @@ class ModelManager:
         self._changed()
 
     async def close(self) -> None:
-        await self.unload()
+        await self._unload()
         self._drop_spare()
 
     def _holds(self, model: ModelInfo) -> bool:
@@ -155,6 +156,7 @@ class ModelManager:
     async def _join(self, job: _LoadJob, on_phase: OnPhase) -> None:
         job.waiting += 1
         job.listeners.add(on_phase)
+        on_phase(job.resident.phase or Phase(name="starting"))
         try:
             await asyncio.shield(job.task)
         except asyncio.CancelledError:
@@ -187,9 +189,21 @@ class ModelManager:
         resident = Resident(worker, model, changed)
         sent = spare is not None and bool(spare.frame)
         job = _LoadJob(resident, asyncio.create_task(self._load(resident, old, sent)))
-        job.task.add_done_callback(_retrieve)
         self._job = job
+        job.task.add_done_callback(lambda task: self._load_ended(task, resident, old))
         return job
+
+    def _load_ended(self, task: asyncio.Task[None], resident: Resident, old: Resident | None) -> None:
+        """Runs however the task ended, also when it was cancelled before its first step."""
+        self._job = None
+        # Whoever waited has seen the error; when nobody did, the next turn will meet it itself.
+        if task.cancelled() or task.exception() is not None:
+            resident.worker.kill()
+            if old is not None:
+                old.worker.kill()
+        else:
+            self._resident = resident
+        self._changed()
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
@@ -208,26 +222,11 @@ class ModelManager:
 
     async def _load(self, resident: Resident, old: Resident | None, sent: bool) -> None:
         request = self._request(resident.model.path)
-        try:
-            if old is not None:
-                await old.close()
-            await resident.load(request, sent=sent)
-            self._resident = resident
-            if self._cache is not None:
-                keep_frame(encode(request), self._cache)
-        except BaseException:
-            for worker in (resident.worker, *([old.worker] if old is not None else [])):
-                worker.kill()
-            raise
-        finally:
-            self._job = None
-            self._changed()
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Whoever waited has seen the error; when nobody did, the next turn will meet it itself."""
-    if not task.cancelled():
-        task.exception()
+        if old is not None:
+            await old.close()
+        await resident.load(request, sent=sent)
+        if self._cache is not None:
+            keep_frame(encode(request), self._cache)
 
 
 def _is_cancelling() -> bool:

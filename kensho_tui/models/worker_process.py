@@ -1,6 +1,7 @@
 """One worker process as the host sees it: frames in, frames out, its last words, and its end."""
 
 import asyncio
+import contextlib
 import logging
 import subprocess
 import threading
@@ -45,16 +46,23 @@ class WorkerProcess:
         """Raises `WorkerDiedError` when the worker is gone."""
         await self._opened.wait()
         if self.ended.is_set() or self._writer is None or self._writer.is_closing():
-            raise self.death()
+            raise await self._known_death()
         self._writer.write(encode(frame))
         try:
             await self._writer.drain()
         except ConnectionError:
-            raise self.death() from None
+            raise await self._known_death() from None
+
+    async def _known_death(self) -> WorkerDiedError:
+        """The link breaks a moment before the exit status is known."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.ended.wait()
+        return self.death()
 
     def death(self) -> WorkerDiedError:
         """Why the worker ended, as an error for whoever was waiting for it."""
-        reason, hint = explain_exit(self._returncode, self.tail)
+        reason, hint = explain_exit(self._returncode, list(self.tail))
         return WorkerDiedError(f"the model's worker ended: {reason}", hint=hint)
 
     async def close(self) -> None:

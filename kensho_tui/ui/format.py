@@ -1,10 +1,8 @@
 """How things are said on screen: pure functions from values to short texts."""
 
-import re
 from datetime import UTC, datetime
 
 from kensho_tui.core.contract import Message, Phase, Timings
-from kensho_tui.core.text import printable
 
 GIB = 1024**3
 # What is shown of one message at most; more is shortened, never lost.
@@ -13,29 +11,6 @@ MAX_LINE = 4096
 SHORT_HEAD = 12_000
 SHORT_TAIL = 4_000
 SHORT_LINE = 400
-
-_UNFINISHED = re.compile(
-    r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}|[ -/]*)|\x9b[0-?]*[ -/]*|\r)\Z"
-)
-
-
-class Cleaner:
-    """`printable` for text that comes in pieces: a sequence cut by a piece's end is still dropped whole."""
-
-    def __init__(self) -> None:
-        self._held = ""
-
-    def feed(self, text: str) -> str:
-        text = self._held + text
-        self._held = ""
-        start = max(text.rfind("\x1b"), text.rfind("\x9b"), len(text) - 1 if text.endswith("\r") else -1)
-        if start >= 0 and _UNFINISHED.match(text, start):
-            text, self._held = text[:start], text[start:]
-        return printable(text)
-
-    def flush(self) -> str:
-        held, self._held = self._held, ""
-        return printable(held)
 
 
 def bar(fraction: float, width: int) -> str:

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from kensho_tui.core import contract as c
-from kensho_tui.core.text import one_line, printable
+from kensho_tui.core.text import Cleaner, one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.answer import AnswerBody
 from kensho_tui.ui.lines import SplitLine, quiet
@@ -38,7 +38,7 @@ class MessageView(Widget):
         self._chat_id = chat_id
         self._now = now
         self._continue_key = continue_key
-        self._cleaner = fmt.Cleaner()
+        self._cleaner = Cleaner()
         self._piece: c.Piece | None = None
         self.last = False
         self._head = SplitLine(classes="head")
@@ -72,7 +72,7 @@ class MessageView(Widget):
         self.message = message
         if not live:
             self._piece = None
-            self._cleaner = fmt.Cleaner()
+            self._cleaner = Cleaner()
             if isinstance(self._body, AnswerBody):
                 await self._body.replace(printable(message.content))
         self.show_lines(0.0)

@@ -81,11 +81,7 @@ class Live:
 
 def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
     """The answer that `continue` goes on with: the last message, when it is one that was cut."""
-    if not messages or messages[-1].role != "assistant":
-        return None
-    last = messages[-1]
-    cut = last.state == "complete" and last.stop_reason in ("length", "context")
-    return last if cut or last.state in ("stopped", "failed", "interrupted") else None
+    return messages[-1] if messages and messages[-1].resumable else None
 
 
 class Session:
@@ -145,17 +141,22 @@ class Session:
     async def _arrive(self) -> None:
         self.status = await self.host.status()
         if not self._entered:
-            try:
-                self.chat_id = (await self.host.chat(None)).id
-            except NotFoundError:
-                pass
-            self._entered = True
+            await self._enter_last_chat()
         self.models = await self.host.models()
         self.recent = await self.host.chats()
         self.link = "connected"
         await self.refresh()
         self._connected.set()
         self._view.show_state()
+
+    async def _enter_last_chat(self) -> None:
+        try:
+            last = (await self.host.chat(None)).id
+        except NotFoundError:
+            last = None
+        if not self._entered:  # a person may have chosen another meanwhile
+            self.chat_id = last
+            self._entered = True
 
     async def _watch(self) -> None:
         """Facts of the host and of the open chat, from the versions of this host's life on."""

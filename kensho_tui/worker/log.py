@@ -5,6 +5,8 @@ import re
 from collections import deque
 from typing import Any
 
+from kensho_tui.core.text import one_line
+
 _DEBUG, _INFO, _ERROR, _CONT = 1, 2, 4, 5
 _FUNCTIONS = re.compile(r"^(?:\w+: |error loading model: )+")
 
@@ -38,4 +40,4 @@ class LlamaLog:
         if not self._errors:
             return ""
         # The first line is nearest to the cause, the later ones say that their callee failed.
-        return _FUNCTIONS.sub("", self._errors[0])
+        return one_line(_FUNCTIONS.sub("", self._errors[0]))

@@ -2,7 +2,7 @@ import pytest
 
 from kensho_tui.core.contract import Message, Role, State, StopReason
 from kensho_tui.core.frames import Turn
-from kensho_tui.dialogue.history import can_resume, turns_for
+from kensho_tui.dialogue.history import turns_for
 
 
 def _message(
@@ -57,5 +57,5 @@ def test_a_prompt_that_was_never_answered_is_left_out() -> None:
     ],
 )
 def test_what_can_go_on(state: State, reason: StopReason | None, can: bool) -> None:
-    assert can_resume(_message("assistant", "text", state, reason)) is can
-    assert not can_resume(_message("user", "text", state, reason))
+    assert _message("assistant", "text", state, reason).resumable is can
+    assert not _message("user", "text", state, reason).resumable

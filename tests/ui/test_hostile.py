@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 
+from kensho_tui.core.text import Cleaner
 from kensho_tui.ui.answer import drawable
-from kensho_tui.ui.format import Cleaner, shorten, too_long
+from kensho_tui.ui.format import shorten, too_long
 from kensho_tui.ui.markdown import AnswerMarkdown
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
