@@ -9,19 +9,14 @@ FIRST_CONTACT_S = 10.0
 
 @dataclass(frozen=True)
 class Use:
-    """What keeps a host busy: open connections, front ends among them, live streams."""
+    """What keeps a host busy: open connections (who connects may be about to ask) and unfinished answers."""
 
     connections: int
-    front_ends: int
-    streams: int
-
-    @property
-    def model_unused(self) -> bool:
-        return self.front_ends == 0 and self.streams == 0
+    unfinished: int
 
     @property
     def idle(self) -> bool:
-        return self.connections == 0 and self.streams == 0
+        return self.connections == 0 and self.unfinished == 0
 
 
 class Idleness:
@@ -44,7 +39,7 @@ class Idleness:
     def update(self, use: Use) -> None:
         """Start or cancel the timers for what is in use now."""
         self._contacted = self._contacted or use.connections > 0
-        unused = use.model_unused and self._contacted
+        unused = use.idle and self._contacted
         self._unload_timer = self._plan(self._unload_timer, unused, self._keep_alive_s, self._unload)
         self._end_timer = self._plan(self._end_timer, use.idle, self._linger_s, self._end)
 

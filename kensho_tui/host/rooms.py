@@ -149,9 +149,7 @@ class Host:
 
     def _changed(self) -> None:
         """Something that `status` or the timers depend on has changed; many changes are posted as one."""
-        peers = self.endpoint.peers
-        front_ends = sum(peer.front_end for peer in peers)
-        self._idle.update(Use(len(peers), front_ends, self._dialogue.unfinished))
+        self._idle.update(Use(len(self.endpoint.peers), self._dialogue.unfinished))
         if self._post_timer is None and not self.stopped.is_set():
             self._post_timer = asyncio.get_running_loop().call_later(POST_DELAY_S, self._post)
 

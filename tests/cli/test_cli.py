@@ -54,7 +54,7 @@ def test_ask_json_has_every_field(home: Home) -> None:
     assert answer["usage"] == said["usage"]
 
 
-def test_the_same_seed_gives_the_same_answer_and_the_chat_goes_on(scripted: Home) -> None:
+def test_the_chat_goes_on(scripted: Home) -> None:
     first = json.loads(scripted.run("ask", "--json", "one").stdout)
     second = json.loads(scripted.run("ask", "--json", "--continue", "two").stdout)
     third = json.loads(scripted.run("ask", "--json", "--chat", first["conversation_id"][:5], "three").stdout)
@@ -214,3 +214,56 @@ def test_a_warm_start_leaves_one_worker_and_a_plain_one_none(home: Home) -> None
     home.wait_empty()
     home.run("ask", "--max-tokens", "1", "hello")
     assert len(home.named("kensho_tui.worker")) == 1
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_answer(home: Home) -> None:
+    arguments = (
+        "ask",
+        "--json",
+        "--temperature",
+        "1.5",
+        "--seed",
+        "11",
+        "--max-tokens",
+        "24",
+        "Tell me a tale.",
+    )
+    said = [json.loads(home.run(*arguments).stdout)["text"] for _ in range(2)]
+    other = json.loads(home.run(*arguments[:4], "--seed", "12", *arguments[6:]).stdout)["text"]
+    assert said[0] == said[1] != other
+
+
+def test_a_model_file_may_be_named_relatively(scripted: Home) -> None:
+    path = scripted.root / "mine.gguf"
+    path.write_bytes(b"GGUF scripted")
+    for name in ("mine.gguf", "./mine.gguf"):
+        done = scripted.run("ask", "--json", "-m", name, "hello", cwd=scripted.root)
+        assert json.loads(done.stdout)["model"] == "mine", done.stderr
+
+
+def test_escape_sequences_in_names_never_reach_the_terminal(scripted: Home) -> None:
+    scripted.add_model("\x1b]0;NAME\x07q\x9b31m", b"GGUF")
+    for arguments in (("ask", "-m", "nothing", "x"), ("ask", "-m", "q", "x"), ("host", "status")):
+        done = scripted.run(*arguments)
+        assert "\x1b" not in done.stdout + done.stderr and "\x9b" not in done.stdout + done.stderr
+
+
+def test_a_second_interrupt_leaves_at_once(scripted: Home) -> None:
+    asking = _start_ask(scripted, script(text="word ", repeat=4000, piece=5, rate=100, hang_after=5))
+    assert asking.stdout is not None and asking.stdout.read(20)
+    asking.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    asking.send_signal(signal.SIGINT)
+    asking.communicate(timeout=30)
+    assert asking.returncode == 130
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_the_characters_gets_stand_ins(scripted: Home, encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    scripted.run("ask", "snow ❄ man 👩", env=environment)
+    chat = json.loads(scripted.run("chats", "--json").stdout)[0]
+    for arguments in (("show", chat["id"]), ("chats",), ("host", "status")):
+        done = scripted.run(*arguments, env=environment, encoding=encoding)
+        assert done.returncode == 0 and "Traceback" not in done.stderr

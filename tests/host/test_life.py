@@ -80,10 +80,9 @@ async def test_an_unused_model_is_unloaded_while_no_front_end_is_there(home: Hom
     async with Kensho(front_end=True) as kensho:
         await read_to_end(kensho, (await submit(kensho, "hello")).stream)
         assert len((await kensho.status()).workers) == 1
-    async with Kensho() as kensho:
-        while (await kensho.status()).workers:
-            await asyncio.sleep(0.02)
     wait_until(lambda: not home.named("scripted_worker"))
+    async with Kensho() as kensho:
+        assert (await kensho.status()).workers == ()
 
 
 async def _raw(home: Home, *parts: bytes) -> bytes:
