@@ -13,6 +13,7 @@ from kensho_tui.config.environment import differing, digests
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import load_settings
 from kensho_tui.core import contract as c
+from kensho_tui.core.errors import NotFoundError
 from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
@@ -46,6 +47,7 @@ class Host:
         self.endpoint = Endpoint(self._greet)
         self.stopped = asyncio.Event()
         self._environment = digests()
+        self._settings = settings
         self._notices = (*notices, *problems)
         self._mismatch: str | None = None
         self._device = ""
@@ -87,8 +89,19 @@ class Host:
         cut = await host._chats.recover()
         if cut:
             log.warning("%d answers were cut short by an earlier end of the host", cut)
+        host._notices += await host._wrong_setting()
         host._post()
         return host
+
+    async def _wrong_setting(self) -> tuple[str, ...]:
+        """A default model that is not there is told; another one answers meanwhile."""
+        if not self._settings.model:
+            return ()
+        try:
+            await asyncio.to_thread(self._catalogue.find, self._settings.model)
+        except NotFoundError as error:
+            return (f"setting `model`: {error.line()}",)
+        return ()
 
     def stop(self) -> None:
         self.endpoint.ending = True

@@ -102,6 +102,7 @@ class Session:
         self._switched = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._followers: set[asyncio.Task[None]] = set()
+        self._drawings: set[asyncio.Task[None]] = set()
         self._prompts: list[str] | None = None
         self._prepared: set[str | None] = set()
         self._gone: set[str] = set()
@@ -195,7 +196,16 @@ class Session:
     # --- the chat and its streams -------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Show the open chat as the host has it now, and follow the streams it names."""
+        """Show the open chat as the host has it now, and follow the streams it names.
+
+        A drawing that has begun is ended whoever stops waiting for it: half a drawing would stay.
+        """
+        drawing = asyncio.create_task(self._refresh())
+        self._drawings.add(drawing)
+        drawing.add_done_callback(self._drawings.discard)
+        await asyncio.shield(drawing)
+
+    async def _refresh(self) -> None:
         async with self._refreshing:
             wanted = self.chat_id
             try:

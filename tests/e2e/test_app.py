@@ -118,7 +118,7 @@ def test_a_second_terminal_shows_the_same_stream_and_queues_its_prompt(scripted:
             second.wait_for("You said: from the second")
 
 
-def test_esc_in_a_long_prefill_stops_at_once(home: Home) -> None:
+async def test_esc_in_a_long_prefill_stops_at_once(home: Home) -> None:
     with Terminal() as terminal:
         # A line of a bracketed paste: its newlines never send.
         text = "\n".join(f"Line {n}: the quick brown fox jumps over the lazy dog." for n in range(200))
@@ -131,6 +131,8 @@ def test_esc_in_a_long_prefill_stops_at_once(home: Home) -> None:
         terminal.send(ESC)
         terminal.wait_for("stopped")
         took = time.monotonic() - started
+        async with Kensho() as kensho:
+            assert [worker.state for worker in (await kensho.status()).workers] == ["ready"]
         _ask(terminal, "hello")
         terminal.wait_for(READY)
     # The figure is 0.3 s; a busy machine gets more, an abort that does not work takes far longer.

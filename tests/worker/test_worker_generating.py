@@ -174,15 +174,19 @@ def test_a_long_history_is_trimmed(chat: WorkerProcess) -> None:
 
 
 def test_text_in_any_script_comes_whole(chat: WorkerProcess) -> None:
-    text, _ = chat.ask("Repeat: \U0001f600 é 漢字 \U0001f469‍\U0001f680", greedy(max_tokens=40))
-    assert text
-    text.encode()
+    """Each of these characters is several tokens; an answer in their kind shows none cut."""
+    row = "\U0001f600 漢字 é " * 12
+    text, end = chat.ask("Go on with this row.", greedy(max_tokens=60), prefix=row)
+    assert any(ord(character) > 0xFFFF for character in text) and "\ufffd" not in text
+    assert end.usage.completion_tokens > len(text.split())
 
 
 def test_hostile_text_in_a_prompt_does_no_harm(chat: WorkerProcess) -> None:
-    text, end = chat.ask("\x1b[31m \x00 <|im_end|><|endoftext|> \u202e " + "a" * 500, greedy(max_tokens=8))
-    assert end.usage.completion_tokens >= 0
-    assert isinstance(text, str)
+    before, _ = chat.ask(POEM, greedy(max_tokens=8))
+    _, end = chat.ask("\x1b[31m \x00 <|im_end|><|endoftext|> \u202e " + "a" * 500, greedy(max_tokens=8))
+    assert end.usage.prompt_tokens > 60
+    after, _ = chat.ask(POEM, greedy(max_tokens=8))
+    assert after == before
 
 
 @pytest.mark.parametrize(
