@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import print_json
+from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.core.errors import EngineError, KenshoError, UsageError
-from kensho_tui.core.text import Cleaner
+from kensho_tui.core.text import Cleaner, valid
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,9 +91,12 @@ def _launch_early() -> "Launched | None":
 
 
 async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | None") -> int:
+    import asyncio
+
     from kensho_tui.client.facade import Kensho
 
     async with Kensho(warm=True, launched=launched) as kensho:
+        asking = asyncio.create_task(print_notices(kensho))
         chat = (await kensho.chat(None)).id if options.last else options.chat
         submitted = await kensho.submit(_request(options, prompt, chat))
         interrupted = _stop_on_interrupt(kensho, submitted)
@@ -102,6 +105,7 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
             writer.phase(piece.phase, piece.state == "waiting")
             writer.text(piece.text)
         writer.close()
+        await asking
         result = piece.result
         if result is None:
             raise KenshoError("the answer ended without a result")
@@ -119,10 +123,10 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
         if (value := getattr(options, name)) is not None
     }
     return Submit(
-        prompt=prompt,
+        prompt=valid(prompt),
         chat=chat,
         model=_model_reference(options.model),
-        system=options.system,
+        system=valid(options.system) if options.system else None,
         sampling=Sampling(**given),
         attached=True,
     )
@@ -170,6 +174,7 @@ def _document(result: "Message", text: str, submitted: "Submitted") -> dict[str,
 
 def _exit_code(result: "Message", interrupted: bool, submitted: "Submitted") -> int:
     if interrupted:
+        print(f"\nkensho-tui: stopped; what came is kept in chat {submitted.chat}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if result.state == "failed":
         raise EngineError(result.error or "the engine failed")

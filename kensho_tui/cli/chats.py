@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kensho_tui.cli.output import print_json
+from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.core.text import one_line
 
 
@@ -24,6 +24,7 @@ async def _chats(as_json: bool) -> int:
 
     async with Kensho() as kensho:
         chats = await kensho.chats()
+        await print_notices(kensho)
     if as_json:
         print_json(chats)
         return 0

@@ -59,10 +59,15 @@ async def _stop(as_json: bool) -> int:
     from kensho_tui.client.facade import Kensho
 
     kensho = await Kensho.if_running()
-    if kensho is not None:
-        async with kensho:
-            await _stop_and_wait(kensho)
-    _print(None, as_json)
+    if kensho is None:
+        _print(None, as_json)
+        return 0
+    async with kensho:
+        await _stop_and_wait(kensho)
+    if as_json:
+        _print(None, as_json)
+    else:
+        print("stopped")
     return 0
 
 
@@ -72,6 +77,8 @@ async def _stop_and_wait(kensho: "Kensho") -> None:
     status = await kensho.status()
     if status.streams:
         print(f"kensho-tui: {status.streams} answer(s) are interrupted; their text is kept", file=sys.stderr)
+    if status.front_ends:
+        print(f"kensho-tui: {status.front_ends} open app(s) will start a new host", file=sys.stderr)
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await kensho.stop_host()

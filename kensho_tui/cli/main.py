@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui import __version__
 from kensho_tui.core.errors import KenshoError, UsageError
+from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     given = sys.argv[1:] if arguments is None else arguments
     try:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by the caller
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         code = _run_command(given) if given else _run_app()
         sys.stdout.flush()
         return code
@@ -54,8 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read us is gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return 1
+    except OSError as error:
+        _drop_stdout()
+        print(f"kensho-tui: {one_line(str(error))}", file=sys.stderr)
+        return 1
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run_command(given: Sequence[str]) -> int:
@@ -70,6 +82,8 @@ def _run_app() -> int:
     # Textual reads stdin and draws on stderr.
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("the app needs a terminal", hint="Use `kensho-tui ask` in scripts and pipes")
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise UsageError("this terminal cannot draw the app (TERM)", hint="Use `kensho-tui ask` here")
     from kensho_tui.config.paths import find_paths
     from kensho_tui.config.settings import load_settings
     from kensho_tui.ui.app import run

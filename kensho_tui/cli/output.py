@@ -1,9 +1,12 @@
 """What commands print: JSON documents, and text that is safe on a terminal."""
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from kensho_tui.core.text import printable
+from kensho_tui.core.text import one_line, printable
+
+if TYPE_CHECKING:
+    from kensho_tui.client.facade import Kensho
 
 
 def print_json(document: object) -> None:
@@ -11,6 +14,12 @@ def print_json(document: object) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+async def print_notices(kensho: "Kensho") -> None:
+    """What the host has to say of itself, on stderr: a damaged database, a wrong setting."""
+    for notice in (await kensho.status()).notices:
+        print(f"kensho-tui: {one_line(notice, 1000)}", file=sys.stderr)
 
 
 def safe(text: str, stream: TextIO) -> str:

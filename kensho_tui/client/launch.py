@@ -37,11 +37,15 @@ def launch_host(*, warm: bool = False) -> Launched:
     command = [sys.executable, "-P", "-m", "kensho_tui.host", "--ready-fd", str(_REPORT_FD)]
     if warm:
         command.append("--warm")
+    environment = dict(os.environ)
+    if environment.get("KENSHO_HOME"):
+        # The host works in another folder.
+        environment["KENSHO_HOME"] = str(Path(environment["KENSHO_HOME"]).expanduser().absolute())
     report, told = os.pipe()
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     try:
         pid = os.posix_spawn(
-            command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, told, _REPORT_FD), *nothing]
+            command[0], command, environment, file_actions=[(os.POSIX_SPAWN_DUP2, told, _REPORT_FD), *nothing]
         )
     except OSError as error:
         os.close(report)

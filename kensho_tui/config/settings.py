@@ -45,13 +45,13 @@ def load_settings(path: Path) -> tuple[Settings, tuple[str, ...]]:
     except FileNotFoundError:
         return Settings(), ()
     except (OSError, UnicodeDecodeError) as error:
-        return Settings(), (f"{path}: {error}; the defaults are used",)
+        return Settings(), (f"{path.name}: {error}; the defaults are used ({path})",)
     import tomllib  # after the common case of no file
 
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return Settings(), (f"{path}: {error}; the defaults are used",)
+        return Settings(), (f"{path.name}: {error}; the defaults are used ({path})",)
     return _checked(path, values)
 
 
@@ -60,12 +60,12 @@ def _checked(path: Path, values: dict[str, Any]) -> tuple[Settings, tuple[str, .
     problems: list[str] = []
     for name, value in values.items():
         if name not in Settings.__struct_fields__:
-            problems.append(f"{path}: there is no setting {name!r}")
+            problems.append(f"{path.name}: there is no setting {name!r} ({path})")
             continue
         try:
             msgspec.convert({name: value}, Settings)
         except msgspec.ValidationError as error:
-            problems.append(f"{path}: {name}: {error}; the default is used")
+            problems.append(f"{path.name}: {name}: {error}; the default is used ({path})")
         else:
             good[name] = value
     return msgspec.convert(good, Settings), tuple(problems)

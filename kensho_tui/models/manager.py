@@ -65,6 +65,7 @@ class ModelManager:
         self._resident: Resident | None = None
         self._job: _LoadJob | None = None
         self._turns = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
         self._spare: Spare | None = None
 
     @property
@@ -131,6 +132,7 @@ class ModelManager:
 
     async def close(self) -> None:
         await self._unload()
+        await asyncio.gather(*self._ending)
         self._drop_spare()
 
     def _holds(self, model: ModelInfo) -> bool:
@@ -198,12 +200,19 @@ class ModelManager:
         self._job = None
         # Whoever waited has seen the error; when nobody did, the next turn will meet it itself.
         if task.cancelled() or task.exception() is not None:
-            resident.worker.kill()
+            self._end(resident.worker)
             if old is not None:
-                old.worker.kill()
+                self._end(old.worker)
         else:
             self._resident = resident
         self._changed()
+
+    def _end(self, worker: WorkerProcess) -> None:
+        """Kill it now; `close` waits until it is gone."""
+        worker.kill()
+        ending = asyncio.create_task(worker.close())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None

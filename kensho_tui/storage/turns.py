@@ -35,6 +35,9 @@ class Turns:
     ) -> TurnRow:
         """Save `prompt` and an empty answer at the end of the active path; None begins a new chat.
 
+        `model` is the answer's; it becomes the chat's once it is at work (`start_generation`): one that
+        cannot be loaded must not be chosen again.
+
         `system`, when given, becomes the chat's system prompt. Raises `NotFoundError` for an unknown chat.
         """
         date = now()
@@ -52,9 +55,8 @@ class Turns:
             )
             generation_id = await _add_generation(work, message_id, model, state, date)
             await work.run(
-                "UPDATE chats SET head = ?, updated = ?, model = coalesce(?, model),"
-                " system = coalesce(?, system) WHERE id = ?",
-                (message_id, date, _valid(model), _valid(system), chat_id),
+                "UPDATE chats SET head = ?, updated = ?, system = coalesce(?, system) WHERE id = ?",
+                (message_id, date, _valid(system), chat_id),
             )
         return TurnRow(chat_id, user_id, message_id, generation_id)
 
@@ -81,10 +83,7 @@ class Turns:
                 (_valid(model), date, message_id),
             )
             generation_id = await _add_generation(work, message_id, model, "streaming", date)
-            await work.run(
-                "UPDATE chats SET updated = ?, model = coalesce(?, model) WHERE id = ?",
-                (date, _valid(model), chat_id),
-            )
+            await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
         return TurnRow(chat_id, user_id, message_id, generation_id)
 
     async def start_generation(

@@ -1,11 +1,11 @@
 """The app: themes, keys, commands, and the one screen there is. It owns no data."""
 
+import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from textual.app import App
 from textual.binding import Binding, BindingsMap
@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
 from kensho_tui.core.errors import KenshoError
+from kensho_tui.core.text import printable
 from kensho_tui.ui import themes
 from kensho_tui.ui.chat_screen import ChatScreen
 from kensho_tui.ui.commands import registry
@@ -22,9 +23,13 @@ from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.session import Host, Session
 from kensho_tui.ui.status_bar import notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
+from kensho_tui.ui.textual_input import guard_input
 
 # Connecting and drawing the last chat hold the event loop for a moment; the prompt takes keys before that.
 START_AFTER_S = 0.1
+END_S = 3
+
+Work = Callable[[], Awaitable[None]]
 
 
 def _commands() -> type[Provider]:
@@ -55,6 +60,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         now: Callable[[], datetime] = _now,
     ) -> None:
         keep_alt_enter()
+        guard_input()
         super().__init__()
         self.paths = paths
         self.settings = settings
@@ -67,6 +73,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.chat_screen = ChatScreen(self)
         self.session = Session(host, self.chat_screen)
         self.answer_goes_on = False
+        self.unsent = ""
 
     # --- start and end --------------------------------------------------------------------------------
 
@@ -75,12 +82,23 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.call_after_refresh(lambda: self.set_timer(START_AFTER_S, self._start))
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                loop.add_signal_handler(number, self._end_by_signal)
+
+    def _end_by_signal(self) -> None:
+        """Leave the terminal as it was. A line that is gone may block that, so the time for it is short."""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(END_S)
+        self.leave()
 
     def _start(self) -> None:
         self.run_worker(self.session.run(), group="session", exit_on_error=False)
 
     def leave(self) -> None:
         """End the app; the host goes on with what it does."""
+        self.unsent = self.chat_screen.unsent()
         self.answer_goes_on = self.session.running() is not None
         self.exit()
 
@@ -136,15 +154,21 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def run_command(self, command: Command, argument: str = "") -> None:
         """Run it beside the app's own work; one of a kind at a time."""
-        self.run_quietly(command.run(self, argument), f"command-{command.name}")
+        self.run_quietly(lambda: command.run(self, argument), f"command-{command.name}")
 
-    def run_quietly(self, work: Coroutine[Any, Any, None], group: str, *, exclusive: bool = True) -> None:
-        """Run `work`; a `KenshoError` is shown, anything else is logged and said. Never a traceback."""
-        self.run_worker(self._guarded(work), group=group, exclusive=exclusive, exit_on_error=False)
+    def run_quietly(self, work: Work, group: str) -> None:
+        """Run `work`, one of a `group` at a time. A `KenshoError` is shown, anything else logged and said."""
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        async def guarded() -> None:
+            await self._guarded(work)
+
+        # A function and not its coroutine: one that is ended before it begins is never made.
+        # (mypy infers the result of a callable as Never here.)
+        self.run_worker(guarded, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
+
+    async def _guarded(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except KenshoError as error:
             self.chat_screen.show_error(error)
 
@@ -183,10 +207,10 @@ def run(paths: Paths, settings: Settings, problems: tuple[str, ...] = ()) -> int
     """Run the app until it is left. Returns the exit code of the command line."""
     from kensho_tui.client.facade import Kensho
 
-    # A lost line ends the app, also one that was started where SIGHUP is ignored (nohup, some job runners).
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app = KenshoApp(Kensho(paths, front_end=True), paths, settings, problems)
     app.run()
     if app.answer_goes_on:
         print("The answer goes on without the app; it is there when you come back.")  # noqa: T201
+    if app.unsent:
+        print(f"Not sent:\n{printable(app.unsent)}")  # noqa: T201
     return app.return_code or 0

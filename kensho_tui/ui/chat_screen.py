@@ -42,7 +42,8 @@ class ChatScreen(SteadyScreen):
         self._hint = SplitLine(id="hint")
         self._status = StatusBar(id="status")
         self._ticking: Timer | None = None
-        self._sending = ""
+        self._outbox: list[str] = []
+        self._given_back = ""
         self._notice = Notice(id="notice")
         self._notice_ends: Timer | None = None
         self._asked_to_leave = float("-inf")
@@ -136,9 +137,10 @@ class ChatScreen(SteadyScreen):
 
     def _hints(self, width: int) -> Content:
         """The keys that matter now."""
-        if self._sending:
-            waits = "sending" if self.session.link == "connected" else "it is sent when the host is there"
-            return quiet(f"◌ {waits} · the text is kept until then")
+        if self._outbox:
+            count = f"{len(self._outbox)} prompts wait" if len(self._outbox) > 1 else "a prompt waits"
+            until = "to be taken" if self.session.link == "connected" else "for the host"
+            return quiet(f"◌ {count} {until}: {one_line(self._outbox[0], 40)}")
         commands = matching(self.prompt.text)
         if commands:
             return _key_row([(f"/{command.name}", command.title) for command in commands], width)
@@ -166,16 +168,20 @@ class ChatScreen(SteadyScreen):
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         text = event.text_area.text
-        if text:
+        if text and text != self._given_back:
+            self._given_back = ""
             self._notice.say_nothing()
             if self._kensho.settings.preload and not text.startswith("/"):
-                self._kensho.run_quietly(self.session.prepare(), "prepare")
+                self._kensho.run_quietly(self.session.prepare, "prepare")
         self._show_frame()
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
         slash = parse_slash(event.text)
         if slash is None:
-            self._kensho.run_quietly(self._send(event.text), "send", exclusive=False)
+            self._outbox.append(event.text)
+            self.prompt.sent(event.text)
+            if len(self._outbox) == 1:
+                self._kensho.run_quietly(self._send_all, "send")
         elif slash.command is None:
             hint = "F1 lists the commands; two slashes send the text as it is"
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
@@ -183,20 +189,26 @@ class ChatScreen(SteadyScreen):
             self.prompt.sent(self.prompt.text)
             self._kensho.run_command(slash.command, slash.argument)
 
-    async def _send(self, text: str) -> None:
-        """Send `text`; it leaves the prompt when the host has it, and not before."""
-        if self._sending:
-            return
-        self._sending = text
+    async def _send_all(self) -> None:
+        """Send what waits, in order. What the host does not take comes back into the prompt."""
         self._notice.say_nothing()
         self.transcript.follow()
         self._show_frame()
         try:
-            await self.session.submit(unescape(text.strip("\n")))
-            self.prompt.sent(text)
+            while self._outbox:
+                await self.session.submit(unescape(self._outbox[0].strip("\n")))
+                del self._outbox[0]
+                self._show_frame()
         finally:
-            self._sending = ""
+            if self._outbox:
+                self._given_back = self.unsent()
+                self._outbox.clear()
+                self.prompt.put(self._given_back)
             self._show_frame()
+
+    def unsent(self) -> str:
+        """What was typed and nobody has taken: it must not be lost with the app."""
+        return "\n".join(text for text in (*self._outbox, self.prompt.text) if text.strip())
 
     def on_prompt_scroll(self, event: Prompt.Scroll) -> None:
         if event.pages == 0:

@@ -7,10 +7,10 @@ from kensho_tui.core.contract import Message, Phase, Timings
 GIB = 1024**3
 # What is shown of one message at most; more is shortened, never lost.
 MAX_TEXT = 64 * 1024
-MAX_LINE = 4096
+MAX_LINE = 16 * 1024
 SHORT_HEAD = 12_000
 SHORT_TAIL = 4_000
-SHORT_LINE = 400
+SHORT_LINE = 4_000
 
 
 def bar(fraction: float, width: int) -> str:

@@ -115,6 +115,8 @@ class MessageView(Widget):
         what, style, then = _ENDINGS[reason]
         if reason == "failed":
             what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
+        if then == KEPT and not message.content:
+            then = ""
         go_on = f"{self._continue_key()} continues" if self.last else ""
         return _said(what, style, then, go_on)
 

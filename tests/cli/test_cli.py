@@ -267,3 +267,55 @@ def test_a_terminal_without_the_characters_gets_stand_ins(scripted: Home, encodi
     for arguments in (("show", chat["id"]), ("chats",), ("host", "status")):
         done = scripted.run(*arguments, env=environment, encoding=encoding)
         assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_a_relative_home_is_the_callers(scripted: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KENSHO_HOME", "relative/home")
+    try:
+        started = scripted.run("host", "start", "--json", cwd=scripted.root)
+        assert json.loads(started.stdout)["running"] is True
+        assert (scripted.root / "relative/home/data/kensho.db").exists()
+    finally:
+        assert scripted.run("host", "stop", cwd=scripted.root).stdout == "stopped\n"
+
+
+def test_a_model_that_failed_is_not_chosen_again(scripted: Home) -> None:
+    scripted.settings("")
+    scripted.run("host", "stop")
+    scripted.start_scripted_host()
+    scripted.add_model("broken", b"GGUF")
+    assert scripted.run("ask", "-m", "scripted", "hello").returncode == 0
+    assert scripted.run("ask", "-m", "broken", "hello").returncode == 4
+    assert scripted.run("ask", "hello").stdout == "You said: hello\n"
+
+
+def test_a_wrong_default_model_and_a_damaged_database_are_told(home: Home) -> None:
+    home.settings('model = "/nowhere/x.gguf"\n')
+    home.paths.database.write_bytes(b"no database at all" * 100)
+    done = home.run("chats")
+    assert done.returncode == 0
+    assert "/nowhere/x.gguf" in done.stderr and "damaged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ["ask hi >&-", "chats >&-", "chats >/dev/full", "ask hi >/dev/full", "ask \"$(printf '\\377 bad')\""],
+)
+def test_odd_streams_and_bytes_are_no_tracebacks(scripted: Home, shell: str) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{sys.executable} -m kensho_tui {shell}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr and "Error" not in done.stderr.replace("OSError", "")
+
+
+def test_a_dumb_terminal_is_declined() -> None:
+    from tests.support.terminal import APP, Terminal
+
+    with Terminal(["/usr/bin/env", "TERM=dumb", *APP]) as terminal:
+        assert terminal.wait_end() == 2
+        assert "cannot draw the app" in terminal.text()

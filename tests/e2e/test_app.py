@@ -1,5 +1,6 @@
 """The app as a person meets it: a real terminal, a real host, faults at the worst moments."""
 
+import json
 import os
 import signal
 import time
@@ -181,3 +182,62 @@ def test_the_app_fits_its_terminal(scripted: Home, size: tuple[int, int]) -> Non
         terminal.wait_for("You said: hello")
         lines = terminal.text().splitlines()
     assert "kensho" in lines[0] and "scripted" in lines[-1]
+
+
+def test_pasted_escape_sequences_are_only_text(scripted: Home) -> None:
+    pasted = "ls output:\r\x1b[31mred.txt\x1b[0m\r\x07plain.txt\r\x1b[32mgreen\x1b[0m\rlast"
+    with Terminal() as terminal:
+        terminal.wait_for(READY)
+        terminal.send(f"\x1b[200~{pasted}\x1b[201~")
+        terminal.wait_for("last")
+        screen = terminal.text()
+        assert [
+            line.strip(" ›")
+            for line in screen.splitlines()
+            if line.strip(" ›") in ("ls output:", "red.txt", "plain.txt", "green", "last")
+        ] == ["ls output:", "red.txt", "plain.txt", "green", "last"]
+        assert "You said" not in screen
+        terminal.send(ENTER)
+        terminal.wait_for("You said: ls output:")
+
+
+def test_bytes_that_are_no_utf8_do_no_harm(scripted: Home) -> None:
+    with Terminal() as terminal:
+        terminal.wait_for(READY)
+        terminal.send_bytes(b"caf\xe9 x")
+        terminal.wait_for("caf. x")
+        terminal.send(ENTER)
+        terminal.wait_for("You said: caf")
+
+
+def test_prompts_sent_faster_than_the_host_takes_them_are_all_answered(scripted: Home) -> None:
+    with Terminal() as terminal:
+        terminal.wait_for(READY)
+        for number in range(8):
+            terminal.send(f"q{number}{ENTER}")
+        terminal.wait_for("You said: q7$")
+    chats = json.loads(scripted.run("chats", "--json").stdout)
+    shown = json.loads(scripted.run("show", chats[0]["id"], "--json").stdout)
+    assert [m["content"] for m in shown["messages"] if m["role"] == "user"] == [f"q{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_leaves_the_terminal_as_it_was_and_no_word_behind(scripted: Home, number: int) -> None:
+    with Terminal() as terminal:
+        terminal.wait_for(READY)
+        terminal.send("a draft nobody has")
+        terminal.wait_for("a draft nobody has")
+        terminal.process.send_signal(number)
+        terminal.wait_end()
+    assert b"\x1b[?1049l" in terminal.written
+    assert b"Not sent:" in terminal.written.rpartition(b"\x1b[?1049l")[2]
+
+
+def test_leaving_while_the_model_loads_prints_no_warnings(scripted: Home) -> None:
+    scripted.add_model("slow")
+    with Terminal() as terminal:
+        terminal.wait_for(READY)
+        terminal.send("hello")
+        terminal.send(CTRL_Q)
+        terminal.wait_end()
+    assert b"Warning" not in terminal.written

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kensho_tui.core.contract import ChatState, State, Usage
 from kensho_tui.core.errors import NotFoundError, UsageError
-from kensho_tui.storage.chats import Chats, TurnRow
+from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
 from kensho_tui.storage.database import Database, open_database
 
 
@@ -137,9 +137,12 @@ async def test_resolve_names_a_few_of_many(chats: Chats, database: Database) -> 
 
 
 async def test_the_last_model_is_that_of_the_newest_chat_with_one(chats: Chats) -> None:
-    await chats.begin_turn(None, "one", "tiny", None, "queued")
-    await chats.begin_turn(None, "two", "big", None, "queued")
-    await chats.begin_turn(None, "three", None, None, "queued")
+    for prompt, model in (("one", "tiny"), ("two", "big")):
+        row = await chats.begin_turn(None, prompt, model, None, "queued")
+        await chats.start_generation(
+            row.message_id, row.generation_id, model, ModelIdentity("/m", 1, 0.0), {}
+        )
+    await chats.begin_turn(None, "three", "never loaded", None, "queued")
     assert await chats.last_model() == "big"
 
 

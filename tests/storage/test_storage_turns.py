@@ -30,7 +30,7 @@ async def test_a_new_chat_holds_the_prompt_and_an_empty_answer(chats: Chats) -> 
     assert (answer.state, answer.content, answer.model) == ("streaming", "", "tiny")
     assert answer.usage is None and answer.timings is None
     summary = await chats.summary(row.chat_id)
-    assert (summary.title, summary.model, summary.messages) == ("What is a cat?", "tiny", 2)
+    assert (summary.title, summary.model, summary.messages) == ("What is a cat?", None, 2)
     assert summary.state == "streaming"
     assert await chats.system(row.chat_id) == "Be kind."
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", summary.created)
@@ -52,6 +52,11 @@ async def test_turns_of_a_chat_form_one_path(chats: Chats) -> None:
     assert [message.parent_id for message in path] == [None, *(message.id for message in path[:-1])]
     assert [message.id for message in path][1::2] == [first.message_id, second.message_id, third.message_id]
     assert await chats.system(first.chat_id) == "second"
+    # The chat's model is the last one that was at work, not one that was only asked for.
+    assert (await chats.summary(first.chat_id)).model is None
+    await chats.start_generation(
+        third.message_id, third.generation_id, "big", ModelIdentity("/m", 1, 0.0), {}
+    )
     assert (await chats.summary(first.chat_id)).model == "big"
 
 

@@ -77,6 +77,9 @@ class Terminal:
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def send_bytes(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
     def wait_for(self, pattern: str, seconds: float = 60.0) -> str:
         """The screen once `pattern` (a regular expression) is on it."""
         return self._wait(lambda text: re.search(pattern, text) is not None, f"for {pattern!r}", seconds)

@@ -89,7 +89,7 @@ async def test_what_is_typed_early_is_sent_when_the_host_is_there(
     host.reachable = False
     async with make_app().run_test(size=(80, 24)) as pilot:
         await pilot.press(*"early bird", "enter")
-        await shown(pilot, "early bird", "the text is kept")
+        await shown(pilot, "early bird", "a prompt waits for the host")
         host.reachable = True
         await until(pilot, lambda: bool(host.called("submit")))
         assert host.called("submit") == [c.Submit(prompt="early bird")]

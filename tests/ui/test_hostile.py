@@ -69,7 +69,7 @@ async def test_a_line_of_a_megabyte_does_not_hold_up_the_app(host: FakeHost, sta
 
 @pytest.mark.parametrize(
     "text",
-    ["> " * 400 + "deep", "- " * 300 + "x", "[" * 20_000, "*" * 9_000 + "a", "x" * 5_000, "word\n" * 20_000],
+    ["> " * 400 + "deep", "- " * 300 + "x", "[" * 20_000, "*" * 9_000 + "a", "x" * 20_000, "word\n" * 20_000],
 )
 async def test_text_that_markdown_would_choke_on_is_shown_plainly(
     text: str, host: FakeHost, start: Started
@@ -85,7 +85,7 @@ def test_shortened_text_says_how_much_is_missing() -> None:
     text = "line\n" * 40_000
     assert too_long(text)
     assert "184\u202f000 characters are not shown" in shorten(text)
-    assert shorten("a\n" + "b" * 10_000).endswith("(a line of 10\u202f000 characters)")
+    assert shorten("a\n" + "b" * 20_000).endswith("(a line of 20\u202f000 characters)")
 
 
 async def test_what_is_streamed_looks_like_what_is_loaded(host: FakeHost, start: Started) -> None:

@@ -44,7 +44,10 @@ def parse_slash(text: str) -> Slash | None:
     if found is None or "\n" in text.strip():
         return None
     name = found[1].lower()
-    return Slash(name, (found[2] or "").strip(), BY_SLASH.get(name))
+    begun = [command for command in COMMANDS if command.name.startswith(name)]
+    # What the ghost text completes to, when that is the only one.
+    command = BY_SLASH.get(name) or (begun[0] if len(begun) == 1 else None)
+    return Slash(name, (found[2] or "").strip(), command)
 
 
 def unescape(text: str) -> str:
