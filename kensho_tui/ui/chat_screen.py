@@ -179,14 +179,13 @@ class ChatScreen(SteadyScreen):
         slash = parse_slash(event.text)
         if slash is None:
             self._outbox.append(event.text)
-            self.prompt.sent(event.text)
             if len(self._outbox) == 1:
                 self._kensho.run_quietly(self._send_all, "send")
         elif slash.command is None:
             hint = "F1 lists the commands; two slashes send the text as it is"
+            self._give_back(event.text + self.prompt.text)
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
         else:
-            self.prompt.sent(self.prompt.text)
             self._kensho.run_command(slash.command, slash.argument)
 
     async def _send_all(self) -> None:
@@ -201,10 +200,15 @@ class ChatScreen(SteadyScreen):
                 self._show_frame()
         finally:
             if self._outbox:
-                self._given_back = self.unsent()
+                unsent = self.unsent()
                 self._outbox.clear()
-                self.prompt.put(self._given_back)
+                self._give_back(unsent)
             self._show_frame()
+
+    def _give_back(self, text: str) -> None:
+        """Put `text` back into the prompt; what is said of it stays until it is changed."""
+        self._given_back = text
+        self.prompt.put(text)
 
     def unsent(self) -> str:
         """What was typed and nobody has taken: it must not be lost with the app."""

@@ -18,7 +18,7 @@ Complete = Callable[[str], str | None]
 
 
 class Prompt(TextArea):
-    """Enter sends; the text stays until whoever handles `Sent` clears it."""
+    """Enter sends and empties it; whoever handles `Sent` has the text then, or puts it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+shift+z", "redo", "Redo", show=False),
@@ -86,7 +86,11 @@ class Prompt(TextArea):
         if self.selection.is_empty and column and self.document.get_line(row)[column - 1] == "\\":
             self.replace("\n", (row, column - 1), (row, column))
         elif self.text.strip():
-            self.post_message(self.Sent(self.text))
+            # Cleared here and now: the next key may come before anybody handles the message.
+            text = self.text
+            self._index, self._draft = -1, ""
+            self.load_text("")
+            self.post_message(self.Sent(text))
 
     def _tab(self) -> None:
         if not self.text:
@@ -127,13 +131,6 @@ class Prompt(TextArea):
     def put(self, text: str) -> None:
         """Another text, with the cursor behind it; may be undone."""
         self.replace(text, (0, 0), self.document.end)
-        self.move_cursor(self.document.end)
-
-    def sent(self, text: str) -> None:
-        """`text` has arrived: what was typed after it stays."""
-        self._index, self._draft = -1, ""
-        rest = self.text.removeprefix(text) if self.text.startswith(text) else self.text
-        self.load_text(rest)
         self.move_cursor(self.document.end)
 
     # --- history ------------------------------------------------------------------------------------

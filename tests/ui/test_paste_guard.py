@@ -1,5 +1,7 @@
 """The paste guard: whatever is pasted, the parser sees brackets around plain text."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ START, END = "\x1b[200~", "\x1b[201~"
 def _in_pieces(text: str, cuts: list[int]) -> str:
     guard = PasteGuard()
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    pieces = (text[a:b] for a, b in zip(places, places[1:], strict=False))
+    pieces = (text[a:b] for a, b in itertools.pairwise(places))
     return "".join(guard.clean(piece) for piece in pieces)
 
 
