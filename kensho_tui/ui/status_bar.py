@@ -110,7 +110,7 @@ class StatusBar(SplitLine):
         width = max(self.content_size.width, 1)
         notice = Content()
         if said:
-            more = f" (+{len(said) - 1})" if len(said) > 1 else ""
+            more = f" (+{len(said) - 1} · F1)" if len(said) > 1 else " · F1"
             room = max(int(width * NOTICE_SHARE), 20)
             notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
         room = width - notice.cell_length - (2 if said else 0)

@@ -185,10 +185,17 @@ async def test_notices_of_the_host_are_in_the_status_bar(host: FakeHost, start: 
     host.differs = ("HF_TOKEN",)
     async with start(size=(160, 24)) as pilot:
         host.post_status(notices=("a GPU is here, but llama.cpp was built without it",))
-        await shown(pilot, "a GPU is here, but llama.cpp was built without it (+1)")
+        await shown(pilot, "a GPU is here, but llama.cpp was built without it (+1 · F1)")
         host.post_status(notices=(), workers=())
         await shown(pilot, "HF_TOKEN", "cold")
         phase = c.Phase(name="reading", done=62, total=100)
         loading = c.WorkerInfo(pid=1, model=MODEL, state="loading", phase=phase, context=8192)
         host.post_status(workers=(loading,))
         await shown(pilot, "loading 62 %")
+
+
+@pytest.mark.parametrize("key", ["enter", "a", "space", "tab"])
+def test_keys_that_type_stay_keys_that_type(key: str) -> None:
+    keys, problems = registry.keymap({"quit": key, "new": f"f6,{key}"})
+    assert keys["quit"] == registry.BY_NAME["quit"].keys and keys["new"] == "f6"
+    assert len(problems) == 2 and key in problems[0]

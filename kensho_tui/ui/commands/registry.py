@@ -74,6 +74,10 @@ def split_keys(keys: str) -> list[str]:
     return [key.strip() for key in keys.split(",") if key.strip()]
 
 
+def _for_typing(key: str) -> bool:
+    return len(key) == 1 or key in ("enter", "space", "tab", "backspace", "delete")
+
+
 def keymap(
     wanted: Mapping[str, str], commands: Iterable[Command] = COMMANDS
 ) -> tuple[dict[str, str], list[str]]:
@@ -84,7 +88,19 @@ def keymap(
     commands = tuple(commands)
     known = {command.name for command in commands}
     problems = [f"keys: there is no command {name!r}; F1 lists them" for name in wanted if name not in known]
-    keys = {command.name: wanted.get(command.name, command.keys) for command in commands}
+    problems += [
+        f"keys: {key} is for typing and cannot be {name!r}"
+        for name, given in wanted.items()
+        for key in split_keys(given)
+        if _for_typing(key)
+    ]
+    keys = {
+        command.name: ",".join(
+            key for key in split_keys(wanted.get(command.name, command.keys)) if not _for_typing(key)
+        )
+        or command.keys
+        for command in commands
+    }
     owner: dict[str, str] = {}
     for name in sorted(keys, key=lambda name: name not in wanted):
         for key in split_keys(keys[name]):
