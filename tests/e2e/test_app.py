@@ -95,7 +95,7 @@ async def test_a_killed_host_is_replaced_and_the_answer_can_go_on(home: Home) ->
         submitted = await kensho.submit(Submit(prompt="What is the capital of France?", sampling=sampling))
         await read_until(kensho, submitted.stream, 200)
     with Terminal() as terminal:
-        terminal.wait_for("la femme")
+        terminal.wait_for("Esc stop")
         host = home.host_pid()
         os.kill(host, signal.SIGKILL)
         terminal.wait_for("interrupted")
