@@ -12,7 +12,6 @@ from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.reading import CANCELLED
 
 BATCH_CPU = 256
-PLAIN_ATTENTION_CONTEXT = 8192
 BATCH_GPU = 512
 MAX_TOKENS = 1 << 28
 _TOO_LARGE = "Use a smaller context, put fewer layers on the GPU, or choose a smaller model"
@@ -184,10 +183,7 @@ def _new_context(lib: Any, model: Any, load: Load, context: int, batch: int) -> 
     params.n_outputs_max = params.n_outputs_max_per_seq = 1
     params.n_threads = max(load.threads, 1)
     params.n_threads_batch = max(load.threads_batch, 1)
-    # On a CPU the plain kernels evaluate a new turn a quarter faster behind 900 tokens, for a matrix of
-    # batch x context x heads x 4 bytes: affordable up to this context, not beyond.
-    plain = batch == BATCH_CPU and context <= PLAIN_ATTENTION_CONTEXT
-    params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED if plain else lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
     params.swa_full = False
     params.no_perf = False
     return lib.llama_init_from_model(model, params)
