@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal
 from textual.content import Content
+from textual.geometry import Offset
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from kensho_tui.core import contract as c
@@ -18,7 +20,8 @@ from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session, resumable
 from kensho_tui.ui.status_bar import StatusBar, numbers
 from kensho_tui.ui.textual_fixes import SteadyScreen
-from kensho_tui.ui.transcript import Transcript
+from kensho_tui.ui.transcript.message import Words
+from kensho_tui.ui.transcript.view import Transcript
 from kensho_tui.ui.welcome import Welcome, welcome
 
 if TYPE_CHECKING:
@@ -37,7 +40,8 @@ class ChatScreen(SteadyScreen):
         self._kensho = app
         self._bindings = app.screen_bindings()
         self.prompt = Prompt(self._history, complete)
-        self.transcript = Transcript(now=app.now, continue_key=lambda: app.key_label("continue"))
+        self.transcript = Transcript(Words(now=app.now, continue_key=lambda: app.key_label("continue")))
+        self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
         self._title = SplitLine(id="header")
         self._hint = SplitLine(id="hint")
         self._status = StatusBar(id="status")
@@ -59,6 +63,8 @@ class ChatScreen(SteadyScreen):
     def compose(self) -> ComposeResult:
         yield self._title
         yield self.transcript
+        with Container(id="empty"):
+            yield self._welcome
         yield self._notice
         with Horizontal(id="ask"):
             yield Static("›", id="mark")
@@ -73,20 +79,31 @@ class ChatScreen(SteadyScreen):
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_state)
 
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """For selecting: the transcript knows its characters without marking each of them."""
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        if widget is self.transcript:
+            corner = widget.content_region.offset
+            offset = self.transcript.offset_at(x - corner.x, y - corner.y)
+        return widget, offset
+
     # --- what the session tells -----------------------------------------------------------------------
 
     async def show_chat(self, chat: c.Chat | None) -> None:
-        await self.transcript.show(chat, self.session.live.keys(), self._welcome)
+        self.set_class(chat is None or not chat.messages, "empty")
+        self._welcome.renew()
+        self.transcript.show(chat, self.session.live.keys())
         self._show_frame()
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
-        await self.transcript.grow(message_id, piece, self._elapsed(message_id))
-        self._show_frame()
+        self.transcript.grow(message_id, piece, self._elapsed(message_id))
+        if piece.state != "streaming":
+            self._show_frame()
 
     def show_state(self) -> None:
         if self.is_mounted:
-            for empty in self.query(Welcome):
-                empty.renew()
+            if self.has_class("empty"):
+                self._welcome.renew()
             self._show_frame()
 
     def show_error(self, error: KenshoError) -> None:
@@ -98,10 +115,6 @@ class ChatScreen(SteadyScreen):
             self._notice_ends.stop()
         self._notice.say(what, then, style)
         self._notice_ends = self.set_timer(seconds, self._notice.say_nothing) if seconds else None
-
-    def _welcome(self) -> Welcome:
-        app = self._kensho
-        return Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
 
     def _elapsed(self, message_id: str) -> float:
         live = self.session.live.get(message_id)
@@ -218,9 +231,9 @@ class ChatScreen(SteadyScreen):
         if event.pages == 0:
             self.transcript.follow()
         elif event.pages < 0:
-            self.transcript.scroll_page_up(animate=False)
+            self.transcript.scroll_pages(-1)
         else:
-            self.transcript.scroll_page_down(animate=False)
+            self.transcript.scroll_pages(1)
 
     def on_transcript_typed(self, event: Transcript.Typed) -> None:
         self.prompt.focus()

@@ -71,7 +71,7 @@ class Welcome(Static):
     """The empty state as a widget."""
 
     def __init__(self, text: Callable[[], Content]) -> None:
-        super().__init__(text(), id="welcome")
+        super().__init__(id="welcome")
         self._text = text
 
     def renew(self) -> None:

@@ -1,0 +1,114 @@
+"""A code block as rows: a quiet line that names the language, then the code on raised ground."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from rich.style import Style
+
+from kensho_tui.ui.transcript.canvas import Row
+from kensho_tui.ui.transcript.look import Look
+from kensho_tui.ui.transcript.wrap import fold
+
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+
+# Highlighting takes about 2 ms per thousand characters; above this it is left out.
+MAX_HIGHLIGHTED = 64_000
+INDENT = 1
+TAB = 4
+
+
+def label(look: Look, width: int, language: str) -> Row:
+    """The row above the code."""
+    name = f"{' ' * INDENT}{language[:40] or 'text'} "
+    rule = _fill(look.code_quiet, width - len(name) - INDENT, "─")
+    return [Segment(name, look.code_quiet), rule, _fill(look.code, INDENT)]
+
+
+def plain_rows(line: str, width: int) -> list[str]:
+    """One line of code in pieces that fit into rows of `width` cells."""
+    return fold(line.expandtabs(TAB), width - 2 * INDENT)
+
+
+def plain(look: Look, width: int, text: str) -> Row:
+    """A row of code that is not coloured (yet)."""
+    return _on_ground(look, width, [Segment(text, look.code)])
+
+
+def code_block(look: Look, width: int, code: str, language: str) -> list[Row]:
+    """All rows of a settled fence, `width` cells each, coloured when `language` is known."""
+    rows: list[Row] = [label(look, width, language)]
+    lexer = _lexer(language) if language and len(code) <= MAX_HIGHLIGHTED else None
+    if lexer is None:
+        lines = code.split("\n")
+        return rows + [plain(look, width, row) for line in lines for row in plain_rows(line, width)]
+    for line in _highlighted(code.expandtabs(TAB), lexer, look):
+        rows += [_on_ground(look, width, row) for row in _folded(line, width - 2 * INDENT)]
+    return rows
+
+
+def _on_ground(look: Look, width: int, row: Row) -> Row:
+    used = INDENT + Segment.get_line_length(list(row))
+    return [_fill(look.code, INDENT), *row, _fill(look.code, width - used)]
+
+
+def _fill(style: Style, cells: int, character: str = " ") -> Segment:
+    return Segment(character * max(cells, 0), style)
+
+
+@lru_cache(maxsize=32)
+def _lexer(language: str) -> "Lexer | None":
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def _highlighted(code: str, lexer: "Lexer", look: Look) -> list[list[Segment]]:
+    """The lines of `code` in coloured segments."""
+    lines: list[list[Segment]] = [[]]
+    styles: dict[Any, Style] = {}
+    for kind, text in lexer.get_tokens(code):
+        style = styles.get(kind)
+        if style is None:
+            style = styles[kind] = _style(kind, look)
+        first, *more = text.split("\n")
+        if first:
+            lines[-1].append(Segment(first, style))
+        lines += [[Segment(part, style)] if part else [] for part in more]
+    return lines
+
+
+def _style(kind: Any, look: Look) -> Style:
+    while kind is not None:
+        if (style := look.tokens.get(str(kind).removeprefix("Token."))) is not None:
+            return style
+        kind = kind.parent
+    return look.code
+
+
+def _folded(line: list[Segment], width: int) -> list[Row]:
+    if Segment.get_line_length(line) <= width:
+        return [line]
+    return list(Segment.split_and_crop_lines(_broken(line, width), width, pad=False, include_new_lines=False))
+
+
+def _broken(line: list[Segment], width: int) -> Iterable[Segment]:
+    """The segments of one line with line ends where a row is full."""
+    rows = fold("".join(segment.text for segment in line), width)
+    left = len(rows[0])
+    at = 0
+    for text, style, _ in line:
+        while len(text) > left:
+            yield Segment(text[:left], style)
+            yield Segment("\n")
+            text = text[left:]  # noqa: PLW2901 - what is left of it
+            at += 1
+            left = len(rows[at])
+        yield Segment(text, style)
+        left -= len(text)

@@ -1,0 +1,244 @@
+"""One message of the transcript: a label, the text, and what became of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.text import Cleaner, one_line, printable
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.transcript.blocks import BlockSplitter, split
+from kensho_tui.ui.transcript.canvas import Canvas
+from kensho_tui.ui.transcript.extent import Extent
+from kensho_tui.ui.transcript.parts import BlockPart, FootPart, HeadPart, Part, TailPart, estimate, parts_of
+
+CARET = "▍"
+QUEUED = "◌ queued: it starts when the answer before it is done"
+KEPT = "the text so far is kept"
+_ENDINGS = {
+    "stopped": ("■ stopped", "warning", KEPT),
+    "interrupted": ("■ interrupted", "warning", KEPT),
+    "failed": ("✗ failed", "error", KEPT),
+    "length": ("… cut at the token limit", "warning", ""),
+    "context": ("… the context is full", "warning", "the start of the chat is left out"),
+}
+
+Said = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a message says of itself beside its text: the clock of dates, and the key that goes on."""
+
+    now: Callable[[], datetime]
+    continue_key: Callable[[], str]
+
+
+class MessageItem:
+    """A message as parts. Folded (one part, its height guessed) until somebody looks at it.
+
+    `show` brings it up to date, `grow` adds streamed text.
+    """
+
+    def __init__(self, message: c.Message, words: Words, canvas: Canvas) -> None:
+        self.message = message
+        self.last = False
+        self.canvas = canvas
+        self.parts: list[Part] = []
+        self._words = words
+        self._folded = 0
+        self._extent = Extent()
+        self._cleaner = Cleaner()
+        self._piece: c.Piece | None = None
+        self._splitter: BlockSplitter | None = None
+        self._streamed: list[str] = []
+        self._head = HeadPart(message.role)
+        self._foot = FootPart(message.role)
+        self._tail: TailPart | None = None
+        self.say(0.0)
+        self.fold()
+
+    # --- rows ---------------------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int:
+        return self._extent.total if self.parts else self._folded
+
+    @property
+    def live(self) -> bool:
+        return self._splitter is not None
+
+    def top(self, part: int) -> int:
+        return self._extent.top(part)
+
+    def find(self, row: int) -> tuple[int, int]:
+        """The part that has `row` of the message, and which of its rows that is."""
+        return self._extent.find(row)
+
+    def draw(self, part: int) -> int:
+        """The part's true height."""
+        self.parts[part].rows(self.canvas)
+        self._extent.set(part, self.parts[part].height)
+        return self.parts[part].height
+
+    def unfold(self) -> None:
+        """Cut the text into parts, none of them drawn yet."""
+        if not self.parts:
+            role, text = self.message.role, printable(self.message.content)
+            blocks = split(text) if role == "assistant" else []
+            self._set_parts([self._head, *parts_of(role, text, blocks), self._foot])
+
+    def fold(self) -> None:
+        """Forget what was drawn; the height is kept."""
+        if self.live:
+            return
+        known = self.height
+        self.parts = []
+        self._folded = known or estimate(self.message.content, self.canvas.body) + 2
+
+    def resize(self, canvas: Canvas) -> None:
+        """Another width or look: everything is drawn anew when it is looked at."""
+        self.canvas = canvas
+        for part in (*self.parts, self._head, self._foot):
+            part.forget(canvas)
+        self._folded = estimate(self.message.content, canvas.body) + 2
+        self._extent = Extent(part.height for part in self.parts)
+
+    def _set_parts(self, parts: list[Part]) -> None:
+        self.parts = parts
+        for part in parts:
+            if not part.drawn:
+                part.forget(self.canvas)
+        self._extent = Extent(part.height for part in parts)
+
+    # --- text ---------------------------------------------------------------------------------------
+
+    def show(self, message: c.Message, *, live: bool, last: bool) -> bool:
+        """The message as the host has it; while it is `live` its text comes from the stream alone.
+
+        Returns whether anything of it looks different now.
+        """
+        if (message, last) == (self.message, self.last) and live == self.live:
+            return False
+        drawn = "".join(self._streamed) if self.live else printable(self.message.content)
+        self.message, self.last = message, last
+        if live and not self.live:
+            self._begin()
+        elif not live:
+            self._piece = None
+            self._end()
+            if drawn != printable(message.content):
+                self.parts, self._folded = [], 0
+                self.fold()
+        self.say(0.0)
+        return True
+
+    def _begin(self) -> None:
+        """From now on text comes in pieces."""
+        text = printable(self.message.content)
+        self._splitter = BlockSplitter()
+        self._cleaner = Cleaner()
+        self._streamed = [text]
+        blocks = self._splitter.feed(text)
+        self._tail = TailPart(self.message.role, self._splitter.open)
+        role = self.message.role
+        self._set_parts([self._head, *(BlockPart(role, block) for block in blocks), self._tail, self._foot])
+
+    def _end(self) -> None:
+        """The text is whole: what was open is settled."""
+        if self._splitter is not None and self._tail is not None:
+            blocks = self._splitter.finish()
+            role = self.message.role
+            self._splitter, self._tail, self._streamed = None, None, []
+            self._set_parts([*self.parts[:-2], *(BlockPart(role, block) for block in blocks), self._foot])
+
+    def grow(self, piece: c.Piece, elapsed: float) -> int:
+        """News of the stream: text, phase, or the end with the finished message.
+
+        Returns the first row that changed.
+        """
+        if not self.live:
+            self._begin()
+        self._piece = piece
+        text = self._cleaner.feed(piece.text)
+        if piece.result is not None:
+            text += self._cleaner.flush()
+            self._piece = None
+        first = self._add(text)
+        if piece.result is not None:
+            self.message = replace(piece.result, content="".join(self._streamed))
+            first = min(first, self.top(len(self.parts) - 2))
+            self._end()
+        return 0 if self.say(elapsed) else first
+
+    def _add(self, text: str) -> int:
+        if self._splitter is None or self._tail is None:
+            return 0
+        self._streamed.append(text)
+        blocks = self._splitter.feed(text)
+        at = len(self.parts) - 2
+        first = self.top(at)
+        if blocks:
+            role = self.message.role
+            new: list[Part] = [BlockPart(role, block) for block in blocks]
+            self._set_parts([*self.parts[:at], *new, self._tail, self._foot])
+            at += len(new)
+        self._tail.follow(self._splitter.open)
+        changed = self._tail.grow(self.canvas)
+        self._extent.set(at, self._tail.height)
+        return first if blocks else first + changed
+
+    # --- what it says of itself -----------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a stream is followed that has not brought text yet."""
+        return self._piece is not None and self._piece.state == "waiting"
+
+    def say(self, elapsed: float) -> bool:
+        """Label, numbers and state, `elapsed` seconds of waiting; whether anything looks different."""
+        mine = self.message.role == "user"
+        name = "you" if mine else one_line(self.message.model or self.message.role, 40)
+        head = self._head.say(name, fmt.meta(self.message, self._words.now()))
+        foot = self._foot.say(self._state(elapsed))
+        for part, changed in ((self._head, head), (self._foot, foot)):
+            if changed:
+                part.forget(self.canvas)
+        if foot and self.parts:
+            self.draw(len(self.parts) - 1)
+        return head or foot
+
+    def _state(self, elapsed: float) -> Said:
+        message = self.message
+        if message.role != "assistant":
+            return ()
+        if self._piece is not None:
+            return _live_line(self._piece, elapsed)
+        if message.state in ("queued", "streaming"):
+            return ((QUEUED if message.state == "queued" else CARET, "quiet"),)
+        reason = message.stop_reason if message.state == "complete" else message.state
+        if reason not in _ENDINGS:
+            return ()
+        what, style, then = _ENDINGS[reason]
+        if reason == "failed":
+            what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
+        if then == KEPT and not message.content:
+            then = ""
+        go_on = f"{self._words.continue_key()} continues" if self.last else ""
+        return _said(what, style, then, go_on)
+
+
+def _live_line(piece: c.Piece, elapsed: float) -> Said:
+    """What is awaited, while nothing can be read yet."""
+    if piece.phase.name == "decode":
+        return ((CARET, "model"),)
+    if piece.phase.name == "queued":
+        return ((f"{QUEUED} · Esc stops", "quiet"),)
+    style = "warning" if piece.phase.name == "stalled" else "model"
+    return _said(f"◔ {fmt.phase_text(piece.phase, elapsed)}", style, "Esc stops")
+
+
+def _said(what: str, style: str, *then: str) -> Said:
+    return ((what, style), *((f" · {words}", "quiet") for words in then if words))

@@ -1,0 +1,266 @@
+"""The widget that shows a chat. It draws rows itself: a widget for each paragraph costs more than all else.
+
+Follows the end until somebody scrolls up, and again once they are back there. What is read stays where it
+is while text arrives below, while messages above are drawn for the first time, and when the width changes.
+"""
+
+from collections.abc import Callable, Collection
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Offset, Region, Size
+from textual.message import Message
+from textual.reactive import Reactive
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from kensho_tui.core import contract as c
+from kensho_tui.ui.transcript.canvas import LEFT, Canvas
+from kensho_tui.ui.transcript.column import START, Column
+from kensho_tui.ui.transcript.look import make_look
+from kensho_tui.ui.transcript.message import MessageItem, Words
+
+NEAR_END_ROWS = 2
+# A longer way is a jump: the messages on it are not drawn.
+JUMP_PAGES = 3
+
+
+class Transcript(ScrollView, can_focus=True):
+    """The messages of one chat."""
+
+    # A new line must not lay out the whole screen: nothing else depends on this height.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", show=False),
+        Binding("down,j", "scroll_down", show=False),
+        Binding("home,g", "scroll_home", show=False),
+        Binding("end,G", "scroll_end", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+    ]
+
+    class Typed(Message):
+        """A letter was typed here: it belongs into the prompt."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
+
+    def __init__(self, words: Words) -> None:
+        super().__init__(id="transcript")
+        self.following = True
+        self._words = words
+        self._column: Column | None = None
+        self._place = START
+        self._chat_id: str | None = None
+        self._messages: tuple[c.Message, ...] = ()
+        self._live: Collection[str] = ()
+        self._putting = False
+
+    # --- what is shown ------------------------------------------------------------------------------
+
+    def show(self, chat: c.Chat | None, live: Collection[str]) -> None:
+        """Bring the messages in step with `chat`; another chat is shown from its end."""
+        if chat is None or chat.id != self._chat_id:
+            self.following = True
+            self._place = START
+            self.screen.clear_selection()
+            if self._column is not None:
+                self._column.set_items(())
+        self._chat_id = chat.id if chat is not None else None
+        self._messages = chat.messages if chat is not None else ()
+        self._live = live
+        if self._column is not None:
+            self._reconcile(self._column)
+
+    def _reconcile(self, column: Column) -> None:
+        """Keep what is known, add what is new, drop what is gone."""
+        known = {item.message.id: item for item in column.items}
+        reading = column.items[self._place.item].message.id if column.items else ""
+        items, changed = [], [message.id for message in self._messages] != list(known)
+        for at, message in enumerate(self._messages):
+            item = known.get(message.id) or MessageItem(message, self._words, column.canvas)
+            last = at == len(self._messages) - 1
+            changed |= item.show(message, live=message.id in self._live, last=last)
+            items.append(item)
+        if not changed:
+            return
+        column.set_items(items)
+        at_now = column.index(reading)
+        if at_now is not None:
+            self._place = self._place._replace(item=at_now)
+        self._arrange(column)
+        self.refresh()
+
+    def grow(self, message_id: str, piece: c.Piece, elapsed: float) -> None:
+        """News of one stream."""
+        column = self._column
+        at = column.index(message_id) if column is not None else None
+        if column is None or at is None:
+            return
+        before, offset = column.height, self.scroll_offset.y
+        item = column.items[at]
+        first = item.grow(piece, elapsed)
+        column.measure(at)
+        self._arrange(column)
+        if self.scroll_offset.y == offset:
+            top = column.top(at) + first - offset
+            bottom = self.size.height if column.height != before else column.top(at) + item.height - offset
+            top, bottom = max(top, 0), min(bottom, self.size.height)
+            if bottom > top:
+                self.refresh(Region(0, top, self.size.width, bottom - top))
+
+    def tick(self, elapsed: Callable[[str], float]) -> None:
+        """Count the seconds of those who wait."""
+        column = self._column
+        for at, item in enumerate(column.items if column is not None else ()):
+            if item.waiting and item.say(elapsed(item.message.id)) and column is not None:
+                column.measure(at)
+                self._arrange(column)
+                self.refresh()
+
+    # --- where it stands ----------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._change_canvas(), immediate=True)
+
+    def on_resize(self) -> None:
+        self._change_canvas()
+
+    def _change_canvas(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        look = make_look(self.app.theme_variables)
+        canvas = Canvas(width, look)
+        if self._column is None:
+            self._column = Column(canvas)
+            self._reconcile(self._column)
+        else:
+            self._place = self._column.resize(canvas, self._place)
+            self._arrange(self._column)
+        self.refresh()
+
+    def _arrange(self, column: Column) -> None:
+        """Draw what is in sight and scroll to it."""
+        height = self.size.height
+        if height <= 0:
+            return
+        place = column.end(height) if self.following else self._place
+        self._place = column.settle(place, height)
+        self._put(column)
+
+    def _put(self, column: Column) -> None:
+        self._putting = True
+        try:
+            self.virtual_size = Size(self.size.width, column.height)
+            row = column.row_of(self._place) if column.items else 0
+            self.scroll_target_y = row
+            self.scroll_y = row
+        finally:
+            self._putting = False
+
+    def watch_virtual_size(self, size: Size) -> None:
+        self.vertical_scrollbar.window_virtual_size = size.height
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Somebody scrolled: go that many true rows, whatever the heights there were thought to be."""
+        super().watch_scroll_y(old_value, new_value)
+        column = self._column
+        if self._putting or column is None or not column.items:
+            return
+        rows = round(new_value) - round(old_value)
+        if abs(rows) > JUMP_PAGES * self.size.height:
+            place = column.place_at(round(new_value))
+        else:
+            place = column.moved(self._place, rows)
+        self._place = column.settle(place, self.size.height)
+        left = column.height - self.size.height - column.row_of(self._place)
+        self.following = left <= 0 or (rows > 0 and left <= NEAR_END_ROWS)
+        self._put(column)
+
+    def follow(self) -> None:
+        """Show the end and stay there."""
+        self.following = True
+        if self._column is not None:
+            self._arrange(self._column)
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll by screens, keeping a row in sight."""
+        self.scroll_to(y=self.scroll_y + pages * max(self.size.height - 1, 1), animate=False)
+
+    def action_page_up(self) -> None:
+        self.scroll_pages(-1)
+
+    def action_page_down(self) -> None:
+        self.scroll_pages(1)
+
+    def action_scroll_up(self) -> None:
+        self.scroll_to(y=self.scroll_y - 1, animate=False)
+
+    def action_scroll_down(self) -> None:
+        self.scroll_to(y=self.scroll_y + 1, animate=False)
+
+    def action_scroll_home(self) -> None:
+        self.scroll_to(y=0, animate=False)
+
+    def action_scroll_end(self) -> None:
+        self.follow()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("question_mark", "j", "k", "g", "G"):
+            return
+        if event.is_printable and event.character is not None:
+            event.stop()
+            self.post_message(self.Typed(event.character))
+
+    # --- drawing and selecting ----------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        column = self._column
+        if column is None:
+            return Strip.blank(self.size.width, self.rich_style)
+        row = y + self.scroll_offset.y
+        strip = column.strip(row)
+        selection = self.text_selection
+        span = selection.get_span(row) if selection is not None else None
+        return strip if span is None else _selected(strip, span, column.canvas)
+
+    def offset_at(self, x: int, y: int) -> Offset:
+        """The character of the text at a cell of the widget, for selecting: (column, row of the chat)."""
+        return Offset(max(x - LEFT, 0), max(y + self.scroll_offset.y, 0))
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected rows' text, without the bar at the left."""
+        column = self._column
+        if column is None:
+            return None
+        first = selection.start.y if selection.start is not None else 0
+        last = selection.end.y if selection.end is not None else column.height - 1
+        lines = []
+        for row in range(first, last + 1):
+            text = column.strip(row).text[LEFT:].rstrip()
+            start, end = selection.get_span(row) or (0, -1)
+            lines.append(text[start:] if end == -1 else text[start:end])
+        return "\n".join(lines), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()
+
+
+def _selected(strip: Strip, span: tuple[int, int], canvas: Canvas) -> Strip:
+    """The strip with characters of its text marked."""
+    width = strip.cell_length
+    start = min(LEFT + span[0], width)
+    end = width if span[1] == -1 else min(LEFT + span[1], width)
+    if start >= end:
+        return strip
+    before, marked, after = strip.divide([start, end, width])
+    ground = canvas.look.selection
+    lit = [Segment(text, style + ground if style else ground) for text, style, _ in marked]
+    return Strip.join([before, Strip(lit, end - start), after])
+
