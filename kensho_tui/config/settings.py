@@ -5,7 +5,7 @@ A file that cannot be used never stops the app: the fields that are wrong keep t
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -33,6 +33,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     theme: str = "kensho-dark"
     """`kensho-dark`, `kensho-light`, or any theme that Textual brings."""
+
+    drawing: Literal["differ", "plain"] = "differ"
+    """`differ` writes only what changed, at the terminal's pace; `plain` leaves drawing to Textual."""
 
     keys: dict[str, str] = {}
     """Other keys for commands: command name = key(s), as `new = "ctrl+n,f6"`. F1 lists the names."""

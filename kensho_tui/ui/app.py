@@ -6,10 +6,14 @@ import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from rich.console import RenderableType
 from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.command import Provider
+from textual.events import Resize
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from kensho_tui.config.paths import Paths
@@ -20,6 +24,7 @@ from kensho_tui.ui import themes
 from kensho_tui.ui.chat_screen import ChatScreen
 from kensho_tui.ui.commands import registry
 from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.drawing.display import Drawing, driver_class
 from kensho_tui.ui.session import Host, Session
 from kensho_tui.ui.status_bar import notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
@@ -61,10 +66,11 @@ class KenshoApp(App[None], inherit_bindings=False):
     ) -> None:
         keep_alt_enter()
         guard_input()
-        super().__init__()
+        super().__init__(driver_class=driver_class())
         self.paths = paths
         self.settings = settings
         self.now = now
+        self.drawing = Drawing(self, settings.drawing, self._note)
         self._keys, key_problems = registry.keymap(settings.keys)
         self.problems = (*problems, *key_problems, *self._take_theme(settings.theme))
         if os.environ.get("SSH_CONNECTION"):
@@ -177,14 +183,31 @@ class KenshoApp(App[None], inherit_bindings=False):
         error = event.worker.error
         if event.state is not WorkerState.ERROR or error is None:
             return
-        from kensho_tui.ui.log import note
-
-        note(self.paths.logs, f"the app's part {event.worker.group!r} failed", error)
+        self._note(f"the app's part {event.worker.group!r} failed", error)
         self.chat_screen.show_error(
             KenshoError(
                 f"the app made a mistake ({type(error).__name__})", hint=f"See {self.paths.logs / 'app.log'}"
             )
         )
+
+    def _note(self, what: str, error: BaseException) -> None:
+        from kensho_tui.ui.log import note
+
+        note(self.paths.logs, what, error)
+
+    # --- drawing --------------------------------------------------------------------------------------
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Every update of the screen comes through here."""
+        if self.drawing.take(renderable):
+            self.post_display_hook()
+        else:
+            super()._display(screen, renderable)
+
+    def on_resize(self, event: Resize) -> None:
+        self.drawing.resized(*event.size)
+
+    # --- what commands open ---------------------------------------------------------------------------
 
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette

@@ -11,8 +11,8 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 
 import pyte
 
@@ -21,25 +21,49 @@ APP = (sys.executable, "-m", "kensho_tui")
 _UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u")
 
 
-class Terminal:
-    """One process in an emulated terminal of `columns` x `lines`; closing it hangs up like a lost line."""
+class AnsweringScreen(pyte.Screen):
+    """A screen that answers what it is asked (CSI 6n), once it has worked off what came before."""
 
-    def __init__(self, command: Sequence[str] = APP, columns: int = 100, lines: int = 30) -> None:
-        self._screen = pyte.Screen(columns, lines)
+    def __init__(self, columns: int, lines: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, lines)
+        self._answer = answer
+
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
+
+
+class Terminal:
+    """One process in an emulated terminal of `columns` x `lines`; closing it hangs up like a lost line.
+
+    `environment` is added to that of this process, values of None are taken out. With `answers` off the
+    terminal never says where its cursor is.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = APP,
+        columns: int = 100,
+        lines: int = 30,
+        *,
+        environment: Mapping[str, str | None] = MappingProxyType({}),
+        answers: bool = True,
+    ) -> None:
+        self._answers = answers
+        self._screen = AnsweringScreen(columns, lines, self._answer)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.written = b""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR"):
-            environment.pop(name, None)
+        without = dict.fromkeys(("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR"))
+        own = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        everything = {**os.environ, **without, **own, **environment}
         self.process = subprocess.Popen(
             command,
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=environment,
+            env={name: value for name, value in everything.items() if value is not None},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here yet
         )
@@ -68,6 +92,14 @@ class Terminal:
             with self._lock:
                 self.written += data
                 self._stream.feed(_UNKNOWN.sub(b"", data))
+
+    def _answer(self, data: str) -> None:
+        if self._answers:
+            try:
+                os.write(self._master, data.encode())
+            except OSError:
+                # Hung up meanwhile.
+                pass
 
     def text(self) -> str:
         """What stands on the screen, line by line, without trailing blanks."""

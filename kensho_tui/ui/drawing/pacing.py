@@ -1,0 +1,82 @@
+"""When the next frame may go: after the terminal has answered the one before.
+
+Each frame ends with a question (CSI 6n). The terminal answers when it has worked off what came before it,
+which is the only sign of a slow line there is: the kernel, sshd and TCP hold far more than a frame.
+"""
+
+import math
+from collections import deque
+from typing import NamedTuple
+
+QUESTION = "\x1b[6n"
+PATIENCE_S = 2.0
+FREE_INTERVAL_S = 1 / 8
+# While the line has not taken all bytes, nothing tells when it will.
+LINE_FULL_S = 1 / 20
+
+LEAST_BUDGET = 200
+# A frame should not keep the line for longer than this; below half of it, the next may be twice as long.
+FRAME_S = 0.12
+_UNLIMITED = 1 << 16
+_MOST_OPEN = 64
+
+
+class _Sent(NamedTuple):
+    at: float
+    size: int
+
+
+class Pacer:
+    """Decides by times given to it (seconds of any clock) and bytes; knows neither terminal nor loop."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Another terminal, or the same one after other programs: nothing is known of it."""
+        self._open: deque[_Sent] = deque(maxlen=_MOST_OPEN)
+        self._first_at = math.inf
+        self._last_at = 0.0
+        self._answered_at: float | None = None
+        self._latency: float | None = None
+        self.budget: int | None = None
+
+    @property
+    def paced(self) -> bool:
+        """Whether the terminal has ever answered."""
+        return self._answered_at is not None
+
+    def wait_s(self, now: float, unwritten: int) -> float:
+        """Seconds until a frame may go, 0 when it may now. An answer may allow it sooner."""
+        if unwritten:
+            return LINE_FULL_S
+        if not self._open:
+            return 0.0
+        if self._answered_at is not None:
+            return max(0.0, max(self._last_at, self._answered_at) + PATIENCE_S - now)
+        return max(0.0, max(self._first_at + PATIENCE_S, self._last_at + FREE_INTERVAL_S) - now)
+
+    def sent(self, now: float, size: int) -> None:
+        """A frame of `size` bytes with its question was handed to the line."""
+        if self._answered_at is not None and self._answered_at > self._last_at:
+            # Answers came since the last frame and still some are missing, for all our patience: lost.
+            self._open.clear()
+        self._open.append(_Sent(now, size))
+        self._first_at = min(self._first_at, now)
+        self._last_at = now
+
+    def answered(self, now: float) -> None:
+        """The terminal has answered the oldest open question."""
+        previous, self._answered_at = self._answered_at, now
+        if self._open:
+            sent = self._open.popleft()
+            self._measure(now - max(sent.at, previous or sent.at), sent.size)
+
+    def _measure(self, took_s: float, size: int) -> None:
+        """Learn how many bytes the line carries in `FRAME_S`, apart from what any answer takes."""
+        self._latency = took_s if self._latency is None else min(self._latency * 1.01, took_s)
+        carrying_s = took_s - self._latency
+        if carrying_s > FRAME_S:
+            self.budget = max(LEAST_BUDGET, int(size * FRAME_S / carrying_s))
+        elif self.budget is not None and carrying_s < FRAME_S / 2 and size > self.budget / 2:
+            self.budget = self.budget * 2 if self.budget * 2 < _UNLIMITED else None
