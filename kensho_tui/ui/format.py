@@ -5,12 +5,6 @@ from datetime import UTC, datetime
 from kensho_tui.core.contract import Message, Phase, Timings
 
 GIB = 1024**3
-# What is shown of one message at most; more is shortened, never lost.
-MAX_TEXT = 64 * 1024
-MAX_LINE = 16 * 1024
-SHORT_HEAD = 12_000
-SHORT_TAIL = 4_000
-SHORT_LINE = 4_000
 
 
 def bar(fraction: float, width: int) -> str:
@@ -117,29 +111,3 @@ def meta(message: Message, now: datetime) -> str:
         parts.append(speed(timings.decode_tok_s))
     parts.append(clock(message.created, now))
     return "   ".join(part for part in parts if part)
-
-
-def too_long(text: str) -> bool:
-    """Whether drawing `text` in full could hold up the app."""
-    return len(text) > MAX_TEXT or any(len(line) > MAX_LINE for line in text.splitlines())
-
-
-def shorten(text: str) -> str:
-    """`text` cut in the middle of lines and of the whole, each cut said. For what is `too_long`."""
-    if len(text) > MAX_TEXT:
-        left = len(text) - SHORT_HEAD - SHORT_TAIL
-        head, tail = text[:SHORT_HEAD], text[-SHORT_TAIL:]
-        return (
-            f"{_cut_lines(head)}\n\n… {thousands(left)} characters are not shown here …\n\n{_cut_lines(tail)}"
-        )
-    return _cut_lines(text)
-
-
-def _cut_lines(text: str) -> str:
-    return "\n".join(_cut_line(line) for line in text.split("\n"))
-
-
-def _cut_line(line: str) -> str:
-    if len(line) <= MAX_LINE:
-        return line
-    return f"{line[:SHORT_LINE]} … (a line of {thousands(len(line))} characters)"

@@ -1,10 +1,27 @@
-"""Scrolling: arriving text moves nothing that is read, End follows again, old messages on demand."""
+"""Scrolling: arriving text moves nothing that is read, End follows again, rows are made on demand."""
 
-from kensho_tui.ui.message_view import MessageView
-from kensho_tui.ui.transcript import SHOWN
+import re
+
+from kensho_tui.ui.transcript.view import Transcript
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_chat import only_stream
+
+
+def drawn_messages(transcript: Transcript) -> int:
+    """How many messages have been cut into parts."""
+    assert transcript._column is not None
+    return sum(bool(item.parts) for item in transcript._column.items)
+
+
+def many(host: FakeHost, count: int) -> None:
+    """A chat of `count` messages of different heights, each with its number."""
+    roles = ("user", "assistant")
+    messages = [
+        host.message(roles[n % 2], f"message {n}\n\n" + "some words " * (n * 7 % 60))  # type: ignore[arg-type]
+        for n in range(count)
+    ]
+    host.add_chat("Long", *messages)
 
 
 async def test_reading_up_stays_where_it_is_and_end_follows_again(host: FakeHost, start: Started) -> None:
@@ -31,22 +48,76 @@ async def test_reading_up_stays_where_it_is_and_end_follows_again(host: FakeHost
         assert app.chat_screen.transcript.following
 
 
-async def test_old_messages_are_mounted_when_somebody_scrolls_to_the_top(
-    host: FakeHost, start: Started
-) -> None:
-    roles = ("user", "assistant")
-    messages = [host.message(roles[n % 2], f"message {n}") for n in range(50)]  # type: ignore[arg-type]
-    host.add_chat("Old", *messages)
+async def test_only_what_is_looked_at_is_drawn(host: FakeHost, start: Started) -> None:
+    many(host, 400)
     async with start() as pilot:
         transcript = app_of(pilot).chat_screen.transcript
-        await shown(pilot, "message 49")
-        assert len(transcript.query(MessageView)) == SHOWN
+        await shown(pilot, "message 399")
+        assert drawn_messages(transcript) < 20
         transcript.focus()
         await pilot.press("home")
-        await until(pilot, lambda: len(transcript.query(MessageView)) == 2 * SHOWN)
-        await shown(pilot, "message 30")  # still at the top of the window, not thrown to another place
-        await pilot.press("home")
-        await until(pilot, lambda: len(transcript.query(MessageView)) == 50)
-        await pilot.press("home")
         await shown(pilot, "message 0")
-        assert "earlier message" not in screen_text(pilot)
+        assert drawn_messages(transcript) < 40
+        await pilot.press("end")
+        await shown(pilot, "message 399")
+
+
+async def test_paging_up_and_down_shows_every_row_once(host: FakeHost, start: Started) -> None:
+    """Estimated heights are corrected on the way: no row may be skipped or shown at two places."""
+    many(host, 80)
+    async with start() as pilot:
+        transcript = app_of(pilot).chat_screen.transcript
+        await shown(pilot, "message 79")
+        transcript.focus()
+        height = transcript.size.height
+
+        def rows() -> list[str]:
+            return screen_text(pilot).splitlines()[2 : 2 + height]
+
+        seen = rows()
+        while transcript.scroll_y > 0:
+            before = rows()
+            await pilot.press("pageup")
+            await until(pilot, lambda before=before: rows() != before)  # type: ignore[misc]
+            after = rows()
+            if transcript.scroll_y > 0:
+                assert after[-1][:79].rstrip() == before[0][:79].rstrip()
+            seen = after + seen
+        text = "\n".join(seen)
+        positions = [re.search(rf"message {n}\b", text).start() for n in range(80)]  # type: ignore[union-attr]
+        assert positions == sorted(positions)
+
+
+async def test_a_new_width_keeps_the_place(host: FakeHost, start: Started) -> None:
+    many(host, 120)
+    async with start(size=(120, 40)) as pilot:
+        transcript = app_of(pilot).chat_screen.transcript
+        await shown(pilot, "message 119")
+        transcript.focus()
+        for _ in range(6):
+            await pilot.press("pageup")
+        await pilot.pause()
+        read = next(row for row in screen_text(pilot).splitlines()[2:] if "message" in row)
+        for width in (60, 97, 160, 120):
+            await pilot.resize_terminal(width, 40)
+            await until(pilot, lambda: transcript.size.width > 0)
+            name = read.split("┃")[-1].split("▌")[-1].strip(" ▇▁▂▃▄▅▆")
+            await shown(pilot, name)
+            assert not transcript.following
+
+
+async def test_selected_text_is_what_was_written(host: FakeHost, start: Started) -> None:
+    text = "The **first** line.\n\n- item one\n- item two"
+    host.add_chat("Copy", host.message("user", "x"), host.message("assistant", text))
+    async with start() as pilot:
+        await shown(pilot, "item two")
+        rows = screen_text(pilot).splitlines()
+        first = next(y for y, row in enumerate(rows) if "first" in row)
+        last = next(y for y, row in enumerate(rows) if "item two" in row)
+        await pilot.mouse_down(offset=(3, first))
+        await pilot.hover(offset=(20, last))
+        await pilot.mouse_up(offset=(20, last))
+        await pilot.pause()
+        selected = app_of(pilot).chat_screen.get_selected_text()
+        assert selected is not None
+        assert selected.splitlines() == ["The first line.", "", " • item one", " • item two"]
