@@ -160,6 +160,7 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def run_command(self, command: Command, argument: str = "") -> None:
         """Run it beside the app's own work; one of a kind at a time."""
+        command.at_once(self, argument)
         self.run_quietly(lambda: command.run(self, argument), f"command-{command.name}")
 
     def run_quietly(self, work: Work, group: str) -> None:

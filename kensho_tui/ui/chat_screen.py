@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.content import Content
+from textual.events import Resize
 from textual.geometry import Offset
 from textual.timer import Timer
 from textual.widget import Widget
@@ -26,6 +27,7 @@ from kensho_tui.ui.welcome import Welcome, welcome
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
+    from kensho_tui.ui.sidebar import Sidebar
 
 SECOND_PRESS_S = 2.0
 
@@ -41,6 +43,7 @@ class ChatScreen(SteadyScreen):
         self._bindings = app.screen_bindings()
         self.prompt = Prompt(self._history, complete)
         self.transcript = Transcript(Words(now=app.now, continue_key=lambda: app.key_label("continue")))
+        self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
         self._title = SplitLine(id="header")
         self._hint = SplitLine(id="hint")
@@ -62,9 +65,10 @@ class ChatScreen(SteadyScreen):
 
     def compose(self) -> ComposeResult:
         yield self._title
-        yield self.transcript
-        with Container(id="empty"):
-            yield self._welcome
+        with Horizontal(id="middle"):
+            yield self.transcript
+            with Container(id="empty"):
+                yield self._welcome
         yield self._notice
         with Horizontal(id="ask"):
             yield Static("›", id="mark")
@@ -76,7 +80,9 @@ class ChatScreen(SteadyScreen):
         self._ticking = self.set_interval(0.5, self._tick, pause=True)
         self._show_frame()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
+        if self._sidebar is not None:
+            self._sidebar.fit(event.size.width)
         self.call_after_refresh(self.show_state)
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
@@ -93,6 +99,7 @@ class ChatScreen(SteadyScreen):
         self.set_class(chat is None or not chat.messages, "empty")
         self._welcome.renew()
         self.transcript.show(chat, self.session.live.keys())
+        self._renew_sidebar()
         self._show_frame()
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
@@ -104,6 +111,7 @@ class ChatScreen(SteadyScreen):
         if self.is_mounted:
             if self.has_class("empty"):
                 self._welcome.renew()
+            self._renew_sidebar()
             self._show_frame()
 
     def show_error(self, error: KenshoError) -> None:
@@ -284,16 +292,41 @@ class ChatScreen(SteadyScreen):
         style = "$warning" if cut else "$success"
         self.say(clipboard.notice(copied, cut, chat_id), style=style)
 
-    async def pick_chat(self, query: str = "") -> None:
-        from kensho_tui.ui.choices import chat_choices
-        from kensho_tui.ui.picker import Picker
+    # --- the sidebar ----------------------------------------------------------------------------------
 
+    def show_chats(self, query: str = "") -> None:
+        """Open the sidebar with this filter, or go to it; close it when the keys go there already."""
+        if self._sidebar is None:
+            self._sidebar = self._mount_sidebar()
+        self._renew_sidebar()
+        self._sidebar.toggle(query)
+
+    def _mount_sidebar(self) -> "Sidebar":
+        from kensho_tui.ui.sidebar import Sidebar
+
+        app = self._kensho
+        sidebar = Sidebar(self._choose_chat, self.to_prompt, now=app.now, key=lambda: app.key_label("chats"))
+        self.query_one("#middle").mount(sidebar, before=0)
+        sidebar.fit(self.size.width)
+        return sidebar
+
+    def _renew_sidebar(self) -> None:
+        session, sidebar = self.session, self._sidebar
+        if sidebar is not None:
+            sidebar.renew(session.recent, session.chat_id, connected=session.link == "connected")
+
+    def to_prompt(self) -> None:
+        """Now and not when Textual comes round to it: the next key may be waiting already."""
+        self.set_focus(self.prompt)
+
+    def _choose_chat(self, chat_id: str) -> None:
+        self.to_prompt()
+        if chat_id != self.session.chat_id:
+            self._kensho.run_quietly(lambda: self._open_chat(chat_id), "open-chat")
+
+    async def _open_chat(self, chat_id: str) -> None:
         await self.session.connected()
-        choices = chat_choices(await self.session.host.chats(), self._kensho.now())
-        picker = Picker("Chats", choices, query=query, chosen=self.session.chat_id or "")
-        chosen = await self._kensho.push_screen_wait(picker)
-        if chosen is not None and chosen != self.session.chat_id:
-            await self.session.open_chat(chosen)
+        await self.session.open_chat(chat_id)
 
 
 def _key_row(keys: list[tuple[str, str]], width: int) -> Content:

@@ -37,6 +37,8 @@ class Command:
         """Whether it can do something now. Pressed all the same, it says why not."""
         return True
 
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        """Do what decides where the next key goes: on a slow line it is there already. Comes before `run`."""
+
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         """Do it. A `KenshoError` is shown, with its hint."""
-        raise NotImplementedError

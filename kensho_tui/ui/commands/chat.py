@@ -52,19 +52,23 @@ class NewChat(Command):
     help = "Starts an empty chat; the one before is kept, and what streams there goes on."
     keys = "ctrl+n"
 
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.chat_screen.to_prompt()
+
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.session.open_chat(None)
-        app.chat_screen.prompt.focus()
 
 
 class Chats(Command):
     name = "chats"
-    title = "Open a chat"
-    help = "Picks one of the saved chats by its title, newest first."
-    keys = "ctrl+r"
+    title = "Chats"
+    help = "Opens the sidebar with the saved chats, or goes to it; pressed there, closes it."
+    keys = "ctrl+r,f2"
+    argument = "[words]"
+    priority = True
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        await app.chat_screen.pick_chat(argument)
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.chat_screen.show_chats(argument)
 
 
 class Copy(Command):

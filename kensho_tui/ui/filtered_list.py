@@ -1,0 +1,180 @@
+"""A list with a filter above it: the filter has the focus, Down goes to the list, letters go back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+
+from kensho_tui.core.text import one_line
+from kensho_tui.ui.choice_list import Choice, ChoiceList
+from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.lines import SplitLine, quiet
+
+MAX_QUERY = 200
+
+
+def ranked(choices: Sequence[Choice], query: Query) -> list[Choice]:
+    """The choices that match, best first; equal ones and all of them without a query keep their order."""
+    if not query:
+        return list(choices)
+    found = [(match.score, choice) for choice in choices if (match := query.match(choice.label))]
+    return [choice for _, choice in sorted(found, key=lambda pair: -pair[0])]
+
+
+def grouped(choices: Sequence[Choice]) -> list[Choice | str]:
+    """The choices with the name of each group above it, and a blank line between groups."""
+    rows: list[Choice | str] = []
+    for group, members in groupby(choices, key=lambda choice: choice.group):
+        if group:
+            rows += ["", group] if rows else [group]
+        rows += members
+    return rows
+
+
+class Filter(Input):
+    """The line to type in. `keys` are done when they come, before the next key is looked at."""
+
+    def __init__(self, text: str, keys: Mapping[str, Callable[[], None]]) -> None:
+        super().__init__(text, placeholder="type to filter", compact=True, select_on_focus=False)
+        self._keys = keys
+        self.cursor_blink = False
+
+    def on_key(self, event: events.Key) -> None:
+        if not handed_on(self, event) and event.key in self._keys:
+            event.stop()
+            event.prevent_default()
+            self._keys[event.key]()
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.replace(one_line(event.text, MAX_QUERY), *self.selection)
+
+
+class FilterableList(ChoiceList):
+    """Letters go back to the filter; so does Up on the first row."""
+
+    def __init__(self, choose: Callable[[str], object], back: Callable[[str], None]) -> None:
+        super().__init__(choose)
+        self._back = back
+
+    def on_key(self, event: events.Key) -> None:
+        if handed_on(self, event):
+            return
+        if event.key == "up" and self.at_first:
+            self._back("")
+        elif event.key == "backspace":
+            self._back("\b")
+        elif event.is_printable and event.character is not None:
+            self._back(event.character)
+        elif not self.press(event.key):
+            return
+        event.stop()
+        event.prevent_default()
+
+
+def handed_on(widget: Widget, event: events.Key) -> bool:
+    """Pass a key on when the focus has moved: keys typed in one go all come to the widget that had it."""
+    target = widget.app.focused
+    if target is None or target is widget:
+        return False
+    event.stop()
+    event.prevent_default()
+    target.post_message(event.copy())
+    return True
+
+
+class FilteredList(Vertical):
+    """Title with a count, filter, list. `choose` is called with the key of the row that was taken."""
+
+    def __init__(self, title: str, choose: Callable[[str], object], *, query: str = "") -> None:
+        super().__init__()
+        self._title = Content.styled(title, "bold")
+        self._line = SplitLine(self._title, classes="list-title")
+        self._filter = Filter(query, {"enter": self._take, "down": self._down, "pagedown": self._down})
+        self._list = FilterableList(choose, self._back)
+        self._choices: Sequence[Choice] = ()
+        self._chosen = ""
+        self._nothing = ""
+        self._query = query
+
+    def compose(self) -> ComposeResult:
+        yield self._line
+        yield self._filter
+        yield self._list
+
+    def show(self, choices: Sequence[Choice], *, chosen: str = "", nothing: str = "") -> None:
+        """Offer `choices`, the one with the key `chosen` marked; `nothing` is said when there are none.
+
+        The filter, the highlighted row and what is in sight stay. Costs nothing when nothing changed.
+        """
+        self._list.mark(chosen)
+        self._chosen = chosen
+        if choices == self._choices and nothing == self._nothing:
+            return
+        first = not self._choices
+        self._choices, self._nothing = choices, nothing
+        self._fill(self._list.show if first else self._list.renew)
+        if first and not self._query:
+            self._list.highlight(chosen)
+
+    def search(self, query: str) -> None:
+        """Another filter, with the cursor behind it; without one, what is chosen is highlighted."""
+        self._filter.value = query
+        self._filter.cursor_position = len(query)
+        self._refill()
+
+    def focus_filter(self, *, select: bool = False) -> None:
+        """The next key goes into the filter; with `select` it begins another one."""
+        self.screen.set_focus(self._filter)
+        if select:
+            self._filter.action_select_all()
+
+    def on_descendant_focus(self) -> None:
+        self._list.light(self.has_focus_within)
+
+    def on_descendant_blur(self) -> None:
+        self._list.light(self.has_focus_within)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._refill()
+
+    def _refill(self) -> None:
+        """Show what the filter lets through now."""
+        if self._filter.value != self._query:
+            self._query = self._filter.value
+            self._fill(self._list.show)
+            if not self._query:
+                self._list.highlight(self._chosen)
+
+    def _fill(self, show: Callable[[Sequence[Choice | str], Query, str], None]) -> None:
+        query = Query(self._query)
+        found = ranked(self._choices, query)
+        show(found if query else grouped(found), query, "nothing found" if self._choices else self._nothing)
+        total = len(self._choices)
+        self._line.show(self._title, quiet(f"{len(found)} of {total}" if query else f"{total or ''}"))
+
+    # --- keys -----------------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        self._refill()
+        self._list.choose()
+
+    def _down(self) -> None:
+        self._refill()
+        if self._list.highlighted:
+            self.screen.set_focus(self._list)
+            self._list.press("down")
+
+    def _back(self, typed: str) -> None:
+        self.focus_filter()
+        if typed == "\b":
+            self._filter.action_delete_left()
+        elif typed:
+            self._filter.insert_text_at_cursor(typed)
