@@ -7,6 +7,8 @@ from textual.geometry import Size
 from textual.keys import Keys
 from textual.screen import Screen
 
+from kensho_tui.ui.drawing.compositor import CroppingCompositor
+
 
 class SteadyScreen(Screen[None]):
     """A screen that two sizes at once cannot upset.
@@ -14,6 +16,10 @@ class SteadyScreen(Screen[None]):
     Not reported: a screen told of two sizes in a row (a terminal that first says 0×0, as some containers
     do) tells itself of either in turn for ever. Remove `_screen_resized` when it takes the app's size.
     """
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._compositor = CroppingCompositor()
 
     def _screen_resized(self, size: Size) -> None:
         super()._screen_resized(self.app.size)

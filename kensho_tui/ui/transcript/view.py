@@ -129,14 +129,18 @@ class Transcript(ScrollView, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._change_canvas(), immediate=True)
 
     def on_resize(self) -> None:
-        self._change_canvas()
+        column = self._column
+        if column is None or column.canvas.width != self.scrollable_content_region.width:
+            self._change_canvas()
+        else:
+            self._arrange(column)
 
     def _change_canvas(self) -> None:
+        """Another width or theme: everything in sight is drawn anew."""
         width = self.scrollable_content_region.width
         if width <= 0:
             return
-        look = make_look(self.app.theme_variables)
-        canvas = Canvas(width, look)
+        canvas = Canvas(width, make_look(self.app.theme_variables))
         if self._column is None:
             self._column = Column(canvas)
             self._reconcile(self._column)
@@ -220,6 +224,16 @@ class Transcript(ScrollView, can_focus=True):
 
     # --- drawing and selecting ----------------------------------------------------------------------
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows as they are: whole and styled, with no border or padding for Textual to add to each."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        ground = self.background_colors[1]
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+        if crop.column_span == (0, self.size.width):
+            return strips
+        return [strip.crop(*crop.column_span) for strip in strips]
+
     def render_line(self, y: int) -> Strip:
         column = self._column
         if column is None:
@@ -263,4 +277,3 @@ def _selected(strip: Strip, span: tuple[int, int], canvas: Canvas) -> Strip:
     ground = canvas.look.selection
     lit = [Segment(text, style + ground if style else ground) for text, style, _ in marked]
     return Strip.join([before, Strip(lit, end - start), after])
-
