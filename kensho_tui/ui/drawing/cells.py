@@ -62,7 +62,7 @@ class Row:
         while end < len(self.cells) and not self.cells[end]:
             self.cells[end] = " "
             end += 1
-        self.odd = False if (text := self.text).isascii() else _is_odd(text, self.cells)
+        self.odd = is_odd_text(self.text)
         return x + len(cells)
 
 
@@ -121,13 +121,13 @@ def clusters(text: str) -> tuple[str, tuple[str, ...]]:
     return lead, tuple(part for cluster, width in parts for part in (cluster, *[""] * (width - 1)))
 
 
-def _is_odd(text: str, cells: list[str]) -> bool:
-    longer_clusters = len(text) + cells.count("") != len(cells)
-    return longer_clusters or any(_odd_character(char) for char in set(text) if char > "\x7f")
+def is_odd_text(text: str) -> bool:
+    """Whether terminals may lay `text` out otherwise than we do."""
+    return not text.isascii() and any(is_odd_character(char) for char in set(text) if char > "\x7f")
 
 
 @lru_cache(maxsize=4096)
-def _odd_character(char: str) -> bool:
+def is_odd_character(char: str) -> bool:
     """Terminals disagree on its width, or join it to its neighbours."""
     regional_or_modifier = "\U0001f1e6" <= char <= "\U0001f1ff" or "\U0001f3fb" <= char <= "\U0001f3ff"
-    return regional_or_modifier or category(char) in _ODD_CATEGORIES
+    return regional_or_modifier or category(char) in _ODD_CATEGORIES or not get_character_cell_size(char)

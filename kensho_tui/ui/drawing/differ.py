@@ -12,7 +12,6 @@ from kensho_tui.ui.drawing.shift import find_shift
 
 # Unchanged cells between two changed ones that are written again instead of moving the cursor.
 _BRIDGED_BYTES = 4
-_NEAR_ROWS = 2
 
 Position = tuple[int, int]
 """Column and row, from 0."""
@@ -66,10 +65,10 @@ class FrameDiffer:
             row.put(x, pieces)
             self._touched.add(y)
 
-    def frame(self, cursor: Position, budget: int | None = None) -> Frame:
+    def frame(self, cursor: Position, budget: int | None = None, urgent: range = range(0)) -> Frame:
         """What makes the terminal show what is wanted, with its cursor at `cursor`.
 
-        `budget` limits it to about so many bytes: rows near the cursor first, the rest in the next frames.
+        `budget` limits it to about so many bytes: rows of `urgent` first, the rest in the next frames.
         """
         changed = self._changed()
         shift = find_shift(self._wanted, self._shown, list(changed))
@@ -80,7 +79,7 @@ class FrameDiffer:
             shift.apply(self._shown)
             self._touched.update(range(shift.top, shift.bottom + 1))
             changed = self._changed()
-        written = self._write_rows(changed, cursor, budget, parts)
+        written = self._write_rows(changed, budget, urgent, parts)
         self._move(*cursor, parts)
         return Frame("".join(parts), written, shift is not None, complete=written == len(changed))
 
@@ -94,13 +93,9 @@ class FrameDiffer:
         self._touched = set(changed)
         return changed
 
-    def _write_rows(
-        self, rows: dict[int, Row], cursor: Position, budget: int | None, parts: list[str]
-    ) -> int:
+    def _write_rows(self, rows: dict[int, Row], budget: int | None, urgent: range, parts: list[str]) -> int:
         """Write `rows` until the budget is spent, one at least; returns how many."""
-        order = list(rows)
-        if budget is not None:
-            order.sort(key=lambda y: abs(y - cursor[1]) > _NEAR_ROWS)
+        order = sorted(rows, key=lambda y: y not in urgent) if urgent else rows
         size = 0
         for count, y in enumerate(order):
             if budget is not None and count and size >= budget:

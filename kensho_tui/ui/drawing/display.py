@@ -21,8 +21,8 @@ from textual.strip import Strip
 
 from kensho_tui.ui.drawing.cells import Piece
 from kensho_tui.ui.drawing.differ import FrameDiffer
-from kensho_tui.ui.drawing.pacing import QUESTION, Pacer
-from kensho_tui.ui.drawing.sgr import Palette
+from kensho_tui.ui.drawing.pacing import Pacer
+from kensho_tui.ui.drawing.sgr import RESET, Palette
 
 if TYPE_CHECKING:
     from kensho_tui.ui.drawing.driver import TerminalDriver
@@ -38,6 +38,9 @@ _SYNC_START, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 _SYNC_ROWS = 2
 # Textual's own drawing queues whole updates; more than this stands for a terminal that does not read.
 _PLAIN_QUEUE_BYTES = 1 << 16
+
+_MOST_MODIFIERS = 15
+_MOST_URGENT_ROWS = 8
 
 Note = Callable[[str, BaseException], None]
 
@@ -70,6 +73,7 @@ class Drawing:
         self._palette = Palette(_SYSTEMS.get(app.console.color_system or "", ColorSystem.TRUECOLOR))
         self._driver: TerminalDriver | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._cursor: tuple[int, int] = (0, 0)
         self._left_out = False
         if self.differs:
             self._check(app)
@@ -97,7 +101,7 @@ class Drawing:
             return self._leave_out(driver)
         try:
             if not self._copy(renderable):
-                self._differ.forget()
+                self._hand_over(driver)
                 return False
             self._flush()
         except Exception as error:
@@ -126,9 +130,12 @@ class Drawing:
             driver.on_answer, driver.on_start = self._on_answer, self._on_start
             driver.on_foreign_write = self._differ.forget_state
 
-    def _on_answer(self, column: int, row: int) -> None:
-        self._pacer.answered(self._now())
-        self._on_timer()
+    def _on_answer(self, column: int, row: int, at: float) -> None:
+        # F3 with Shift, Alt or Control arrives as a report of the first row.
+        is_key = row == 0 and 1 <= column <= _MOST_MODIFIERS and (column, row) != self._cursor
+        if not is_key:
+            self._pacer.answered(at)
+            self._on_timer()
 
     def _on_start(self) -> None:
         self._differ.forget()
@@ -177,16 +184,24 @@ class Drawing:
             self._later(wait_s)
             return
         screen = self._app.screen
-        cursor = screen.outer_size.clamp_offset(self._app.cursor_position)
-        frame = self._differ.frame((cursor.x, cursor.y), self._pacer.budget)
+        self._cursor = screen.outer_size.clamp_offset(self._app.cursor_position)
+        budget = self._pacer.budget
+        frame = self._differ.frame(self._cursor, budget, self._urgent_rows() if budget else range(0))
         if not frame.text:
             return
         text = frame.text
         if self._app._sync_available and (frame.moved or frame.rows > _SYNC_ROWS):
             text = f"{_SYNC_START}{text}{_SYNC_END}"
-        self._pacer.sent(self._now(), driver.write_frame(text + QUESTION))
+        self._pacer.sent(self._now(), driver.write_frame(text))
         if not frame.complete:
             self._later(self._pacer.wait_s(self._now(), driver.unwritten))
+
+    def _urgent_rows(self) -> range:
+        """Where a person types."""
+        focused = self._app.screen.focused
+        if focused is None:
+            return range(0)
+        return range(focused.region.y, min(focused.region.bottom, focused.region.y + _MOST_URGENT_ROWS))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -209,10 +224,17 @@ class Drawing:
 
     # --- drawing left to Textual ----------------------------------------------------------------------
 
+    def _hand_over(self, driver: TerminalDriver) -> None:
+        """Let Textual draw: it expects a terminal without colours, and what it draws is not ours to know."""
+        driver.write(RESET)
+        self._differ.forget()
+
     def _fall_back(self, error: BaseException) -> None:
         """The differ failed: Textual draws from here on, beginning with everything."""
         self.differs = False
         self._note("the frame differ failed; drawing is left to Textual", error)
+        if self._driver is not None:
+            self._hand_over(self._driver)
         self._app.refresh(layout=True)
 
     def _leave_out(self, driver: "TerminalDriver") -> bool:

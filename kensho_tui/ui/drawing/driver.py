@@ -1,29 +1,37 @@
 """The driver of the terminal: Textual's own, with a writer that never blocks and an ear for answers.
 
-Made for Textual 8.2.8. Private in it: the module `drivers._writer_thread` is replaced by name in
-`drivers.linux_driver`, and `LinuxDriver._writer_thread` is read.
+Made for Textual 8.2.8. Private in it, and used here: the name `WriterThread` in `drivers.linux_driver` (which
+gets our writer), `LinuxDriver._writer_thread` and `Driver._loop`.
 """
 
+import time
 from collections.abc import Callable
-from typing import Any
 
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
+from kensho_tui.ui.drawing.pacing import QUESTION
+from kensho_tui.ui.drawing.sgr import RESET
 from kensho_tui.ui.drawing.writer import TerminalWriter
 
-Answered = Callable[[int, int], None]
+# An answer that comes after we have left would be typed into the shell.
+LAST_ANSWER_S = 1.0
+_POLL_S = 0.005
 
 
 class TerminalDriver(LinuxDriver):
-    """Tells `on_answer` the column and row of each cursor report, and `on_start` that the terminal is ours
-    (again), both on the event loop; `on_foreign_write` that somebody but the frames wrote."""
+    """Tells, on the event loop, `on_answer` where the cursor is (column, row) and when the terminal said so,
+    and `on_start` that the terminal is ours (again); and `on_foreign_write` that others than frames write."""
 
-    on_answer: Answered | None = None
+    on_answer: Callable[[int, int, float], None] | None = None
     on_start: Callable[[], None] | None = None
     on_foreign_write: Callable[[], None] | None = None
+
+    _active = False
+    _answers = False
+    _asked = False
 
     @property
     def writer(self) -> TerminalWriter | None:
@@ -41,37 +49,57 @@ class TerminalDriver(LinuxDriver):
         super().write(data)
 
     def write_frame(self, text: str) -> int:
-        """Write a frame; returns its bytes."""
-        return self.writer.write(text) if self.writer else 0
+        """Write a frame and ask where the cursor is after it; returns the bytes."""
+        self._asked = True
+        return self.writer.write(text + QUESTION) if self.writer else 0
+
+    # --- begin and end --------------------------------------------------------------------------------
 
     def start_application_mode(self) -> None:
         setattr(linux_driver, "WriterThread", TerminalWriter)  # noqa: B010 - mypy: the driver's own import
+        self._asked = False
+        self._active = True
         super().start_application_mode()  # type: ignore[no-untyped-call]
         # This may run in a signal handler, in the middle of a frame.
         self._loop.call_soon_threadsafe(self._started)
 
+    def resume_application_mode(self) -> None:
+        """Also after a SIGSTOP, which nobody was told of: what runs is ended first, or it would run twice."""
+        if self._active:
+            self.suspend_application_mode()
+        super().resume_application_mode()
+
+    def disable_input(self) -> None:
+        """Hear the last answer out, as long as there is reason to wait for it."""
+        deadline = time.monotonic() + LAST_ANSWER_S
+        while self._answers and self._asked and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        self._asked = False
+        super().disable_input()
+
     def stop_application_mode(self) -> None:
         # Frames leave the colour as it is.
-        self.write("\x1b[0m")
+        self.write(RESET)
         super().stop_application_mode()
+        self._active = False
+
+    # --- what the terminal says -----------------------------------------------------------------------
 
     def process_message(self, message: Message) -> None:
         """Runs in the input thread. Cursor reports are answers to frames, and nobody else asks for them."""
         if not isinstance(message, CursorPosition):
             super().process_message(message)
             return
-        self._call(self._answered, message.x, message.y)
-
-    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._answers, self._asked = True, False
         try:
-            self._loop.call_soon_threadsafe(function, *arguments)
+            self._loop.call_soon_threadsafe(self._answered, message.x, message.y, time.monotonic())
         except RuntimeError:
             # The loop has ended before the input thread.
             pass
 
-    def _answered(self, x: int, y: int) -> None:
+    def _answered(self, column: int, row: int, at: float) -> None:
         if self.on_answer is not None:
-            self.on_answer(x, y)
+            self.on_answer(column, row, at)
 
     def _started(self) -> None:
         if self.on_start is not None:

@@ -17,6 +17,8 @@ LINE_FULL_S = 1 / 20
 LEAST_BUDGET = 200
 # A frame should not keep the line for longer than this; below half of it, the next may be twice as long.
 FRAME_S = 0.12
+# No line is slower than this (9600 baud): what an answer takes beyond it is the way, not the bytes.
+SLOWEST_BYTES_S = 1000.0
 _UNLIMITED = 1 << 16
 _MOST_OPEN = 64
 
@@ -27,54 +29,57 @@ class _Sent(NamedTuple):
 
 
 class Pacer:
-    """Decides by times given to it (seconds of any clock) and bytes; knows neither terminal nor loop."""
+    """Decides by times given to it (seconds of any clock) and bytes; knows neither terminal nor loop.
+
+    `budget` is about how many bytes the next frame should have at most, None on a fast line.
+    """
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
         """Another terminal, or the same one after other programs: nothing is known of it."""
+        self.budget: int | None = None
         self._open: deque[_Sent] = deque(maxlen=_MOST_OPEN)
         self._first_at = math.inf
-        self._last_at = 0.0
-        self._answered_at: float | None = None
-        self._latency: float | None = None
-        self.budget: int | None = None
+        self._last_at = -math.inf
+        self._answered_at = -math.inf
+        self._latency = 0.0
 
     @property
     def paced(self) -> bool:
         """Whether the terminal has ever answered."""
-        return self._answered_at is not None
+        return self._answered_at > -math.inf
 
     def wait_s(self, now: float, unwritten: int) -> float:
-        """Seconds until a frame may go, 0 when it may now. An answer may allow it sooner."""
-        if unwritten:
-            return LINE_FULL_S
+        """Seconds until a frame may go without an answer, 0 when it may now."""
         if not self._open:
             return 0.0
-        if self._answered_at is not None:
+        if unwritten:
+            return LINE_FULL_S
+        if self.paced:
             return max(0.0, max(self._last_at, self._answered_at) + PATIENCE_S - now)
         return max(0.0, max(self._first_at + PATIENCE_S, self._last_at + FREE_INTERVAL_S) - now)
 
     def sent(self, now: float, size: int) -> None:
         """A frame of `size` bytes with its question was handed to the line."""
-        if self._answered_at is not None and self._answered_at > self._last_at:
-            # Answers came since the last frame and still some are missing, for all our patience: lost.
+        if self.paced:
+            # Our patience has ended: answers that are still missing are lost.
             self._open.clear()
         self._open.append(_Sent(now, size))
         self._first_at = min(self._first_at, now)
         self._last_at = now
 
     def answered(self, now: float) -> None:
-        """The terminal has answered the oldest open question."""
+        """The terminal has answered, the oldest open question first."""
         previous, self._answered_at = self._answered_at, now
         if self._open:
             sent = self._open.popleft()
-            self._measure(now - max(sent.at, previous or sent.at), sent.size)
+            self._measure(now - max(sent.at, previous), sent.size)
 
     def _measure(self, took_s: float, size: int) -> None:
         """Learn how many bytes the line carries in `FRAME_S`, apart from what any answer takes."""
-        self._latency = took_s if self._latency is None else min(self._latency * 1.01, took_s)
+        self._latency = min(max(self._latency, took_s - size / SLOWEST_BYTES_S), took_s)
         carrying_s = took_s - self._latency
         if carrying_s > FRAME_S:
             self.budget = max(LEAST_BUDGET, int(size * FRAME_S / carrying_s))

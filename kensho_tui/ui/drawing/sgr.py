@@ -36,6 +36,8 @@ _OFF = (
 )
 _MOST_STYLES = 4096
 
+RESET = "\x1b[0m"
+
 
 class Look(NamedTuple):
     """How a cell looks: attributes as bits in the order of SGR, colours as SGR codes ("" is the default)."""

@@ -3,7 +3,7 @@
 import os
 import select
 import threading
-from collections import deque
+from queue import SimpleQueue
 from typing import IO
 
 CLOSE_S = 2.0
@@ -11,20 +11,23 @@ _CHUNK_BYTES = 4096
 
 
 class TerminalWriter:
-    """A file-like with the methods of Textual's `WriterThread`, but without a limit to its queue."""
+    """A file-like with the methods of Textual's `WriterThread`, but without a limit to its queue.
+
+    Its queue may be written to from a signal handler, in the middle of another write.
+    """
 
     def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._pending: deque[bytes] = deque()
-        self._unwritten = 0
-        self._changed = threading.Condition()
+        self._descriptor = file.fileno()
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._taken = self._written = 0
         self._open = True
+        self._abandoned = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="terminal-writer")
 
     @property
     def unwritten(self) -> int:
         """Bytes that the terminal has not taken yet."""
-        return self._unwritten
+        return self._taken - self._written
 
     def start(self) -> None:
         self._thread.start()
@@ -32,11 +35,9 @@ class TerminalWriter:
     def write(self, text: str) -> int:
         """Take `text` for writing; returns its bytes. After `stop` it is dropped."""
         data = text.encode("utf-8", "replace")
-        with self._changed:
-            if self._open and data:
-                self._pending.append(data)
-                self._unwritten += len(data)
-                self._changed.notify()
+        if self._open and data:
+            self._taken += len(data)
+            self._queue.put(data)
         return len(data)
 
     def flush(self) -> None:
@@ -46,48 +47,32 @@ class TerminalWriter:
         return True
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        return self._descriptor
 
     def stop(self) -> None:
         """Write what is left, for a limited time. A terminal that takes nothing keeps nobody."""
-        with self._changed:
-            self._open = False
-            self._changed.notify()
+        self._open = False
+        self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join(CLOSE_S)
-        with self._changed:
-            self._pending.clear()
-            self._unwritten = 0
+        self._abandoned = True
 
     def _run(self) -> None:
-        while (data := self._next()) is not None:
+        while (data := self._queue.get()) is not None:
             for start in range(0, len(data), _CHUNK_BYTES):
-                if not self._write(data[start : start + _CHUNK_BYTES]):
+                if self._abandoned:
                     return
+                self._write(data[start : start + _CHUNK_BYTES])
 
-    def _next(self) -> bytes | None:
-        with self._changed:
-            while not self._pending and self._open:
-                self._changed.wait()
-            return self._pending.popleft() if self._pending else None
-
-    def _write(self, data: bytes) -> bool:
-        """Write all of `data`; false when the terminal is gone."""
+    def _write(self, data: bytes) -> None:
         size = len(data)
-        while data:
-            try:
-                data = data[os.write(self.fileno(), data) :]
-            except BlockingIOError:
-                select.select([], [self.fileno()], [])
-            except (OSError, ValueError):
-                return self._give_up()
-        with self._changed:
-            self._unwritten = max(0, self._unwritten - size)
-        return True
-
-    def _give_up(self) -> bool:
-        with self._changed:
+        try:
+            while data:
+                try:
+                    data = data[os.write(self._descriptor, data) :]
+                except BlockingIOError:
+                    select.select([], [self._descriptor], [])
+        except OSError:
+            # The terminal is gone; its hang-up is told otherwise.
             self._open = False
-            self._pending.clear()
-            self._unwritten = 0
-        return False
+        self._written += size
