@@ -224,7 +224,7 @@ class Drawing:
 
     # --- drawing left to Textual ----------------------------------------------------------------------
 
-    def _hand_over(self, driver: TerminalDriver) -> None:
+    def _hand_over(self, driver: "TerminalDriver") -> None:
         """Let Textual draw: it expects a terminal without colours, and what it draws is not ours to know."""
         driver.write(RESET)
         self._differ.forget()
