@@ -34,7 +34,7 @@ def _without(region: Region, cover: Region) -> Iterator[Region]:
     if not cover:
         yield region
         return
-    x, y, width, height = region
+    x, y, width, _ = region
     pieces = (
         Region(x, y, width, cover.y - y),
         Region(x, cover.bottom, width, region.bottom - cover.bottom),

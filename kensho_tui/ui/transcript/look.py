@@ -8,11 +8,11 @@ from textual.color import Color
 
 # Kinds of code tokens (as pygments names them) and the theme's colour for each.
 _CODE = {
-    "Comment": "foreground 50%",
+    "Comment": "foreground 60%",
     "Keyword": "accent",
     "Keyword.Constant": "warning",
     "Literal.String": "success",
-    "Literal.String.Doc": "foreground 50%",
+    "Literal.String.Doc": "foreground 60%",
     "Literal.Number": "warning",
     "Name.Builtin": "secondary",
     "Name.Class": "primary",
@@ -75,7 +75,7 @@ def make_look(variables: Mapping[str, str]) -> Look:
         error=style("error"),
         selection=Style(bgcolor=ground.blend(Color.parse(variables["primary"]), 0.3, alpha=1.0).rich_color),
         code=style("foreground", raised),
-        code_quiet=style("foreground 45%", raised),
+        code_quiet=style("foreground 58%", raised),
         tokens={kind: style(words, raised) for kind, words in _CODE.items()},
         markdown={
             "markdown.paragraph": base,
