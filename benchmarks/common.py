@@ -78,6 +78,8 @@ def _rounded(value: object) -> object:
         return round(value, 4)
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
     return value
 
 

@@ -5,12 +5,14 @@ model whose file name contains "slow" loads for a second, "broken" does not load
 """
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -33,12 +35,22 @@ from kensho_tui.core.frames import (
 
 
 class Script(msgspec.Struct):
-    """`text` is sent `repeat` times in pieces of `piece` characters, `rate` pieces a second (0: at once)."""
+    """`text` is sent `repeat` times in pieces of `piece` characters, `rate` pieces a second (0: at once).
+
+    `piece` may be a fraction: 3.6 makes pieces of three and of four characters.
+    """
 
     text: str = ""
     repeat: int = 1
-    piece: int = 4
+    piece: float = 4
     rate: float = 0.0
+    file: str = ""
+    """Path of a file that holds the text: for one that is too long for a prompt."""
+    head: int = 0
+    """So many first pieces come at once, then nothing for `settle_s`, then the others at `rate`."""
+    settle_s: float = 0.0
+    log: str = ""
+    """Path of a file that gets the monotonic clock at each sending, one line a piece."""
     prefill_s: float = 0.0
     stop_reason: str = "end"
     die_after: int = -1
@@ -47,6 +59,22 @@ class Script(msgspec.Struct):
     error: str = ""
     stamp: int = 0
     """Send this many pieces that are monotonic clock readings, one to a line."""
+
+    def pieces(self) -> list[str]:
+        """What is sent, in order, but for the clock readings of `stamp`."""
+        text = Path(self.file).read_text(encoding="utf-8") if self.file else self.text * self.repeat
+        count = math.ceil(len(text) / self.piece)
+        return [text[int(at * self.piece) : int((at + 1) * self.piece)] for at in range(count)]
+
+    def journal(self) -> TextIO:
+        """Where the times of sending go."""
+        return Path(self.log or os.devnull).open("w", buffering=1, encoding="utf-8")
+
+    def due(self, number: int) -> float:
+        """Seconds from the first piece to piece `number`."""
+        if number < self.head:
+            return 0.0
+        return self.settle_s + ((number - self.head) / self.rate if self.rate else 0.0)
 
 
 def script_of(request: Generate) -> Script:
@@ -144,23 +172,23 @@ class ScriptedWorker:
         await self.stream(request, script, started)
 
     async def stream(self, request: Generate, script: Script, started: float) -> None:
-        text = script.text * script.repeat
-        count = script.stamp or -(-len(text) // script.piece)
+        pieces = script.pieces()
+        count = script.stamp or len(pieces)
         first = time.monotonic()
-        for number in range(count):
-            if self.aborted.is_set():
-                await self.end(request, number, "abort", started, first)
-                return
-            await self.misbehave(script, number)
-            if script.stamp:
-                piece = f"{time.monotonic():.6f}\n"
-            else:
-                piece = text[number * script.piece : (number + 1) * script.piece]
-            await self.send(
-                Chunk(id=request.id, sequence=number, text=piece, tokens=number + 1, prompt_tokens=12)
-            )
-            if script.rate:
-                await self.pause(first + (number + 1) / script.rate - time.monotonic())
+        with script.journal() as log:
+            for number in range(count):
+                if self.aborted.is_set():
+                    await self.end(request, number, "abort", started, first)
+                    return
+                await self.misbehave(script, number)
+                now = f"{time.monotonic():.6f}\n"
+                log.write(now)
+                piece = now if script.stamp else pieces[number]
+                await self.send(
+                    Chunk(id=request.id, sequence=number, text=piece, tokens=number + 1, prompt_tokens=12)
+                )
+                if script.rate:
+                    await self.pause(first + script.due(number + 1) - time.monotonic())
         await self.end(request, count, script.stop_reason, started, first)
 
     async def misbehave(self, script: Script, number: int) -> None:

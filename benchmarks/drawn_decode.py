@@ -1,0 +1,152 @@
+"""Decode tok/s of the starter while the app draws it: over the bare loop, and over other thread counts.
+
+For each number of decode threads from 1 to the usable cores there is a host of its own (threaded_host.py)
+with the starter loaded, and the app in a pty of 120x40 that answers `CSI 6n`. Beside them stands the bare
+loop of floor.py at the default number of threads. They take turns, one decodes while the others rest, in
+another order each round; the first round warms up. In the app each answer is a new chat, sent by keys and
+stopped with Esc after about `--tokens` tokens (or 20 seconds); its speed is the worker's own figure for
+that answer.
+
+* over_bare: the app's decode speed at the default number of threads over the bare loop's at the same
+  number, round by round, median. Goal: at least 0.95.
+* over_best: the median at the default number over the best of the medians at all numbers, all of them
+  measured while the app draws. Goal: at least 0.85.
+
+    python benchmarks/drawn_decode.py [--rounds 5] [--tokens 400] [--stock]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from common import PROMPT, TEMPLATE, median_ratio, report, starter
+from floor import Floor
+from glass import Glass
+from stage import CTRL_N, ESC, READY, STOCK, start_app
+
+from kensho_tui.client.facade import Kensho
+from kensho_tui.config.paths import Paths, find_paths
+from kensho_tui.core.contract import Message
+from kensho_tui.hardware.cpu import decode_threads, usable_cores
+
+TEMPERATURE = 0.8
+CALM_S = 1.0
+ASK_S = 0.25
+ANSWER_S = 20.0
+
+
+class Drawn:
+    """A host that decodes with so many threads, and an app that draws what it says."""
+
+    def __init__(self, paths: Paths, glass: Glass) -> None:
+        self._paths = paths
+        self._glass = glass
+
+    def round(self, tokens: int) -> dict[str, float]:
+        """One answer of about `tokens` tokens: how many there were, and the worker's tokens per second."""
+        self._glass.send(CTRL_N)
+        time.sleep(CALM_S)
+        self._glass.send(PROMPT)
+        self._glass.wait_for("never arrived")
+        self._glass.send("\r")
+        asyncio.run(self._wait_tokens(tokens))
+        self._glass.send(ESC)
+        answer = asyncio.run(self._wait_end())
+        if answer.usage is None or answer.timings is None:
+            raise RuntimeError(f"no figures: {answer}")
+        self._glass.wait_for(READY)
+        time.sleep(CALM_S)
+        return {"tokens": answer.usage.completion_tokens, "decode_tok_s": answer.timings.decode_tok_s}
+
+    async def _wait_tokens(self, tokens: int) -> None:
+        """Until the answer has so many tokens, or took very long. Asking is seldom: the host is measured."""
+        async with Kensho(self._paths) as kensho:
+            while (stream := (await self._last(kensho)).stream) is None:
+                await asyncio.sleep(0.05)
+            deadline = time.monotonic() + ANSWER_S
+            while time.monotonic() < deadline:
+                piece = await kensho.read(stream)
+                if piece.state == "ended" or piece.tokens >= tokens:
+                    break
+                await asyncio.sleep(ASK_S)
+
+    async def _wait_end(self) -> Message:
+        async with Kensho(self._paths) as kensho:
+            while (answer := await self._last(kensho)).stream is not None:
+                await asyncio.sleep(0.05)
+        return answer
+
+    @staticmethod
+    async def _last(kensho: Kensho) -> Message:
+        return (await kensho.chat(None)).messages[-1]
+
+
+@contextlib.contextmanager
+def drawn(threads: int, env: Mapping[str, str]) -> Iterator[Drawn]:
+    with tempfile.TemporaryDirectory(prefix="kensho-") as folder, contextlib.ExitStack() as stack:
+        os.environ["KENSHO_HOME"] = folder
+        paths = find_paths().ensure()
+        ready, told = os.pipe()
+        host = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("threaded_host.py")), str(told), str(threads)],
+            pass_fds=[told],
+            stdin=subprocess.DEVNULL,
+        )
+        stack.callback(host.wait)
+        stack.callback(host.terminate)
+        os.close(told)
+        os.read(ready, 100)
+        os.close(ready)
+        yield Drawn(paths, stack.enter_context(start_app(env=env)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=400)
+    parser.add_argument("--stock", action="store_true", help="with Textual's own drawing")
+    arguments = parser.parse_args()
+    cores = usable_cores()
+    default = decode_threads(cores)
+    apps: dict[int, list[dict[str, float]]] = {threads: [] for threads in range(1, cores + 1)}
+    bare: list[float] = []
+    with contextlib.ExitStack() as stack:
+        env = STOCK if arguments.stock else {}
+        stages = {threads: stack.enter_context(drawn(threads, env)) for threads in apps}
+        floor = Floor(starter(), default, arguments.tokens, TEMPLATE.format(PROMPT), TEMPERATURE)
+        stack.callback(floor.close)
+        for number in range(-1, arguments.rounds):
+            order = [0, *apps]  # 0 is the bare loop
+            turn = number % len(order)
+            for threads in order[turn:] + order[:turn]:
+                if threads:
+                    apps[threads].append(stages[threads].round(arguments.tokens))
+                else:
+                    bare.append(floor.round()["decode_tok_s"])
+    speeds = {threads: [one["decode_tok_s"] for one in found[1:]] for threads, found in apps.items()}
+    medians = {threads: statistics.median(found) for threads, found in speeds.items()}
+    report(
+        "decode tok/s of the starter while the app draws it",
+        drawing="stock" if arguments.stock else "own",
+        default_threads=default,
+        bare_tok_s=statistics.median(bare[1:]),
+        drawn_tok_s=medians,
+        over_bare=median_ratio(speeds[default], bare[1:]),
+        over_best=medians[default] / max(medians.values()),
+        over_bare_each=[ours / floor for ours, floor in zip(speeds[default], bare[1:], strict=True)],
+        drawn_each=speeds,
+        tokens={threads: [one["tokens"] for one in found[1:]] for threads, found in apps.items()},
+        load=os.getloadavg()[0],
+    )
+
+
+if __name__ == "__main__":
+    main()
