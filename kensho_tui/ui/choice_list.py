@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.content import Content
 from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
@@ -36,10 +37,13 @@ class ChoiceList(ScrollView, can_focus=True):
     """Choices and headings (plain strings), one row each. What is chosen has a bar at its left edge."""
 
     ALLOW_SELECT = False
+    # Other rows must not lay out the whole screen: the height is given from outside.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choices--highlighted", "choices--hovered"}
 
     def __init__(self, choose: Callable[[str], object]) -> None:
         super().__init__()
+        self.auto_links = False
         self._choose = choose
         self._rows: Sequence[Choice | str] = ()
         self._selectable: list[int] = []

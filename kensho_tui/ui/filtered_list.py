@@ -130,10 +130,12 @@ class FilteredList(Vertical):
         self._refill()
 
     def focus_filter(self, *, select: bool = False) -> None:
-        """The next key goes into the filter; with `select` it begins another one."""
+        """The next key goes into the filter; with `select` it begins another one, from what is chosen now."""
         self.screen.set_focus(self._filter)
         if select:
             self._filter.action_select_all()
+            if not self._query:
+                self._list.highlight(self._chosen)
 
     def on_descendant_focus(self) -> None:
         self._list.light(self.has_focus_within)

@@ -23,6 +23,12 @@ PROMPT_KEYS = (
     ("PgUp PgDn", "scroll the transcript; End from the end of the text follows again"),
     ("//", "at the start: a prompt that begins with a slash"),
 )
+CHATS_KEYS = (
+    ("letters", "search: every word is looked for, its letters in order"),
+    ("↓ ↑", "to the list and back; letters go back as well"),
+    ("Enter", "opens; the chats stay beside the transcript where there is room"),
+    ("Esc Tab", "back to the prompt; Esc ends the search, Tab keeps it"),
+)
 
 
 def help_text(keys_of: Callable[[str], str], width: int) -> Content:
@@ -33,10 +39,11 @@ def help_text(keys_of: Callable[[str], str], width: int) -> Content:
         slash = f"/{command.name} {command.argument}".strip()
         lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
         lines += _hanging(command.help, INDENT, width)
-    lines += [Content(), Content.styled("In the prompt", "$primary bold"), Content()]
-    for key, does in PROMPT_KEYS:
-        first, *rest = _hanging(does, 12, width)
-        lines += [Content.assemble((f"{key:<12}", "bold"), first[12:]), *rest]
+    for heading, keys_there in (("In the prompt", PROMPT_KEYS), ("In the chats", CHATS_KEYS)):
+        lines += [Content(), Content.styled(heading, "$primary bold"), Content()]
+        for key, does in keys_there:
+            first, *rest = _hanging(does, 12, width)
+            lines += [Content.assemble((f"{key:<12}", "bold"), first[12:]), *rest]
     return Content("\n").join(lines)
 
 

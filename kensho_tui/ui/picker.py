@@ -12,6 +12,13 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.filtered_list import FilteredList
 from kensho_tui.ui.lines import SplitLine, quiet
 
+SHARE = 80
+"""Per cent of the terminal's height a dialog takes at most."""
+FRAME = 4
+"""Rows of the frame and the hint."""
+ABOVE = 4
+"""Rows of the title and the filter."""
+
 
 class Picker(ModalScreen[str | None]):
     """Returns the key of the chosen row, or None."""
@@ -28,10 +35,19 @@ class Picker(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield self._rows
-            yield SplitLine(quiet("Enter opens · ↓ list · Esc closes"), id="dialog-hint")
+            yield SplitLine(quiet("Enter picks · ↓ list · Esc closes"), id="dialog-hint")
 
     def on_mount(self) -> None:
         self._rows.show(self._choices, chosen=self._chosen)
+        self._fit()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as all choices need: it does not move while they are filtered."""
+        room = self.app.size.height * SHARE // 100 - FRAME
+        self._rows.styles.height = max(min(len(self._choices) + ABOVE, room), ABOVE + 1)
 
     def action_leave(self) -> None:
         self.dismiss(None)

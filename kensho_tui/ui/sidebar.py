@@ -29,7 +29,10 @@ class Sidebar(Vertical, can_focus=True):
     itself until its filter is there.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("tab,shift+tab", "to_prompt", show=False),
+    ]
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Sidebar(Vertical, can_focus=True):
         self._built: tuple[Sequence[c.ChatSummary], date] | None = None
         self._choices: Sequence[Choice] = ()
         self._query = ""
+        self._takes_keys = True
         self._wanted = False
         self._over = False
         self._inside = False
@@ -64,9 +68,15 @@ class Sidebar(Vertical, can_focus=True):
             self._enter()
         self.can_focus = False
         self.watch(self.screen, "focused", self._focus_moved)
+        self.call_later(self._taken)
 
     def on_key(self, event: Key) -> None:
-        handed_on(self, event)
+        if self._takes_keys:
+            handed_on(self, event)
+
+    def _taken(self) -> None:
+        """The keys that came before the filter was there have been handed on; others only bubble up here."""
+        self._takes_keys = False
 
     # --- opened and closed ----------------------------------------------------------------------------
 
@@ -96,8 +106,12 @@ class Sidebar(Vertical, can_focus=True):
         self._arrange()
 
     def action_leave(self) -> None:
-        """Esc: back to the prompt."""
+        """Esc: back to the prompt, and the search is over."""
         self._forget()
+        self._leave()
+
+    def action_to_prompt(self) -> None:
+        """Tab: back to the prompt, with the search as it is."""
         self._leave()
 
     def _forget(self) -> None:

@@ -107,17 +107,6 @@ def test_failed(host: FakeHost, make_app: Make, snap_compare: Compare) -> None:
     assert snap_compare(frozen(make_app()), run_before=at_rest(act, "failed", "no command"))
 
 
-def test_picker(host: FakeHost, make_app: Make, snap_compare: Compare) -> None:
-    with_answer(host)
-
-    async def act(pilot: Pilot[None]) -> None:
-        await pilot.press("ctrl+r")
-        await shown(pilot, "Rust lifetimes")
-        await pilot.press("t")
-
-    assert snap_compare(frozen(make_app()), run_before=at_rest(act, "4 of 4"))
-
-
 def test_light(host: FakeHost, make_app: Make, snap_compare: Compare) -> None:
     with_answer(host)
     app = frozen(make_app(Settings(theme="kensho-light")))
