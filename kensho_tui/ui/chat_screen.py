@@ -21,7 +21,7 @@ from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session, resumable
 from kensho_tui.ui.status_bar import StatusBar, numbers
 from kensho_tui.ui.textual_fixes import SteadyScreen
-from kensho_tui.ui.transcript.message import Words
+from kensho_tui.ui.transcript.place import Words
 from kensho_tui.ui.transcript.view import Transcript
 from kensho_tui.ui.welcome import Welcome, welcome
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from kensho_tui.core import contract as c
 from kensho_tui.ui.themes import own_themes
-from kensho_tui.ui.transcript.canvas import LEFT, Canvas
-from kensho_tui.ui.transcript.column import Column, Place
+from kensho_tui.ui.transcript.canvas import Canvas
+from kensho_tui.ui.transcript.column import Column
 from kensho_tui.ui.transcript.extent import Extent
 from kensho_tui.ui.transcript.look import Look, make_look
-from kensho_tui.ui.transcript.message import MessageItem, Words
+from kensho_tui.ui.transcript.place import Place, Words
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 WORDS = Words(now=lambda: NOW, continue_key=lambda: "^G")
@@ -43,12 +43,9 @@ def message(number: int, text: str, role: c.Role = "assistant", **changes: objec
 
 
 def column(texts: list[str], width: int = 60) -> Column:
-    canvas = Canvas(width, LOOK)
-    stack = Column(canvas)
+    stack = Column(Canvas(width, LOOK), WORDS)
     roles: tuple[c.Role, c.Role] = ("user", "assistant")
-    stack.set_items(
-        [MessageItem(message(n, text, roles[n % 2]), WORDS, canvas) for n, text in enumerate(texts)]
-    )
+    stack.show([message(n, text, roles[n % 2]) for n, text in enumerate(texts)], ())
     return stack
 
 
@@ -162,12 +159,10 @@ STREAMED = (
 
 @given(st.lists(st.integers(1, 40), min_size=1))
 def test_a_stream_ends_up_as_the_whole_and_grows_only_at_its_end(sizes: list[int]) -> None:
-    canvas = Canvas(60, LOOK)
     start = message(1, "", state="streaming", stop_reason=None, stream="s")
-    item = MessageItem(start, WORDS, canvas)
-    stack = Column(canvas)
-    stack.set_items([item])
-    item.show(start, live=True, last=True)
+    stack = Column(Canvas(60, LOOK), WORDS)
+    stack.show([start], {"m1"})
+    item = stack.items[0]
     at = turn = 0
     while at < len(STREAMED):
         size = sizes[turn % len(sizes)]
@@ -177,9 +172,9 @@ def test_a_stream_ends_up_as_the_whole_and_grows_only_at_its_end(sizes: list[int
         at, turn = at + size, turn + 1
     end = message(1, STREAMED)
     item.grow(piece("", state="ended", result=end), 0.0)
-    item.show(end, live=False, last=True)
-    alone = column([""])
-    alone.set_items([MessageItem(end, WORDS, canvas)])
+    stack.show([end], ())
+    alone = Column(Canvas(60, LOOK), WORDS)
+    alone.show([end], ())
     assert _rows(stack) == _rows(alone)
 
 
@@ -194,4 +189,4 @@ def test_rows_begin_with_a_bar_that_tells_the_role() -> None:
     assert rows[0].split() == ["▌", "you", "09:14"]
     assert rows[3].split()[:2] == ["┃", "small"]
     assert rows[4] == " ┃ answered"
-    assert rows[4].index("answered") == LEFT
+    assert rows[4].index("answered") == Canvas.LEFT

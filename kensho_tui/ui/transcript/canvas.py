@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -12,7 +13,6 @@ from kensho_tui.ui.transcript.look import Look
 
 # Longer rows are hard to read.
 MAX_BODY = 114
-LEFT = 3  # a blank, the bar, a blank
 RIGHT = 1
 
 Row = Sequence[Segment]
@@ -22,13 +22,15 @@ Row = Sequence[Segment]
 class Canvas:
     """Rows of `width` cells: a margin with a bar that tells the role, then a body."""
 
+    LEFT: ClassVar[int] = 3  # a blank, the bar, a blank
+
     width: int
     look: Look
 
     @cached_property
     def body(self) -> int:
         """Cells for text."""
-        return max(min(self.width - LEFT - RIGHT, MAX_BODY), 10)
+        return max(min(self.width - self.LEFT - RIGHT, MAX_BODY), 10)
 
     @cached_property
     def empty(self) -> Strip:
@@ -49,7 +51,7 @@ class Canvas:
         if used > self.body:
             body, used = Segment.adjust_line_length(list(body), self.body), self.body
         segments = [Segment(" ", base), bar, Segment(" ", base), *body]
-        rest = max(self.width - LEFT - used, 0)
+        rest = max(self.width - self.LEFT - used, 0)
         if rest:
             segments.append(Segment(" " * rest, base))
-        return Strip(segments, LEFT + used + rest)
+        return Strip(segments, self.LEFT + used + rest)

@@ -4,43 +4,48 @@ Only what is looked at is drawn; the heights of the rest are estimates. A `Place
 part, so it stays where it is whatever becomes of the rows above.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from textual.strip import Strip
 
+from kensho_tui.core import contract as c
 from kensho_tui.ui.transcript.canvas import Canvas
 from kensho_tui.ui.transcript.extent import Extent
 from kensho_tui.ui.transcript.message import MessageItem
+from kensho_tui.ui.transcript.place import START, Place, Words
 
 # Messages whose rows are kept when nobody looks at them any more.
 KEPT_OPEN = 60
 
 
-class Place(NamedTuple):
-    """A row: which message, which of its parts, which row of that."""
-
-    item: int
-    part: int
-    row: int
-
-
-START = Place(0, 0, 0)
-
-
 class Column:
     """The messages of a chat in rows of `canvas`."""
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: Canvas, words: Words) -> None:
         self.canvas = canvas
+        self._words = words
         self.items: list[MessageItem] = []
         self._extent = Extent()
         self._open: dict[MessageItem, None] = {}
 
-    def set_items(self, items: Sequence[MessageItem]) -> None:
-        self.items = list(items)
-        self._extent = Extent(item.height for item in self.items)
-        self._open = {item: None for item in self._open if item in set(items)}
+    def show(self, messages: Sequence[c.Message], live: Collection[str]) -> bool:
+        """Keep what is known, add what is new, drop what is gone; whether anything looks different.
+
+        Those named in `live` take their text from `grow` alone.
+        """
+        known = {item.message.id: item for item in self.items}
+        items = []
+        changed = [message.id for message in messages] != list(known)
+        for at, message in enumerate(messages, 1):
+            item = known.get(message.id) or MessageItem(message, self._words, self.canvas)
+            changed |= item.show(message, live=message.id in live, last=at == len(messages))
+            items.append(item)
+        if changed:
+            self.items = items
+            self._extent = Extent(item.height for item in items)
+            kept = set(items)
+            self._open = {item: None for item in self._open if item in kept}
+        return changed
 
     @property
     def height(self) -> int:

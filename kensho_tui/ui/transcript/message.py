@@ -1,9 +1,5 @@
 """One message of the transcript: a label, the text, and what became of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-
 from msgspec.structs import replace
 
 from kensho_tui.core import contract as c
@@ -13,6 +9,7 @@ from kensho_tui.ui.transcript.blocks import BlockSplitter, split
 from kensho_tui.ui.transcript.canvas import Canvas
 from kensho_tui.ui.transcript.extent import Extent
 from kensho_tui.ui.transcript.parts import BlockPart, FootPart, HeadPart, Part, TailPart, estimate, parts_of
+from kensho_tui.ui.transcript.place import Words
 
 CARET = "▍"
 QUEUED = "◌ queued: it starts when the answer before it is done"
@@ -26,14 +23,6 @@ _ENDINGS = {
 }
 
 Said = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a message says of itself beside its text: the clock of dates, and the key that goes on."""
-
-    now: Callable[[], datetime]
-    continue_key: Callable[[], str]
 
 
 class MessageItem:

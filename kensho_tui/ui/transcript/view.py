@@ -1,11 +1,13 @@
 """The widget that shows a chat. It draws rows itself: a widget for each paragraph costs more than all else.
 
+What draws is imported with the first message: the prompt is there before that.
+
 Follows the end until somebody scrolls up, and again once they are back there. What is read stays where it
 is while text arrives below, while messages above are drawn for the first time, and when the width changes.
 """
 
 from collections.abc import Callable, Collection
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -18,10 +20,11 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from kensho_tui.core import contract as c
-from kensho_tui.ui.transcript.canvas import LEFT, Canvas
-from kensho_tui.ui.transcript.column import START, Column
-from kensho_tui.ui.transcript.look import make_look
-from kensho_tui.ui.transcript.message import MessageItem, Words
+from kensho_tui.ui.transcript.place import START, Words
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.transcript.canvas import Canvas
+    from kensho_tui.ui.transcript.column import Column
 
 NEAR_END_ROWS = 2
 # A longer way is a jump: the messages on it are not drawn.
@@ -65,36 +68,26 @@ class Transcript(ScrollView, can_focus=True):
 
     def show(self, chat: c.Chat | None, live: Collection[str]) -> None:
         """Bring the messages in step with `chat`; another chat is shown from its end."""
+        messages = chat.messages if chat is not None else ()
         if chat is None or chat.id != self._chat_id:
             self.following = True
             self._place = START
+            self._column = None
             self.screen.clear_selection()
-            if self._column is not None:
-                self._column.set_items(())
         self._chat_id = chat.id if chat is not None else None
-        self._messages = chat.messages if chat is not None else ()
-        self._live = live
-        if self._column is not None:
-            self._reconcile(self._column)
+        self._messages, self._live = messages, live
+        if self._column is None and messages:
+            self._change_canvas()
+        elif self._column is not None:
+            self._renew(self._column)
 
-    def _reconcile(self, column: Column) -> None:
-        """Keep what is known, add what is new, drop what is gone."""
-        known = {item.message.id: item for item in column.items}
+    def _renew(self, column: "Column") -> None:
         reading = column.items[self._place.item].message.id if column.items else ""
-        items, changed = [], [message.id for message in self._messages] != list(known)
-        for at, message in enumerate(self._messages):
-            item = known.get(message.id) or MessageItem(message, self._words, column.canvas)
-            last = at == len(self._messages) - 1
-            changed |= item.show(message, live=message.id in self._live, last=last)
-            items.append(item)
-        if not changed:
-            return
-        column.set_items(items)
-        at_now = column.index(reading)
-        if at_now is not None:
-            self._place = self._place._replace(item=at_now)
-        self._arrange(column)
-        self.refresh()
+        if column.show(self._messages, self._live):
+            at = column.index(reading)
+            self._place = START if at is None else self._place._replace(item=at)
+            self._arrange(column)
+            self.refresh()
 
     def grow(self, message_id: str, piece: c.Piece, elapsed: float) -> None:
         """News of one stream."""
@@ -138,18 +131,22 @@ class Transcript(ScrollView, can_focus=True):
     def _change_canvas(self) -> None:
         """Another width or theme: everything in sight is drawn anew."""
         width = self.scrollable_content_region.width
-        if width <= 0:
+        if width <= 0 or not self._messages:
             return
+        from kensho_tui.ui.transcript.canvas import Canvas
+        from kensho_tui.ui.transcript.column import Column
+        from kensho_tui.ui.transcript.look import make_look
+
         canvas = Canvas(width, make_look(self.app.theme_variables))
         if self._column is None:
-            self._column = Column(canvas)
-            self._reconcile(self._column)
+            self._column = Column(canvas, self._words)
+            self._renew(self._column)
         else:
             self._place = self._column.resize(canvas, self._place)
             self._arrange(self._column)
         self.refresh()
 
-    def _arrange(self, column: Column) -> None:
+    def _arrange(self, column: "Column") -> None:
         """Draw what is in sight and scroll to it."""
         height = self.size.height
         if height <= 0:
@@ -158,7 +155,7 @@ class Transcript(ScrollView, can_focus=True):
         self._place = column.settle(place, height)
         self._put(column)
 
-    def _put(self, column: Column) -> None:
+    def _put(self, column: "Column") -> None:
         self._putting = True
         try:
             self.virtual_size = Size(self.size.width, column.height)
@@ -246,7 +243,8 @@ class Transcript(ScrollView, can_focus=True):
 
     def offset_at(self, x: int, y: int) -> Offset:
         """The character of the text at a cell of the widget, for selecting: (column, row of the chat)."""
-        return Offset(max(x - LEFT, 0), max(y + self.scroll_offset.y, 0))
+        left = self._column.canvas.LEFT if self._column is not None else 0
+        return Offset(max(x - left, 0), max(y + self.scroll_offset.y, 0))
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected rows' text, without the bar at the left."""
@@ -257,7 +255,7 @@ class Transcript(ScrollView, can_focus=True):
         last = selection.end.y if selection.end is not None else column.height - 1
         lines = []
         for row in range(first, last + 1):
-            text = column.strip(row).text[LEFT:].rstrip()
+            text = column.strip(row).text[column.canvas.LEFT :].rstrip()
             start, end = selection.get_span(row) or (0, -1)
             lines.append(text[start:] if end == -1 else text[start:end])
         return "\n".join(lines), "\n"
@@ -266,11 +264,11 @@ class Transcript(ScrollView, can_focus=True):
         self.refresh()
 
 
-def _selected(strip: Strip, span: tuple[int, int], canvas: Canvas) -> Strip:
+def _selected(strip: Strip, span: tuple[int, int], canvas: "Canvas") -> Strip:
     """The strip with characters of its text marked."""
-    width = strip.cell_length
-    start = min(LEFT + span[0], width)
-    end = width if span[1] == -1 else min(LEFT + span[1], width)
+    width, left = strip.cell_length, canvas.LEFT
+    start = min(left + span[0], width)
+    end = width if span[1] == -1 else min(left + span[1], width)
     if start >= end:
         return strip
     before, marked, after = strip.divide([start, end, width])
