@@ -69,7 +69,7 @@ class Drawn:
     async def _wait_tokens(self, tokens: int) -> None:
         """Until the answer has so many tokens, or took very long. Asking is seldom: the host is measured."""
         async with Kensho(self._paths) as kensho:
-            while (stream := (await self._last(kensho)).stream) is None:
+            while not await kensho.chats() or (stream := (await self._last(kensho)).stream) is None:
                 await asyncio.sleep(0.05)
             deadline = time.monotonic() + ANSWER_S
             while time.monotonic() < deadline:
