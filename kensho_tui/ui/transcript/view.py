@@ -223,6 +223,8 @@ class Transcript(ScrollView, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows as they are: whole and styled, with no border or padding for Textual to add to each."""
+        if self._column is None:
+            return [Strip.blank(crop.width, self.rich_style)] * crop.height
         strips = [self.render_line(y) for y in crop.line_range]
         ground = self.background_colors[1]
         for line_filter in self.get_line_filters():
