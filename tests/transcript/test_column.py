@@ -49,6 +49,12 @@ def column(texts: list[str], width: int = 60) -> Column:
     return stack
 
 
+def stacked(*messages: c.Message, live: bool = False) -> Column:
+    stack = Column(Canvas(60, LOOK), WORDS)
+    stack.show(messages, {message.id for message in messages} if live else ())
+    return stack
+
+
 def page(stack: Column, place: Place) -> list[str]:
     top = stack.row_of(place)
     return [stack.strip(row).text.rstrip() for row in range(top, top + HEIGHT)]
@@ -160,8 +166,7 @@ STREAMED = (
 @given(st.lists(st.integers(1, 40), min_size=1))
 def test_a_stream_ends_up_as_the_whole_and_grows_only_at_its_end(sizes: list[int]) -> None:
     start = message(1, "", state="streaming", stop_reason=None, stream="s")
-    stack = Column(Canvas(60, LOOK), WORDS)
-    stack.show([start], {"m1"})
+    stack = stacked(start, live=True)
     item = stack.items[0]
     at = turn = 0
     while at < len(STREAMED):
@@ -173,9 +178,7 @@ def test_a_stream_ends_up_as_the_whole_and_grows_only_at_its_end(sizes: list[int
     end = message(1, STREAMED)
     item.grow(piece("", state="ended", result=end), 0.0)
     stack.show([end], ())
-    alone = Column(Canvas(60, LOOK), WORDS)
-    alone.show([end], ())
-    assert _rows(stack) == _rows(alone)
+    assert _rows(stack) == _rows(stacked(end))
 
 
 def _rows(stack: Column) -> list[str]:

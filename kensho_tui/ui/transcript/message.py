@@ -8,8 +8,9 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.transcript.blocks import BlockSplitter, split
 from kensho_tui.ui.transcript.canvas import Canvas
 from kensho_tui.ui.transcript.extent import Extent
-from kensho_tui.ui.transcript.parts import BlockPart, FootPart, HeadPart, Part, TailPart, estimate, parts_of
+from kensho_tui.ui.transcript.parts import BlockPart, FootPart, HeadPart, Part, estimate, parts_of
 from kensho_tui.ui.transcript.place import Words
+from kensho_tui.ui.transcript.tail import TailPart
 
 CARET = "▍"
 QUEUED = "◌ queued: it starts when the answer before it is done"

@@ -9,9 +9,9 @@ from rich.text import Text
 from textual.strip import Strip
 
 from kensho_tui.ui.transcript import code
-from kensho_tui.ui.transcript.blocks import Block, Open, item_mark
+from kensho_tui.ui.transcript.blocks import Block
 from kensho_tui.ui.transcript.canvas import Canvas, Row
-from kensho_tui.ui.transcript.wrap import GrowingLine, wrap
+from kensho_tui.ui.transcript.wrap import wrap
 
 # A longer block is drawn as it was written: Markdown would hold up the app.
 MAX_MARKDOWN = 16_000
@@ -106,25 +106,24 @@ class FootPart(Part):
         text = Text()
         for words, style in self.said:
             text.append(words, getattr(canvas.look, style))
-        return [*(canvas.row(bar, row) for row in _rendered(text, canvas)), canvas.empty]
+        return [*(canvas.row(bar, row) for row in styled_rows(text, canvas.body)), canvas.empty]
 
 
-def _rendered(text: Text, canvas: Canvas) -> list[Row]:
-    """Rows of styled words, wrapped."""
-    plain, rows, start = text.plain, [], 0
-    for row in wrap(plain, canvas.body):
-        rows.append(_cut(text, start, start + len(row.rstrip())))
-        start += len(row)
+def styled_rows(text: Text, width: int) -> list[Row]:
+    """Words with a style each, wrapped. Every character of `text` has exactly one span."""
+    rows: list[Row] = []
+    spans, start = list(text.spans), 0
+    for plain in wrap(text.plain, width):
+        end = start + len(plain)
+        rows.append(
+            [
+                Segment(text.plain[max(span.start, start) : min(span.end, end)], span.style)
+                for span in spans
+                if span.start < end and span.end > start and not isinstance(span.style, str)
+            ]
+        )
+        start = end
     return rows
-
-
-def _cut(text: Text, start: int, end: int) -> Row:
-    row = []
-    for span in text.spans:
-        part = text.plain[max(span.start, start) : min(span.end, end)]
-        if part and not isinstance(span.style, str):
-            row.append(Segment(part, span.style))
-    return row
 
 
 class PlainPart(Part):
@@ -170,99 +169,6 @@ class BlockPart(Part):
 
     def guess(self, canvas: Canvas) -> int:
         return estimate(self.block.text, canvas.body) + self.block.gap + (self.block.kind == "fence")
-
-
-class TailPart(Part):
-    """The block that still grows, as plain rows: what came before is not drawn again."""
-
-    def __init__(self, role: str, block: Open) -> None:
-        super().__init__(role)
-        self.block = block
-        self.height = 0
-        self._lines = 0  # how many whole lines stand in the rows
-        self._settled = 0  # how many rows those take
-        self._taken = 0  # how many characters of the line that grows are in `_line`
-        self._line = GrowingLine(80, words=True)
-        self._mark, self._indent = "", 0  # of a list item: see `item_mark`
-
-    def follow(self, block: Open) -> None:
-        """Show what grows now; the old rows are kept as far as they still hold."""
-        if block is not self.block:
-            self.block = block
-            self.forget()
-
-    def forget(self, canvas: Canvas | None = None) -> None:
-        super().forget()
-        self._lines = self._settled = 0
-
-    def draw(self, canvas: Canvas) -> list[Strip]:
-        self._rows = []
-        self._mark, self._indent = self._marker()
-        self._begin_line(canvas)
-        if self.block.lines or self.block.rest or self.block.kind == "fence":
-            bar = canvas.bar(self.role)
-            if self.block.gap:
-                self._rows.append(canvas.row(bar, []))
-            if self.block.kind == "fence":
-                self._rows.append(canvas.row(bar, code.label(canvas.look, canvas.body, self.block.language)))
-        self._settled = len(self._rows)
-        self._grow(canvas, self._rows)
-        return self._rows
-
-    def grow(self, canvas: Canvas) -> int:
-        """Draw what came; the first row that changed."""
-        if not self._rows or self._marker() != (self._mark, self._indent):
-            self.forget()
-            self.rows(canvas)
-            return 0
-        first = self._settled
-        self._grow(canvas, self._rows)
-        self.height = len(self._rows)
-        return first
-
-    def _grow(self, canvas: Canvas, rows: list[Strip]) -> None:
-        """Whole lines come to stay, the rest of one is drawn anew."""
-        lines = self.block.lines
-        while self._lines < len(lines):
-            self._show(canvas, rows, lines[self._lines])
-            self._settled = len(rows)
-            self._lines += 1
-            self._begin_line(canvas)
-        self._show(canvas, rows, self.block.rest)
-
-    def _marker(self) -> tuple[str, int]:
-        block = self.block
-        return ("", 0) if block.kind == "fence" else item_mark(block.lines[0] if block.lines else block.rest)
-
-    def _begin_line(self, canvas: Canvas) -> None:
-        fence = self.block.kind == "fence"
-        margin = 2 * code.INDENT if fence else len(self._mark)
-        self._line = GrowingLine(canvas.body - margin, words=not fence)
-        self._taken = 0
-
-    def _show(self, canvas: Canvas, rows: list[Strip], line: str) -> None:
-        """Put the line that grows below the settled rows, as far as it is known."""
-        stay = min(len(self._line.rows) - 1, len(rows) - self._settled)
-        self._line.feed(self._new(line).expandtabs(TAB))
-        del rows[self._settled + stay :]
-        if not line and self._lines == len(self.block.lines):
-            return  # nothing of the next line has come
-        bar, look, fence = canvas.bar(self.role), canvas.look, self.block.kind == "fence"
-        for at, text in enumerate(self._line.rows[stay:], stay):
-            if fence:
-                row = code.plain(look, canvas.body, text)
-            else:
-                mark = self._mark if self._lines == at == 0 else " " * len(self._mark)
-                row = [Segment(mark, look.model), Segment(text, look.base)]
-            rows.append(canvas.row(bar, row))
-
-    def _new(self, line: str) -> str:
-        """What of `line` has not been taken; the marker of an item and its indentation are drawn for it."""
-        if self._taken == 0 and self._indent:
-            blanks = len(line) - len(line.lstrip(" "))
-            self._taken = self._indent if self._lines == 0 else min(blanks, self._indent)
-        new, self._taken = line[self._taken :], len(line)
-        return new
 
 
 def parts_of(role: str, text: str, blocks: Iterable[Block]) -> list[Part]:
