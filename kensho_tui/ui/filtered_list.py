@@ -7,15 +7,18 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Input
 
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.choice_list import Choice, ChoiceList
 from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.keys import did_binding, done, handed_on
 from kensho_tui.ui.lines import SplitLine, quiet
 
 MAX_QUERY = 200
+
+Keys = Mapping[str, Callable[[], None]]
+NO_KEYS: Keys = {}
 
 
 def ranked(choices: Sequence[Choice], query: Query) -> list[Choice]:
@@ -39,16 +42,24 @@ def grouped(choices: Sequence[Choice]) -> list[Choice | str]:
 class Filter(Input):
     """The line to type in. `keys` are done when they come, before the next key is looked at."""
 
-    def __init__(self, text: str, keys: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, text: str, keys: Keys) -> None:
         super().__init__(text, placeholder="type to filter", compact=True, select_on_focus=False)
         self._keys = keys
+        self._left = False
         self.cursor_blink = False
 
-    def on_key(self, event: events.Key) -> None:
-        if not handed_on(self, event) and event.key in self._keys:
-            event.stop()
-            event.prevent_default()
+    def on_focus(self) -> None:
+        self._left = False
+
+    async def on_key(self, event: events.Key) -> None:
+        if self._left and handed_on(self, event):
+            return
+        if event.key in self._keys:
+            done(event)
             self._keys[event.key]()
+            self._left = self.app.focused is not self
+        else:
+            await did_binding(self, event)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -59,14 +70,21 @@ class Filter(Input):
 class FilterableList(ChoiceList):
     """Letters go back to the filter; so does Up on the first row."""
 
-    def __init__(self, choose: Callable[[str], object], back: Callable[[str], None]) -> None:
+    def __init__(self, choose: Callable[[str], object], back: Callable[[str], None], keys: Keys) -> None:
         super().__init__(choose)
         self._back = back
+        self._keys = keys
+        self._left = False
+
+    def on_focus(self) -> None:
+        self._left = False
 
     def on_key(self, event: events.Key) -> None:
-        if handed_on(self, event):
+        if self._left and handed_on(self, event):
             return
-        if event.key == "up" and self.at_first:
+        if event.key in self._keys:
+            self._keys[event.key]()
+        elif event.key == "up" and self.at_first:
             self._back("")
         elif event.key == "backspace":
             self._back("\b")
@@ -74,30 +92,25 @@ class FilterableList(ChoiceList):
             self._back(event.character)
         elif not self.press(event.key):
             return
-        event.stop()
-        event.prevent_default()
-
-
-def handed_on(widget: Widget, event: events.Key) -> bool:
-    """Pass a key on when the focus has moved: keys typed in one go all come to the widget that had it."""
-    target = widget.app.focused
-    if target is None or target is widget:
-        return False
-    event.stop()
-    event.prevent_default()
-    target.post_message(event.copy())
-    return True
+        done(event)
+        self._left = self.app.focused is not self
 
 
 class FilteredList(Vertical):
-    """Title with a count, filter, list. `choose` is called with the key of the row that was taken."""
+    """Title with a count, filter, list. `choose` is called with the key of the row that was taken.
 
-    def __init__(self, title: str, choose: Callable[[str], object], *, query: str = "") -> None:
+    `keys` are more that are done at once, in the filter as in the list.
+    """
+
+    def __init__(
+        self, title: str, choose: Callable[[str], object], *, query: str = "", keys: Keys = NO_KEYS
+    ) -> None:
         super().__init__()
         self._title = Content.styled(title, "bold")
         self._line = SplitLine(self._title, classes="list-title")
-        self._filter = Filter(query, {"enter": self._take, "down": self._down, "pagedown": self._down})
-        self._list = FilterableList(choose, self._back)
+        own = {"enter": self._take, "down": self._down, "pagedown": self._down}
+        self._filter = Filter(query, {**own, **keys})
+        self._list = FilterableList(choose, self._back, keys)
         self._choices: Sequence[Choice] = ()
         self._chosen = ""
         self._nothing = ""

@@ -10,6 +10,8 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import TextArea
 
+from kensho_tui.ui.keys import did_binding
+
 BLINK_S = 10.0
 NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter", "newline"})
 
@@ -67,7 +69,7 @@ class Prompt(TextArea):
 
     # --- keys ---------------------------------------------------------------------------------------
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """The keys that mean something else here than in a text area."""
         self._keep_blinking()
         if event.key in NEWLINE_KEYS:
@@ -77,6 +79,7 @@ class Prompt(TextArea):
         elif event.key == "tab":
             self._tab()
         else:
+            await did_binding(self, event)
             return
         event.stop()
         event.prevent_default()

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key
@@ -14,7 +12,8 @@ from textual.widget import Widget
 from kensho_tui.core import contract as c
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.choices import chat_choices
-from kensho_tui.ui.filtered_list import FilteredList, handed_on
+from kensho_tui.ui.filtered_list import FilteredList
+from kensho_tui.ui.keys import handed_on
 from kensho_tui.ui.lines import SplitLine, quiet
 
 BESIDE_FROM = 90
@@ -29,11 +28,6 @@ class Sidebar(Vertical, can_focus=True):
     itself until its filter is there.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("tab,shift+tab", "to_prompt", show=False),
-    ]
-
     def __init__(
         self,
         choose: Callable[[str], None],
@@ -46,7 +40,9 @@ class Sidebar(Vertical, can_focus=True):
         self._leave = leave
         self._now = now
         self._key = key
-        self._list = FilteredList("Chats", choose)
+        # Esc ends the search, Tab keeps it.
+        keys = {"escape": self._end_search, "tab": leave, "shift+tab": leave}
+        self._list = FilteredList("Chats", choose, keys=keys)
         self._hint = SplitLine(classes="list-hint")
         self._chats: Sequence[c.ChatSummary] = ()
         self._open_chat = ""
@@ -105,13 +101,8 @@ class Sidebar(Vertical, can_focus=True):
         self._leave()
         self._arrange()
 
-    def action_leave(self) -> None:
-        """Esc: back to the prompt, and the search is over."""
+    def _end_search(self) -> None:
         self._forget()
-        self._leave()
-
-    def action_to_prompt(self) -> None:
-        """Tab: back to the prompt, with the search as it is."""
         self._leave()
 
     def _forget(self) -> None:

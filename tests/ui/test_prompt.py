@@ -137,3 +137,11 @@ async def test_the_cursor_does_not_blink_over_ssh(monkeypatch: pytest.MonkeyPatc
         assert app.animation_level == "none"
         await pilot.press("a")
         assert not app.chat_screen.prompt.cursor_blink
+
+
+async def test_keys_that_come_in_one_go_do_what_they_do_one_by_one(start: Started) -> None:
+    async with start() as pilot:
+        keys = (*"one", "ctrl+u", *"twx", "backspace", *"oo", "left", "backspace", "home", *"no. ", "end", "!")
+        for key in keys:
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "no. two!")

@@ -142,6 +142,18 @@ async def test_keys_in_one_go_open_search_choose_and_type(start: Started, size: 
         await shown(pilot, "About: Kyudo for beginners", "› onetwothree")
 
 
+async def test_keys_in_one_go_before_it_is_opened_and_after_it_is_left_are_for_the_prompt(
+    start: Started,
+) -> None:
+    async with start(size=WIDE) as pilot:
+        await at_once(
+            pilot, *"ax", "backspace", "b", "ctrl+r", *"trx", "backspace", *"ip", "tab", *"cx", "backspace"
+        )
+        await shown(pilot, "› abc", " trip", "1 of 5")
+        await at_once(pilot, "ctrl+r", "down", *"zz", "escape", "d")
+        await shown(pilot, "› abcd", "Yesterday")
+
+
 async def test_esc_in_it_goes_back_and_esc_in_the_prompt_stops(host: FakeHost, start: Started) -> None:
     async with start(size=WIDE) as pilot:
         await pilot.press(*"hi", "enter")
