@@ -1,0 +1,96 @@
+"""The README's pictures: the real app, the real host, the starter model. Run it after a change of the looks.
+
+    python docs/pictures/make.py
+
+It asks a few things with `kensho-tui ask` in a home of its own, opens the app there, and saves what it shows
+as SVG beside this file.
+"""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from kensho_tui.client.facade import Kensho
+from kensho_tui.config.paths import find_paths
+from kensho_tui.config.settings import Settings
+from kensho_tui.ui.app import KenshoApp
+
+HERE = Path(__file__).parent
+KENSHO = (sys.executable, "-m", "kensho_tui")
+ASKED = (
+    "Why is the sky blue? One sentence.",
+    "Three tips for a talk",
+    "What is a REST API? Two sentences.",
+    "Write a short Python function that counts the words in a file.",
+)
+# Fonts from another machine: a picture of a private app fetches nothing.
+_FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+
+Act = Callable[[Pilot[None], KenshoApp], Awaitable[None]]
+
+
+async def at_rest(pilot: Pilot[None], app: KenshoApp) -> None:
+    await pilot.pause(1.0)
+
+
+async def streaming(pilot: Pilot[None], app: KenshoApp) -> None:
+    """An answer under way, the chats beside it, the next prompt half typed."""
+    await pilot.press("ctrl+r")
+    await pilot.pause(0.5)
+    await pilot.press("escape", *"Tell a long story about it.", "enter")
+    await until(lambda: any(live.piece and live.piece.tokens > 90 for live in app.session.live.values()))
+    await pilot.press(*"And")
+
+
+async def new_chat(pilot: Pilot[None], app: KenshoApp) -> None:
+    await pilot.press("ctrl+n")
+    await pilot.pause(0.5)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit("waited in vain")
+        await asyncio.sleep(0.05)
+
+
+PICTURES: tuple[tuple[str, str, tuple[int, int], Act], ...] = (
+    ("empty-light", "kensho-light", (80, 24), new_chat),
+    ("chat-dark", "kensho-dark", (100, 30), at_rest),
+    ("streaming-dark", "kensho-dark", (120, 36), streaming),
+)
+
+
+async def picture(name: str, theme: str, size: tuple[int, int], act: Act) -> None:
+    app = KenshoApp(Kensho(find_paths(), front_end=True), find_paths(), Settings(theme=theme))
+    app.chat_screen.prompt.cursor_blink = False
+    async with app.run_test(size=size) as pilot:
+        await until(lambda: app.session.link == "connected")
+        await act(pilot, app)
+        svg = _FONTS.sub("", app.export_screenshot(title="kensho-tui"))
+        HERE.joinpath(f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="kensho-") as home:
+        os.environ["KENSHO_HOME"] = home
+        try:
+            for prompt in ASKED:
+                subprocess.run([*KENSHO, "ask", "--temperature", "0", "--max-tokens", "160", prompt], check=True)
+            for name, theme, size, act in PICTURES:
+                asyncio.run(picture(name, theme, size, act))
+        finally:
+            subprocess.run([*KENSHO, "host", "stop"], check=True)
+
+
+if __name__ == "__main__":
+    main()
