@@ -207,14 +207,15 @@ def replayed(chunks: Iterable[Chunk]) -> Iterator[tuple[float, Replay]]:
 
 
 class Sightings:
-    """When each of some words stood on the screen for the first time."""
+    """When each of some words stood on the screen first, from `since` on: other chats hold them too."""
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], since: float) -> None:
         self.missing = set(words)
         self.seen: dict[str, float] = {}
+        self._since = since
 
     def look(self, when: float, screen: Replay) -> None:
-        if not self.missing:
+        if not self.missing or when < self._since:
             return
         found = self.missing & set(re.findall(r"\w+", " ".join(screen.rows)))
         self.seen.update(dict.fromkeys(found, when))

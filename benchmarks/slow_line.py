@@ -8,9 +8,8 @@ echo.py.
 * echo p95: from the write() of a key until its chunk is through the line. Goal: at most 300 ms. Keys that
   were never shown count as if shown when the recording ended.
 * last_frame_right: the transcript on the emulated screen, once nothing changes any more, has the same text
-  as that of a fresh app which opens the same chat at full speed. Goal: true. `cells_styled_otherwise`
-  counts cells of the same text in other colours or weight. `drained`: it came to rest within `--drain`
-  seconds.
+  as that of a fresh app which opens the same chat at full speed. Goal: true. `rows_of_another_scrollbar` and
+  `cells_styled_otherwise` tell what else differs. `drained`: it came to rest within `--drain` seconds.
 
     python benchmarks/slow_line.py [--keys 200] [--bytes-per-s 2000] [--drain 40] [--mute] [--stock]
 """
@@ -20,7 +19,7 @@ import os
 import time
 
 from common import report
-from glass import ANSWERS, MUTE, Echoes, Glass, Replay, replayed
+from glass import ANSWERS, HEADER_ROWS, MUTE, Echoes, Glass, Replay, replayed
 from material import mix
 from stage import STOCK, Stream, milliseconds, scripted_home, start_app, submit, type_keys, typing_seconds
 
@@ -29,6 +28,7 @@ HEAD = 400
 # The screen is at rest when for so long its transcript was the same and hardly anything came but the cursor.
 REST_S = 3.0
 REST_BYTES = 2000
+SHOWN_ROWS = 6
 
 
 def come_to_rest(glass: Glass, seconds: float) -> bool:
@@ -45,13 +45,27 @@ def come_to_rest(glass: Glass, seconds: float) -> bool:
     return False
 
 
-def differences(ours: Replay, fresh: Replay) -> tuple[int, int]:
-    """Rows of the transcript with another text; cells of the other rows that are styled otherwise."""
-    rows = range(2, min(ours.prompt()[0], fresh.prompt()[0]))
-    other = [y for y in rows if ours.rows[y].rstrip() != fresh.rows[y].rstrip()]
-    same = (y for y in rows if y not in other)
-    styled = sum(a != b for y in same for a, b in zip(ours.styles(y), fresh.styles(y), strict=True))
-    return len(other) + abs(ours.prompt()[0] - fresh.prompt()[0]), styled
+def differences(ours: Replay, fresh: Replay) -> dict[str, object]:
+    """How the transcripts differ: rows of another text (ours, then the fresh one's), where only the
+    scrollbar is another one, and cells of equal rows in other colours or weight."""
+    rows = range(HEADER_ROWS, max(ours.prompt()[0], fresh.prompt()[0]))
+    unlike = [y for y in rows if ours.rows[y] != fresh.rows[y]]
+    wrong = [y for y in unlike if text_of(ours.rows[y]) != text_of(fresh.rows[y])]
+    same = (y for y in rows if y not in unlike)
+    return {
+        "last_frame_right": not wrong,
+        "rows_wrong": len(wrong),
+        "rows": [screen.rows[y].rstrip() for y in wrong for screen in (ours, fresh)][:SHOWN_ROWS],
+        "rows_of_another_scrollbar": len(unlike) - len(wrong),
+        "cells_styled_otherwise": sum(
+            a != b for y in same for a, b in zip(ours.styles(y), fresh.styles(y), strict=True)
+        ),
+    }
+
+
+def text_of(row: str) -> str:
+    """A row without the scrollbar in its last columns."""
+    return row.rstrip(" ▁▂▃▄▅▆▇█")
 
 
 def main() -> None:
@@ -82,17 +96,15 @@ def main() -> None:
         never = echoes.end(chunks[-1][0])
         with start_app() as fresh:
             come_to_rest(fresh, arguments.drain)
-            rows, cells = differences(screen, fresh.screen())
+            differ = differences(screen, fresh.screen())
     report(
         f"a line of {arguments.bytes_per_s:.0f} bytes a second while {RATE} tok/s stream",
         drawing="stock" if arguments.stock else "own",
         echo={"keys": len(echoes.seconds), "never_shown": never, **milliseconds(echoes.seconds)},
         line_used=sum(len(data) for when, data in chunks if begin <= when <= end)
         / (arguments.bytes_per_s * (end - begin)),
-        last_frame_right=rows == 0,
         drained=drained,
-        rows_otherwise=rows,
-        cells_styled_otherwise=cells,
+        **differ,
         load=os.getloadavg()[0],
     )
 

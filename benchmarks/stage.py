@@ -33,6 +33,8 @@ SETTLE_S = 2.0
 TAIL_S = 0.5
 REST_S = 1.5
 KEY_GAPS_S = (0.06, 0.10)
+# Before the prompt is emptied, so that the last keys can be shown at all.
+LINE_GAP_S = 0.6
 PROMPT_LENGTH = 40
 STOCK = {"KENSHO_DRAWING": "plain"}
 
@@ -149,6 +151,7 @@ def type_keys(glass: Glass, count: int) -> list[Key]:
     text = ""
     for number in range(count):
         if len(text) >= PROMPT_LENGTH:
+            time.sleep(LINE_GAP_S)
             glass.send(CTRL_U)
             text = ""
             time.sleep(chance.uniform(*KEY_GAPS_S))
@@ -162,7 +165,8 @@ def type_keys(glass: Glass, count: int) -> list[Key]:
 
 def typing_seconds(count: int) -> float:
     """How long `type_keys` takes at most."""
-    return (count + count // PROMPT_LENGTH) * KEY_GAPS_S[1]
+    lines = count // PROMPT_LENGTH
+    return (count + lines) * KEY_GAPS_S[1] + lines * LINE_GAP_S
 
 
 class Cpu:

@@ -98,7 +98,7 @@ def watch(glass: Glass, stream: Stream, home: Home) -> Figures:
     sent = stream.wait_sent()
     time.sleep(TAIL_S)
     end, marks = sent[-1], stream.marks()
-    sightings, bursts = Sightings(marks), Bursts()
+    sightings, bursts = Sightings(marks, begin), Bursts()
     for when, screen in replayed(glass.chunks):
         sightings.look(when, screen)
         bursts.look(when, screen)
@@ -131,7 +131,7 @@ def first_tokens(home: Home, prompts: int) -> list[float]:
             submit(glass, script(file=str(path), piece=9, rate=50, prefill_s=0.4, log=str(log)))
             time.sleep(2.0)
             sent[mark] = float(log.read_text(encoding="utf-8").split()[0])
-        sightings = Sightings(sent)
+        sightings = Sightings(sent, 0.0)
         for when, screen in replayed(glass.chunks):
             sightings.look(when, screen)
     return [sightings.seen[mark] - when for mark, when in sent.items()]
