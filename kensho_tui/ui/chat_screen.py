@@ -142,8 +142,10 @@ class ChatScreen(SteadyScreen):
             else:
                 self._ticking.pause()
         chat = self.session.chat
-        title = one_line(chat.title, 120) if chat is not None else "new chat"
-        self._title.show(Content.assemble((" kensho", "bold"), ("  ▸ Chat", "$primary")), quiet(f"{title} "))
+        where = Content.assemble((" kensho", "bold"), ("  ▸ Chat", "$primary"))
+        title = quiet(one_line(chat.title, 120) if chat is not None else "new chat")
+        room = self._title.content_size.width - where.cell_length - 4
+        self._title.show(where, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
         self._status.update(self.session, self._kensho.problems)
