@@ -302,7 +302,7 @@ def test_nothing_is_positioned_after_what_terminals_measure_differently() -> Non
 
 def test_a_row_that_held_a_cluster_is_written_whole() -> None:
     scene = Scene(Contrary, 12, 1)
-    scene.repaint(lines("❤\ufe0f  ab"))
+    scene.repaint(lines("🇩🇪  ab"))
     scene.frame()
     scene.repaint(lines("xx  ab"))
     scene.frame()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 
 import pyte
+from pyte.screens import Char
 
 APP = (sys.executable, "-m", "kensho_tui")
 # Key protocol requests that pyte would print as text.
@@ -49,12 +50,14 @@ class Terminal:
         answers: bool = True,
     ) -> None:
         self._answers = answers
+        self._reading = threading.Event()
+        self._reading.set()
         self._screen = AnsweringScreen(columns, lines, self._answer)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.written = b""
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._set_size(columns, lines)
         without = dict.fromkeys(("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR"))
         own = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         everything = {**os.environ, **without, **own, **environment}
@@ -83,6 +86,7 @@ class Terminal:
 
     def _read(self) -> None:
         while True:
+            self._reading.wait()
             try:
                 data = os.read(self._master, 1 << 16)
             except OSError:
@@ -105,6 +109,32 @@ class Terminal:
         """What stands on the screen, line by line, without trailing blanks."""
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def cells(self) -> list[list[Char]]:
+        """What stands on the screen, with its colours and attributes."""
+        with self._lock:
+            rows, columns = range(self._screen.lines), range(self._screen.columns)
+            return [[self._screen.buffer[y][x] for x in columns] for y in rows]
+
+    def resize(self, columns: int, lines: int) -> None:
+        with self._lock:
+            self._screen.resize(lines, columns)
+            self._set_size(columns, lines)
+
+    def _set_size(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def show(self, text: str) -> None:
+        """Let another program write to the screen."""
+        with self._lock:
+            self._stream.feed(text.encode())
+
+    def stop_reading(self) -> None:
+        """Take nothing more of what is written, like a terminal that hangs (or Ctrl+S)."""
+        self._reading.clear()
+
+    def go_on_reading(self) -> None:
+        self._reading.set()
 
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -139,6 +169,7 @@ class Terminal:
 
     def hang_up(self) -> None:
         """Close the line: the kernel sends SIGHUP to what runs in it."""
+        self._reading.set()
         if self._master >= 0:
             os.close(self._master)
             self._master = -1

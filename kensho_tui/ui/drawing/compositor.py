@@ -24,8 +24,12 @@ class CroppingCompositor(Compositor):
         for widget, (region, clip) in self.visible_widgets.items():
             shown = region.intersection(clip).intersection(area)
             if shown and any(shown.overlaps(part) for part in bare):
-                yield region, shown, widget.render_lines(shown.translate(-region.offset))
-                bare = [rest for part in bare for rest in _without(part, shown)]
+                strips = widget.render_lines(shown.translate(-region.offset))
+                yield region, shown, strips
+                # A widget not yet told its new size renders less than that: what is behind it is seen there.
+                width = min((strip.cell_length for strip in strips), default=0)
+                drawn = shown.intersection(Region(shown.x, shown.y, width, len(strips)))
+                bare = [rest for part in bare for rest in _without(part, drawn)]
 
 
 def _without(region: Region, cover: Region) -> Iterator[Region]:

@@ -43,6 +43,10 @@ class TerminalDriver(LinuxDriver):
         """Bytes that the terminal has not taken yet."""
         return self.writer.unwritten if self.writer else 0
 
+    @property
+    def _gone(self) -> bool:
+        return self.writer is None or self.writer.gone
+
     def write(self, data: str) -> None:
         if self.on_foreign_write is not None:
             self.on_foreign_write()
@@ -64,15 +68,18 @@ class TerminalDriver(LinuxDriver):
         self._loop.call_soon_threadsafe(self._started)
 
     def resume_application_mode(self) -> None:
-        """Also after a SIGSTOP, which nobody was told of: what runs is ended first, or it would run twice."""
+        """Also at a SIGCONT that follows no suspension (but a SIGSTOP, or a hang-up): what runs is ended
+        first, or it would run twice.
+        """
         if self._active:
+            self._asked = False
             self.suspend_application_mode()
         super().resume_application_mode()
 
     def disable_input(self) -> None:
         """Hear the last answer out, as long as there is reason to wait for it."""
         deadline = time.monotonic() + LAST_ANSWER_S
-        while self._answers and self._asked and time.monotonic() < deadline:
+        while self._answers and self._asked and not self._gone and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         self._asked = False
         super().disable_input()

@@ -17,9 +17,9 @@ LINE_FULL_S = 1 / 20
 LEAST_BUDGET = 200
 # A frame should not keep the line for longer than this; below half of it, the next may be twice as long.
 FRAME_S = 0.12
-# No line is slower than this (9600 baud): what an answer takes beyond it is the way, not the bytes.
+# No line is slower (9600 baud): time that an answer takes beyond that is the way, and not the bytes.
 SLOWEST_BYTES_S = 1000.0
-_UNLIMITED = 1 << 16
+_UNLIMITED = 1 << 14
 _MOST_OPEN = 64
 
 
@@ -44,7 +44,7 @@ class Pacer:
         self._first_at = math.inf
         self._last_at = -math.inf
         self._answered_at = -math.inf
-        self._latency = 0.0
+        self._way_s = 0.0
 
     @property
     def paced(self) -> bool:
@@ -78,9 +78,11 @@ class Pacer:
             self._measure(now - max(sent.at, previous), sent.size)
 
     def _measure(self, took_s: float, size: int) -> None:
-        """Learn how many bytes the line carries in `FRAME_S`, apart from what any answer takes."""
-        self._latency = min(max(self._latency, took_s - size / SLOWEST_BYTES_S), took_s)
-        carrying_s = took_s - self._latency
+        """Learn how many bytes the line carries in `FRAME_S`, apart from the way there and back."""
+        # A budget may be twice what has been seen to be carried.
+        bytes_s = max(SLOWEST_BYTES_S, (self.budget or 0) / FRAME_S / 2)
+        self._way_s = min(max(self._way_s, took_s - size / bytes_s), took_s)
+        carrying_s = took_s - self._way_s
         if carrying_s > FRAME_S:
             self.budget = max(LEAST_BUDGET, int(size * FRAME_S / carrying_s))
         elif self.budget is not None and carrying_s < FRAME_S / 2 and size > self.budget / 2:

@@ -13,13 +13,15 @@ _CHUNK_BYTES = 4096
 class TerminalWriter:
     """A file-like with the methods of Textual's `WriterThread`, but without a limit to its queue.
 
-    Its queue may be written to from a signal handler, in the middle of another write.
+    Its queue may be written to from a signal handler, in the middle of another write. `gone` is true once
+    there is no terminal any more.
     """
 
     def __init__(self, file: IO[str]) -> None:
         self._descriptor = file.fileno()
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._taken = self._written = 0
+        self.gone = False
         self._open = True
         self._abandoned = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="terminal-writer")
@@ -73,6 +75,6 @@ class TerminalWriter:
                 except BlockingIOError:
                     select.select([], [self._descriptor], [])
         except OSError:
-            # The terminal is gone; its hang-up is told otherwise.
-            self._open = False
+            # Its hang-up is told otherwise.
+            self.gone, self._open = True, False
         self._written += size
