@@ -67,8 +67,6 @@ class ChatScreen(SteadyScreen):
         yield self._title
         with Horizontal(id="middle"):
             yield self.transcript
-            with Container(id="empty"):
-                yield self._welcome
         yield self._notice
         with Horizontal(id="ask"):
             yield Static("›", id="mark")
@@ -96,11 +94,19 @@ class ChatScreen(SteadyScreen):
     # --- what the session tells -----------------------------------------------------------------------
 
     async def show_chat(self, chat: c.Chat | None) -> None:
-        self.set_class(chat is None or not chat.messages, "empty")
-        self._welcome.renew()
+        empty = chat is None or not chat.messages
+        self.set_class(empty, "empty")
+        if empty:
+            await self._greet()
         self.transcript.show(chat, self.session.live.keys())
         self._renew_sidebar()
         self._show_frame()
+
+    async def _greet(self) -> None:
+        """What an empty chat shows; made when the first one is seen."""
+        if not self._welcome.is_attached:
+            await self.query_one("#middle").mount(Container(self._welcome, id="empty"))
+        self._welcome.renew()
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
         self.transcript.grow(message_id, piece, self._elapsed(message_id))
