@@ -76,6 +76,15 @@ def test_good_settings_count_and_bad_ones_are_named(tmp_path: Path) -> None:
     assert any("'colour'" in problem for problem in problems)
 
 
+def test_drawing_is_one_of_two(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('drawing = "plain"\n', encoding="utf-8")
+    assert load_settings(file) == (Settings(drawing="plain"), ())
+    file.write_text('drawing = "fast"\n', encoding="utf-8")
+    settings, problems = load_settings(file)
+    assert settings.drawing == "differ" and "drawing" in problems[0]
+
+
 @pytest.mark.parametrize("content", [b"linger = ", b"\xff\xfe", b"linger = -1"])
 def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "settings.toml"

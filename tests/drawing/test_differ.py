@@ -141,6 +141,17 @@ def test_a_budget_writes_urgent_rows_first_and_ends() -> None:
     assert 3 <= count <= 6
 
 
+def test_rows_that_change_all_the_time_keep_no_other_from_being_written() -> None:
+    scene = Scene(Emulator, 20, 8)
+    scene.frame()
+    written: set[int] = set()
+    for number in range(8):
+        scene.repaint(lines(*[f"{number} of row {y}" for y in range(8)]))
+        text = scene.frame(20).text
+        written |= {y for y in range(8) if f"{number} of row {y}" in text or f"\x1b[{y + 1}H{number}" in text}
+    assert written == set(range(8))
+
+
 def test_a_small_budget_still_writes_one_row() -> None:
     scene = Scene(Emulator, 10, 3)
     assert scene.frame(1).rows == 1

@@ -1,6 +1,7 @@
 """The real app drawn by the differ and by Textual: the same screens, text and colours, at every step."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ READY = "› Ask anything"
 CTRL_P, CTRL_Q, ESC, ENTER, F1, PAGE_UP, END = "\x10", "\x11", "\x1b", "\r", "\x1bOP", "\x1b[5~", "\x1b[F"
 TEXT = "A **bold** start, `code`, *more* and wide: 世界 한국 ✅.\n\n* one\n* two é\n\n"
 TEXT += "```python\ndef f(x):\n    return x\n```\n\n"
+CODE = "┃ +python ─"
 PLAIN = {"KENSHO_DRAWING": "plain"}
 
 
@@ -144,9 +146,9 @@ def test_the_app_goes_on_while_its_terminal_reads_nothing(
         with Terminal() as other:
             other.wait_for("You said: hello")
             ask(terminal, script(text=TEXT * 400, piece=4, rate=400))
-            terminal.wait_for("python")
+            terminal.wait_for(CODE)
             terminal.stop_reading()
-            other.wait_for("python")
+            other.wait_for(CODE)
             time.sleep(4)
             terminal.send(ESC)
             other.wait_for("stopped")
@@ -156,3 +158,75 @@ def test_the_app_goes_on_while_its_terminal_reads_nothing(
             terminal.stop_reading()
             terminal.send(CTRL_Q)
             assert terminal.process.wait(10) == 0
+
+
+def test_a_slow_line_shows_the_right_screen_in_the_end(scripted: Home) -> None:
+    with Terminal(columns=80, lines=24, bytes_s=3000) as slow:
+        ask(slow, "hello")
+        slow.wait_for("You said: hello")
+        with Terminal(columns=80, lines=24, environment=PLAIN) as plain:
+            plain.wait_for("You said: hello")
+            ask(plain, script(text=TEXT * 10, piece=4, rate=50))
+            slow.wait_for(CODE)
+            slow.send("typed while it streams")
+            slow.wait_for("typed while it streams", 3)
+            assert "Esc stop" in slow.text()
+            plain.send("typed while it streams")
+            for terminal in (slow, plain):
+                terminal.wait_gone("Esc stop")
+            same(slow, plain)
+
+
+FAILING = """
+import sys
+from kensho_tui.cli.main import main
+from kensho_tui.ui.drawing.differ import FrameDiffer
+
+frame, count = FrameDiffer.frame, 0
+
+def failing(self, *arguments):
+    global count
+    count += 1
+    if count == 20:
+        raise ZeroDivisionError("on purpose")
+    return frame(self, *arguments)
+
+FrameDiffer.frame = failing
+sys.argv = ["kensho-tui"]
+sys.exit(main())
+"""
+
+
+def test_a_differ_that_fails_leaves_drawing_to_textual(scripted: Home) -> None:
+    with Terminal([sys.executable, "-c", FAILING], columns=80, lines=24) as failing:
+        ask(failing, "hello")
+        failing.wait_for("You said: hello")
+        with Terminal(columns=80, lines=24, environment=PLAIN) as plain:
+            plain.wait_for("You said: hello")
+            ask(failing, script(text=TEXT * 4, piece=4, rate=100))
+            for terminal in (failing, plain):
+                terminal.wait_for(CODE)
+                terminal.wait_gone("Esc stop")
+            same(failing, plain)
+    log = (scripted.paths.logs / "app.log").read_text(encoding="utf-8")
+    assert log.count("ZeroDivisionError: on purpose") == 1
+
+
+@pytest.mark.parametrize("how", ["quit", "terminate"])
+def test_the_last_answer_is_not_left_to_the_shell(scripted: Home, how: str) -> None:
+    """A terminal far away answers after the app was told to end."""
+    command = f"trap '' TERM; {sys.executable} -m kensho_tui; echo the shell is back; cat"
+    with Terminal(["sh", "-c", command], away_s=0.3) as terminal:
+        terminal.wait_for(READY)
+        terminal.send("draft")
+        terminal.wait_for("draft")
+        if how == "quit":
+            terminal.send(CTRL_Q)
+        else:
+            scripted.named("kensho_tui")[-1].terminate()
+        terminal.wait_for("the shell is back")
+        time.sleep(0.6)
+        after = terminal.text().partition("the shell is back")[2]
+        terminal.send("\x04")
+        terminal.wait_end()
+    assert "^[" not in after

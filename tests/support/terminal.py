@@ -1,6 +1,7 @@
 """The real app in a pseudo-terminal, its screen read by pyte as a person would read it."""
 
 import fcntl
+import math
 import os
 import pty
 import re
@@ -20,6 +21,7 @@ from pyte.screens import Char
 APP = (sys.executable, "-m", "kensho_tui")
 # Key protocol requests that pyte would print as text.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u")
+_SLOW_BYTES = 50
 
 
 class AnsweringScreen(pyte.Screen):
@@ -37,7 +39,8 @@ class Terminal:
     """One process in an emulated terminal of `columns` x `lines`; closing it hangs up like a lost line.
 
     `environment` is added to that of this process, values of None are taken out. With `answers` off the
-    terminal never says where its cursor is.
+    terminal never says where its cursor is, else `away_s` after it was asked; `bytes_s` is what the line to
+    it carries.
     """
 
     def __init__(
@@ -48,8 +51,12 @@ class Terminal:
         *,
         environment: Mapping[str, str | None] = MappingProxyType({}),
         answers: bool = True,
+        away_s: float = 0.0,
+        bytes_s: float = math.inf,
     ) -> None:
         self._answers = answers
+        self._away_s = away_s
+        self._bytes_s = bytes_s
         self._reading = threading.Event()
         self._reading.set()
         self._screen = AnsweringScreen(columns, lines, self._answer)
@@ -88,22 +95,28 @@ class Terminal:
         while True:
             self._reading.wait()
             try:
-                data = os.read(self._master, 1 << 16)
+                data = os.read(self._master, 1 << 16 if self._bytes_s == math.inf else _SLOW_BYTES)
             except OSError:
                 return
             if not data:
                 return
+            time.sleep(len(data) / self._bytes_s)
             with self._lock:
                 self.written += data
                 self._stream.feed(_UNKNOWN.sub(b"", data))
 
     def _answer(self, data: str) -> None:
-        if self._answers:
-            try:
-                os.write(self._master, data.encode())
-            except OSError:
-                # Hung up meanwhile.
-                pass
+        if self._answers and self._away_s:
+            threading.Timer(self._away_s, self._say, [data.encode()]).start()
+        elif self._answers:
+            self._say(data.encode())
+
+    def _say(self, data: bytes) -> None:
+        try:
+            os.write(self._master, data)
+        except OSError:
+            # Hung up meanwhile.
+            pass
 
     def text(self) -> str:
         """What stands on the screen, line by line, without trailing blanks."""

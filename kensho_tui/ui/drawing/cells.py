@@ -9,8 +9,8 @@ from rich.cells import cell_len, get_character_cell_size
 from kensho_tui.ui.drawing.sgr import PLAIN, Look
 
 _JOINER, _EMOJI_STYLE = "\u200d", "\ufe0f"
-# Marks, formats, private, unassigned (newer than our tables) and lone halves.
-_ODD_CATEGORIES = frozenset(("Mn", "Mc", "Me", "Cf", "Co", "Cn", "Cs"))
+# Marks, formats, private, unassigned (newer than our tables), lone halves, and separators.
+_ODD_CATEGORIES = frozenset(("Mn", "Mc", "Me", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"))
 
 Piece = tuple[str, Look]
 
@@ -18,22 +18,22 @@ Piece = tuple[str, Look]
 class Row:
     """One row: `cells[x]` is what stands in column x, "" where the cluster left of it goes on.
 
-    Every cluster and its continuation have the same look. `odd` rows hold what terminals measure differently.
+    Every cluster and its continuation have the same look.
     """
 
-    __slots__ = ("cells", "looks", "odd")
+    __slots__ = ("_odd", "cells", "looks")
 
-    def __init__(self, cells: list[str], looks: list[Look], odd: bool = False) -> None:
+    def __init__(self, cells: list[str], looks: list[Look], odd: bool | None = None) -> None:
         self.cells = cells
         self.looks = looks
-        self.odd = odd
+        self._odd = odd
 
     @classmethod
     def blank(cls, width: int) -> "Row":
         return cls([" "] * width, [PLAIN] * width)
 
     def copy(self) -> "Row":
-        return Row(self.cells[:], self.looks[:], self.odd)
+        return Row(self.cells[:], self.looks[:], self._odd)
 
     def same(self, other: "Row | None") -> bool:
         return other is not None and self.cells == other.cells and self.looks == other.looks
@@ -41,6 +41,13 @@ class Row:
     @property
     def text(self) -> str:
         return "".join(self.cells)
+
+    @property
+    def odd(self) -> bool:
+        """Whether terminals may lay it out otherwise than we do."""
+        if self._odd is None:
+            self._odd = is_odd_text(self.text)
+        return self._odd
 
     def put(self, x: int, pieces: Iterable[Piece]) -> int:
         """Overwrite from column `x` on, as far as the row goes; returns the column after. Halves of what is
@@ -62,7 +69,7 @@ class Row:
         while end < len(self.cells) and not self.cells[end]:
             self.cells[end] = " "
             end += 1
-        self.odd = is_odd_text(self.text)
+        self._odd = None
         return x + len(cells)
 
 

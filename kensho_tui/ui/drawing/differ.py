@@ -43,6 +43,7 @@ class FrameDiffer:
         """The terminal may show anything and be in any state; all that is wanted will be written."""
         self._shown: list[Row | None] = [None] * self.height
         self._touched = set(range(self.height))
+        self._first = 0
         self._look: Look | None = None
         self._at: Position | None = None
 
@@ -94,11 +95,19 @@ class FrameDiffer:
         return changed
 
     def _write_rows(self, rows: dict[int, Row], budget: int | None, urgent: range, parts: list[str]) -> int:
-        """Write `rows` until the budget is spent, one at least; returns how many."""
-        order = sorted(rows, key=lambda y: y not in urgent) if urgent else rows
+        """Write `rows` until the budget is spent, one at least; returns how many.
+
+        Urgent rows come first, the others in turn: each frame begins where the last one stopped, or rows that
+        change all the time would keep those below them from ever being written.
+        """
+        first = self._first
+        order = list(rows)
+        if budget is not None:
+            order.sort(key=lambda y: (y not in urgent, y < first))
         size = 0
         for count, y in enumerate(order):
             if budget is not None and count and size >= budget:
+                self._first = y
                 return count
             before = len(parts)
             self._write_row(y, rows[y], parts)
