@@ -38,11 +38,13 @@ def home(settings: str = "") -> Iterator[Path]:
         try:
             yield Path(folder)
         finally:
-            stop_host()
+            stop_host(folder)
 
 
-def stop_host() -> None:
-    subprocess.run([*KENSHO, "host", "stop"], stdout=subprocess.DEVNULL, check=True)
+def stop_host(folder: str = "") -> None:
+    """Of the home in `folder`, else of the one that KENSHO_HOME names."""
+    environment = {**os.environ, **({"KENSHO_HOME": folder} if folder else {})}
+    subprocess.run([*KENSHO, "host", "stop"], stdout=subprocess.DEVNULL, env=environment, check=True)
 
 
 def ask(*arguments: str) -> dict[str, object]:

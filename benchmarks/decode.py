@@ -55,7 +55,7 @@ def main() -> None:
     reported: list[float] = []
     bare: list[float] = []
     try:
-        with home():
+        with home(f"threads = {arguments.threads}\n"):
             for number in range(-1, arguments.rounds):
                 speed = stream_speed(arguments.tokens, 42)
                 found = floor.round()["decode_tok_s"]

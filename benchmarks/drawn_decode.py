@@ -1,18 +1,18 @@
 """Decode tok/s of the starter while the app draws it: over the bare loop, and over other thread counts.
 
-For each number of decode threads from 1 to the usable cores there is a host of its own (threaded_host.py)
-with the starter loaded, and the app in a pty of 120x40 that answers `CSI 6n`. Beside them stands the bare
-loop of floor.py at the default number of threads. They take turns, one decodes while the others rest, in
-another order each round; the first round warms up. In the app each answer is a new chat, sent by keys and
-stopped with Esc after about `--tokens` tokens (or 20 seconds); its speed is the worker's own figure for
-that answer.
+For each number of decode threads from 1 to the usable cores there is a host of its own (`threads` in its
+settings) with the starter loaded, and one that chooses by itself as the default is; each with the app in a
+pty of 120x40 that answers `CSI 6n`. Beside them stands the bare loop of floor.py. They take turns, one
+decodes while the others rest, in another order each round; the first round warms up. In the app each answer
+is a new chat, sent by keys and stopped with Esc after about `--tokens` tokens (or 20 seconds); its speed is
+the worker's own figure for that answer.
 
-* over_bare: the app's decode speed at the default number of threads over the bare loop's at the same
-  number, round by round, median. Goal: at least 0.95.
-* over_best: the median at the default number over the best of the medians at all numbers, all of them
+* over_bare: the app's decode speed with `--threads` over the bare loop's with as many, round by round,
+  median. Goal: at least 0.95.
+* over_best: the median of the default over the best of the medians at all fixed numbers, all of them
   measured while the app draws. Goal: at least 0.85.
 
-    python benchmarks/drawn_decode.py [--rounds 5] [--tokens 400] [--stock]
+    python benchmarks/drawn_decode.py [--rounds 5] [--tokens 400] [--threads 1] [--stock]
 """
 
 import argparse
@@ -20,14 +20,10 @@ import asyncio
 import contextlib
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from common import PROMPT, TEMPLATE, median_ratio, report, starter
+from common import PROMPT, TEMPLATE, home, median_ratio, report, starter
 from floor import Floor
 from glass import Glass
 from stage import CTRL_N, ESC, READY, STOCK, start_app
@@ -35,8 +31,9 @@ from stage import CTRL_N, ESC, READY, STOCK, start_app
 from kensho_tui.client.facade import Kensho
 from kensho_tui.config.paths import Paths, find_paths
 from kensho_tui.core.contract import Message
-from kensho_tui.hardware.cpu import decode_threads, usable_cores
+from kensho_tui.hardware.cpu import usable_cores
 
+AUTO, BARE = 0, -1  # besides numbers of threads
 TEMPERATURE = 0.8
 CALM_S = 1.0
 ASK_S = 0.25
@@ -44,7 +41,7 @@ ANSWER_S = 20.0
 
 
 class Drawn:
-    """A host that decodes with so many threads, and an app that draws what it says."""
+    """A host that decodes with so many threads (0: as it chooses), and an app that draws what it says."""
 
     def __init__(self, paths: Paths, glass: Glass) -> None:
         self._paths = paths
@@ -91,59 +88,45 @@ class Drawn:
 
 @contextlib.contextmanager
 def drawn(threads: int, env: Mapping[str, str]) -> Iterator[Drawn]:
-    with tempfile.TemporaryDirectory(prefix="kensho-") as folder, contextlib.ExitStack() as stack:
-        os.environ["KENSHO_HOME"] = folder
-        paths = find_paths().ensure()
-        ready, told = os.pipe()
-        host = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("threaded_host.py")), str(told), str(threads)],
-            pass_fds=[told],
-            stdin=subprocess.DEVNULL,
-        )
-        stack.callback(host.wait)
-        stack.callback(host.terminate)
-        os.close(told)
-        os.read(ready, 100)
-        os.close(ready)
-        yield Drawn(paths, stack.enter_context(start_app(env=env)))
+    with home(f"threads = {threads}\n"), start_app(env=env) as glass:
+        yield Drawn(find_paths(), glass)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=400)
+    parser.add_argument("--threads", type=int, default=1, help="of the bare loop, and of the app beside it")
     parser.add_argument("--stock", action="store_true", help="with Textual's own drawing")
     arguments = parser.parse_args()
-    cores = usable_cores()
-    default = decode_threads(cores)
-    apps: dict[int, list[dict[str, float]]] = {threads: [] for threads in range(1, cores + 1)}
+    counts = list(range(1, usable_cores() + 1))
+    apps: dict[int, list[dict[str, float]]] = {threads: [] for threads in [AUTO, *counts]}
     bare: list[float] = []
     with contextlib.ExitStack() as stack:
         env = STOCK if arguments.stock else {}
         stages = {threads: stack.enter_context(drawn(threads, env)) for threads in apps}
-        floor = Floor(starter(), default, arguments.tokens, TEMPLATE.format(PROMPT), TEMPERATURE)
+        prompt = TEMPLATE.format(PROMPT)
+        floor = Floor(starter(), arguments.threads, arguments.tokens, prompt, TEMPERATURE)
         stack.callback(floor.close)
         for number in range(-1, arguments.rounds):
-            order = [0, *apps]  # 0 is the bare loop
+            order = [BARE, *apps]
             turn = number % len(order)
             for threads in order[turn:] + order[:turn]:
-                if threads:
-                    apps[threads].append(stages[threads].round(arguments.tokens))
-                else:
+                if threads == BARE:
                     bare.append(floor.round()["decode_tok_s"])
+                else:
+                    apps[threads].append(stages[threads].round(arguments.tokens))
     speeds = {threads: [one["decode_tok_s"] for one in found[1:]] for threads, found in apps.items()}
     medians = {threads: statistics.median(found) for threads, found in speeds.items()}
     report(
         "decode tok/s of the starter while the app draws it",
         drawing="stock" if arguments.stock else "own",
-        default_threads=default,
         bare_tok_s=statistics.median(bare[1:]),
-        drawn_tok_s=medians,
-        over_bare=median_ratio(speeds[default], bare[1:]),
-        over_best=medians[default] / max(medians.values()),
-        over_bare_each=[ours / floor for ours, floor in zip(speeds[default], bare[1:], strict=True)],
-        drawn_each=speeds,
-        tokens={threads: [one["tokens"] for one in found[1:]] for threads, found in apps.items()},
+        drawn_tok_s={threads or "default": speed for threads, speed in medians.items()},
+        over_bare=median_ratio(speeds[arguments.threads], bare[1:]),
+        over_best=medians[AUTO] / max(medians[threads] for threads in counts),
+        bare_each=bare[1:],
+        drawn_each={threads or "default": found for threads, found in speeds.items()},
         load=os.getloadavg()[0],
     )
 

@@ -31,6 +31,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     context: Annotated[int, Meta(ge=0, le=10_000_000)] = 8192
     """Largest context in tokens a model is given; never more than it was trained for. 0: all of that."""
 
+    threads: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Threads that decode. 0: all cores but one, and on few cores the last one too while that is faster."""
+
     theme: str = "kensho-dark"
     """`kensho-dark`, `kensho-light`, or any theme that Textual brings."""
 

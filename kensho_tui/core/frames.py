@@ -67,12 +67,16 @@ class Turn(Struct, frozen=True):
 
 
 class Load(Struct, frozen=True, kw_only=True, tag="load"):
-    """Load the GGUF at ``path``. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all."""
+    """Load the GGUF at ``path``. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all.
+
+    Decode runs with ``threads``, and with up to ``threads_most`` while that is measured to be faster.
+    """
 
     path: str
     context: int = 8192
     gpu_layers: int = -1
     threads: int = 1
+    threads_most: int = 1
     threads_batch: int = 1
 
 

@@ -1,7 +1,8 @@
 """How many threads llama.cpp is given.
 
 Decode leaves one core free: with every core decoding, much of the speed is lost as soon as anything else
-runs, and a terminal that draws is enough. Prefill is bound by arithmetic and takes them all.
+runs. Where a core is a great share of the machine the worker may try it, and keeps it only while that pays
+(`worker/threads.py`). Prefill is bound by arithmetic and takes them all.
 """
 
 import functools
@@ -12,6 +13,8 @@ from pathlib import Path
 import psutil
 
 from kensho_tui.hardware.cgroup import ROOT, cpu_quota
+
+FEW_CORES = 6
 
 
 def usable(affinity: int, quota: float | None, physical: int | None) -> int:
@@ -35,6 +38,11 @@ def usable_cores(root: Path = ROOT) -> int:
 def decode_threads(cores: int) -> int:
     """Threads for decode, one token at a time, on ``cores`` usable cores."""
     return max(1, cores - 1)
+
+
+def most_decode_threads(cores: int) -> int:
+    """Threads that decode may try: the last of many cores is not worth the trials."""
+    return max(1, cores) if cores <= FEW_CORES else decode_threads(cores)
 
 
 def prefill_threads(cores: int) -> int:

@@ -17,7 +17,7 @@ from kensho_tui.core.errors import NotFoundError
 from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
-from kensho_tui.hardware.cpu import decode_threads, prefill_threads, usable_cores
+from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, prefill_threads, usable_cores
 from kensho_tui.hardware.gpu import gauge, gpus
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.offers import Offers
@@ -43,7 +43,12 @@ class Host:
     ) -> None:
         settings, problems = load_settings(paths.settings)
         cores = usable_cores()
-        options = EngineOptions(settings.context, decode_threads(cores), prefill_threads(cores))
+        options = EngineOptions(
+            context=settings.context,
+            threads=settings.threads or decode_threads(cores),
+            threads_most=settings.threads or most_decode_threads(cores),
+            threads_batch=prefill_threads(cores),
+        )
         self.endpoint = Endpoint(self._greet)
         self.stopped = asyncio.Event()
         self._environment = digests()

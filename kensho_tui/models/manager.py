@@ -34,6 +34,7 @@ class EngineOptions:
 
     context: int
     threads: int
+    threads_most: int
     threads_batch: int
     gpu_layers: int = -1
 
@@ -226,6 +227,7 @@ class ModelManager:
             context=options.context,
             gpu_layers=options.gpu_layers,
             threads=options.threads,
+            threads_most=options.threads_most,
             threads_batch=options.threads_batch,
         )
 

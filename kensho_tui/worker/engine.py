@@ -192,9 +192,13 @@ class Engine:
         position, context, count = len(kept), model.context, 0
         first = last = 0.0
         watched = True
+        threads = model.threads
+        threads.begin()
         while True:
             token = sample(chain, ctx, -1)
             now = clock()
+            if threads.token(now):
+                model.set_threads(threads.count)
             first = first or now
             found = known(token) or look(token)
             if found.ends:

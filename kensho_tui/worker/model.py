@@ -10,6 +10,7 @@ from kensho_tui.core.frames import Load
 from kensho_tui.worker.kept import Token
 from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.reading import CANCELLED
+from kensho_tui.worker.threads import DecodeThreads
 
 BATCH_CPU = 256
 BATCH_GPU = 512
@@ -23,11 +24,13 @@ class Model:
     ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes.
     """
 
-    def __init__(self, lib: Any, model: Any, ctx: Any, context: int, batch: int) -> None:
+    def __init__(self, lib: Any, model: Any, ctx: Any, context: int, batch: int, load: Load) -> None:
         self.lib = lib
         self.ctx = ctx
         self._model = model
         self.batch = batch
+        self.threads = DecodeThreads(max(load.threads, 1), load.threads_most)
+        self._threads_batch = max(load.threads_batch, 1)
         self.context = min(context, int(lib.llama_n_ctx(ctx)))
         self.trained = int(lib.llama_model_n_ctx_train(model)) or self.context
         self.memory = lib.llama_get_memory(ctx)
@@ -57,6 +60,10 @@ class Model:
         """The Jinja source of the chat template; None for a base model."""
         source = self.lib.llama_model_chat_template(self._model, None)
         return source.decode("utf-8", "replace") if source else None
+
+    def set_threads(self, decode: int) -> None:
+        """From the next `llama_decode` on."""
+        self.lib.llama_set_n_threads(self.ctx, decode, self._threads_batch)
 
     # --- vocabulary ---------------------------------------------------------------------------------
 
@@ -146,7 +153,7 @@ def load_model(
             raise LoadError(f"no context of {context:,} tokens could be made: {reason}", hint=_TOO_LARGE)
         if not lib.llama_get_memory(ctx):
             raise LoadError("this model keeps no context, so it cannot chat", hint="Choose a chat model")
-        return Model(lib, pointer, ctx, context, batch)
+        return Model(lib, pointer, ctx, context, batch, load)
     except LoadError:
         if ctx:
             lib.llama_free(ctx)

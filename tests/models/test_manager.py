@@ -15,7 +15,7 @@ from kensho_tui.models.spawn import spawn_worker
 from tests.support.home import wait_until
 from tests.support.scripted_host import SCRIPTED_WORKER
 
-OPTIONS = EngineOptions(context=4096, threads=1, threads_batch=2)
+OPTIONS = EngineOptions(context=4096, threads=1, threads_most=2, threads_batch=2)
 
 
 def _model(folder: Path, name: str) -> ModelInfo:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from kensho_tui.core.contract import ModelInfo, Sampling
 from kensho_tui.core.errors import EngineError, LoadError
 from kensho_tui.core.frames import Chunk, End, Generate, Load, Loaded, Progress, Turn
-from kensho_tui.hardware.cpu import decode_threads, prefill_threads, usable_cores
+from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, prefill_threads, usable_cores
 from kensho_tui.models.catalogue import check_file
 from kensho_tui.models.reasons import explain_exit
 from kensho_tui.models.resident import Resident
@@ -119,6 +119,7 @@ def _load_request(model: ModelInfo) -> Load:
         path=model.path,
         context=_CONTEXT,
         threads=decode_threads(cores),
+        threads_most=most_decode_threads(cores),
         threads_batch=prefill_threads(cores),
     )
 

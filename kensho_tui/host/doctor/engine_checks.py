@@ -7,7 +7,13 @@ from kensho_tui.core.errors import EngineError, NotFoundError
 from kensho_tui.hardware.build import backends, find_mismatch, llama_version
 from kensho_tui.hardware.card import Gpu
 from kensho_tui.hardware.cgroup import cpu_quota
-from kensho_tui.hardware.cpu import decode_threads, physical_cores, prefill_threads, usable_cores
+from kensho_tui.hardware.cpu import (
+    decode_threads,
+    most_decode_threads,
+    physical_cores,
+    prefill_threads,
+    usable_cores,
+)
 from kensho_tui.hardware.gpu import gpus
 from kensho_tui.hardware.memory import ram
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
@@ -35,9 +41,11 @@ def _device_words(device: dict[str, Any]) -> str:
 def check_memory(around: Surroundings) -> Finding:
     """Cores and RAM, with the limits of control groups."""
     cores, memory, quota = usable_cores(around.root), ram(around.root), cpu_quota(around.root)
+    least, most = decode_threads(cores), most_decode_threads(cores)
+    decode = f"{least} threads for decode" if least == most else f"{least} to {most} threads for decode"
     detail = (
         f"{cores} usable cores of {physical_cores() or '?'}{f' (quota {quota:g})' if quota else ''}: "
-        f"{decode_threads(cores)} threads for decode, {prefill_threads(cores)} for prefill; "
+        f"{decode}, {prefill_threads(cores)} for prefill; "
         f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB RAM available"
         f"{' (limited by a control group)' if memory.limited else ''}"
     )
