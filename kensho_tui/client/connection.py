@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-import secrets
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._decoder: FrameDecoder[FrontFrame] = FrameDecoder(FrontFrame)
         self._broken = False
-        self._trace = secrets.token_hex(4)
+        self._trace = os.urandom(4).hex()
         self._receiver = asyncio.create_task(self._receive(reader))
 
     @property

@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
-import json
 import os
 import time
 from pathlib import Path
+
+import msgspec
 
 from kensho_tui import __version__
 from kensho_tui.client.connection import Connection, connect
@@ -64,10 +65,9 @@ async def running(paths: Paths, *, front_end: bool = False) -> Connection | None
 def _holder(paths: Paths) -> dict[str, object]:
     """What the last host wrote into its lock file: its pid, and where it listens."""
     try:
-        said = json.loads(paths.lock.read_bytes()[:4096])
-    except (OSError, ValueError):
+        return msgspec.json.decode(paths.lock.read_bytes()[:4096], type=dict[str, object])
+    except (OSError, msgspec.DecodeError):
         return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _busy(welcome: Welcome) -> HostBusyError:
@@ -121,6 +121,5 @@ def _raise_report(report: bytes, log: Path) -> None:
     """The host writes one JSON object: ``{}`` when it listens (or another one does), else its error."""
     if not report:
         raise HostUnavailableError("the host ended while it started", hint=f"See {log}")
-    said = json.loads(report)
-    if said:
+    if said := msgspec.json.decode(report, type=dict[str, str]):
         raise from_code(said["code"], said["message"], said["hint"])

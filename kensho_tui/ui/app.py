@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from textual.app import App
@@ -25,10 +25,13 @@ from kensho_tui.ui.chat_screen import ChatScreen
 from kensho_tui.ui.commands import registry
 from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.drawing.display import Drawing, driver_class
-from kensho_tui.ui.session import Host, Session
+from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
 from kensho_tui.ui.textual_input import guard_input
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.ports import Host
 
 # Connecting and drawing the last chat hold the event loop for a moment; the prompt takes keys before that.
 START_AFTER_S = 0.1
@@ -57,7 +60,7 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def __init__(
         self,
-        host: Host,
+        host: "Host",
         paths: Paths,
         settings: Settings,
         problems: tuple[str, ...] = (),
@@ -119,12 +122,22 @@ class KenshoApp(App[None], inherit_bindings=False):
         """Everything that should be known, in full."""
         return notices(self.session, self.problems)
 
-    def _take_theme(self, name: str) -> list[str]:
+    def _take_theme(self, wanted: str) -> list[str]:
+        name = wanted
+        theme = themes.named(name)
+        known = theme is not None or name in self.available_themes
+        if not known:
+            name = themes.DEFAULT
+            theme = themes.named(name)
+        if theme is not None:
+            self.register_theme(theme)
+        self.theme = name
+        return [] if known else [f"theme: there is no {wanted!r}; {themes.DEFAULT} is used"]
+
+    def offer_themes(self) -> None:
+        """Register every theme of ours: at start only the one in use is read."""
         for theme in themes.own_themes():
             self.register_theme(theme)
-        known = name in self.available_themes
-        self.theme = name if known else themes.DEFAULT
-        return [] if known else [f"theme: there is no {name!r}; {themes.DEFAULT} is used"]
 
     # --- keys and commands ----------------------------------------------------------------------------
 

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.ports import Host, View
 
 HELD_S = 20.0
 WATCH_S = 25.0
@@ -23,55 +25,16 @@ MAX_BACKOFF_S = 2.0
 Link = Literal["connecting", "connected", "reconnecting", "refused"]
 
 
-class Host(Protocol):
-    """What a session asks of the host: `kensho_tui.client.facade.Kensho`, or a stand-in in tests."""
-
-    @property
-    def differs(self) -> tuple[str, ...]: ...
-    @property
-    def host_version(self) -> str: ...
-    async def open(self) -> object: ...
-    async def close(self) -> None: ...
-    async def submit(self, request: c.Submit) -> c.Submitted: ...
-    async def resume(self, message: str) -> c.Submitted: ...
-    async def read(self, stream: str, cursor: int = 0, wait: float = 0.0) -> c.Piece: ...
-    async def abort(self, stream: str) -> None: ...
-    async def chats(self) -> tuple[c.ChatSummary, ...]: ...
-    async def chat(self, chat: str | None = None, *, all_branches: bool = False) -> c.Chat: ...
-    async def prompts(self) -> tuple[str, ...]: ...
-    async def prepare(self, chat: str | None, model: str | None = None) -> None: ...
-    async def models(self) -> tuple[c.ModelInfo, ...]: ...
-    async def watch(self, seen: dict[str, int], wait: float) -> dict[str, c.Fact]: ...
-    async def status(self) -> c.HostStatus: ...
-    async def stop_host(self) -> None: ...
-
-
-class View(Protocol):
-    """What a session tells."""
-
-    async def show_chat(self, chat: c.Chat | None) -> None:
-        """The chat as it is now; None: a new one, nothing said yet."""
-
-    async def show_piece(self, message_id: str, piece: c.Piece) -> None:
-        """News of one stream, drawn when this returns."""
-
-    def show_state(self) -> None:
-        """The host's status, the link to it, the models or the list of chats changed."""
-
-    def show_error(self, error: KenshoError) -> None:
-        """Something asked for did not happen."""
-
-
-@dataclass
 class Live:
     """A stream being followed: what came last, when following began, and when the first text was seen
     at how many tokens (monotonic seconds)."""
 
-    stream: str
-    since: float
-    piece: c.Piece | None = None
-    first_at: float | None = None
-    first_tokens: int = 0
+    def __init__(self, stream: str, since: float) -> None:
+        self.stream = stream
+        self.since = since
+        self.piece: c.Piece | None = None
+        self.first_at: float | None = None
+        self.first_tokens = 0
 
     def take(self, piece: c.Piece, now: float) -> None:
         self.piece = piece
@@ -87,7 +50,7 @@ def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
 class Session:
     """One front end's open chat, its streams and the host's facts, kept fresh until `run` is cancelled."""
 
-    def __init__(self, host: Host, view: View, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, host: "Host", view: "View", *, clock: Callable[[], float] = time.monotonic) -> None:
         self.host = host
         self.clock = clock
         self.link: Link = "connecting"

@@ -1,6 +1,6 @@
 """The status bar: the model and its state, what it uses, and what should be known."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.content import Content
 
@@ -15,8 +15,7 @@ NOTICE_SHARE = 0.4
 WIDE = 96
 
 
-@dataclass(frozen=True)
-class Numbers:
+class Numbers(NamedTuple):
     """What the last or the running answer measured; 0 where it is not known."""
 
     used: int = 0

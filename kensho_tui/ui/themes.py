@@ -30,6 +30,12 @@ def read_theme(path: Path) -> Theme:
     )
 
 
+def named(name: str) -> Theme | None:
+    """One of the themes shipped with kensho-tui, or None: reading one is quicker than reading all."""
+    path = folder() / f"{name}.toml"
+    return read_theme(path) if path.parent == folder() and path.is_file() else None
+
+
 @cache
 def own_themes() -> tuple[Theme, ...]:
     """The themes shipped with kensho-tui, by name."""

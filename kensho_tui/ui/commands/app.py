@@ -39,6 +39,7 @@ class Theme(Command):
     argument = "[name]"
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        app.offer_themes()
         if not argument:
             await app.pick_theme()
         elif argument in app.available_themes:

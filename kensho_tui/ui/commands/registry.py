@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kensho_tui.ui.commands import app, chat
 from kensho_tui.ui.commands.base import Command
@@ -29,8 +29,7 @@ BY_SLASH: Mapping[str, Command] = {
 _SLASH = re.compile(r"/([A-Za-z][A-Za-z-]*)(?:\s+(.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Slash:
+class Slash(NamedTuple):
     """A slash command as typed; `command` is None when there is none of that name."""
 
     name: str

@@ -1,7 +1,6 @@
 """Where a row is, and what the transcript is told of the world. Light: imported at the app's start."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,8 +16,7 @@ class Place(NamedTuple):
 START = Place(0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """What a message says of itself beside its text: the clock of dates, and the key that goes on."""
 
     now: Callable[[], datetime]
