@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kensho_tui.ui.drawing.pacing import FRAME_S, FREE_INTERVAL_S, LEAST_BUDGET, PATIENCE_S, Pacer
+from kensho_tui.ui.drawing.pacing import FREE_INTERVAL_S, MOST_TOGETHER, PATIENCE_S, Pacer
 
 
 @pytest.fixture
@@ -18,6 +18,10 @@ def answer_after(pacer: Pacer, now: float, seconds: float, size: int) -> float:
     pacer.sent(now, size)
     pacer.answered(now + seconds)
     return now + seconds
+
+
+def line(bytes_s: float, latency_s: float) -> Callable[[int], float]:
+    return lambda size: latency_s + size / bytes_s
 
 
 def test_the_first_frame_goes_at_once_and_the_next_after_its_answer(pacer: Pacer) -> None:
@@ -99,10 +103,6 @@ def test_restart_forgets_the_terminal(pacer: Pacer) -> None:
     assert not pacer.paced and pacer.budget is None
 
 
-def line(bytes_s: float, latency_s: float) -> Callable[[int], float]:
-    return lambda size: latency_s + size / bytes_s
-
-
 def run(pacer: Pacer, takes: Callable[[int], float], frames: list[int], now: float = 0.0) -> float:
     """Frames that would have `frames` bytes, cut to the budget; returns when the last was answered."""
     for wanted in frames:
@@ -111,37 +111,37 @@ def run(pacer: Pacer, takes: Callable[[int], float], frames: list[int], now: flo
     return now
 
 
-def test_a_slow_line_gets_frames_that_keep_it_for_a_moment(pacer: Pacer) -> None:
-    run(pacer, line(2000, 0.01), [8000, 60, 100, 8000, 300, 8000, 8000, 8000])
-    assert pacer.budget is not None
-    assert LEAST_BUDGET <= pacer.budget < 2 * FRAME_S * 2000
+def open_frames(pacer: Pacer, now: float, size: int, most: int = 100) -> int:
+    """How many frames go without an answer."""
+    count = 0
+    while count < most and pacer.wait_s(now + count / 1000, 0) == 0:
+        pacer.sent(now + count / 1000, size)
+        count += 1
+    return count
 
 
-def test_a_backlog_for_minutes_does_not_make_frames_larger(pacer: Pacer) -> None:
-    run(pacer, line(2000, 0.05), [8000] * 2000)
-    assert pacer.budget is not None and pacer.budget < 2 * FRAME_S * 2000
-
-
-@pytest.mark.parametrize("latency_s", [0.0, 0.02, 0.3, 1.5])
-def test_a_fast_line_is_not_limited_however_far_it_goes(pacer: Pacer, latency_s: float) -> None:
-    run(pacer, line(5_000_000, latency_s), [8000, 60, 100, 60, *[8000] * 8])
+@pytest.mark.parametrize("way_s", [0.1, 0.3])
+def test_frames_go_together_on_a_line_that_is_far_but_fast(pacer: Pacer, way_s: float) -> None:
+    now = run(pacer, line(5_000_000, way_s), [8000, 60, 60])
+    assert 2 <= open_frames(pacer, now, 100) <= MOST_TOGETHER
+    for number in range(pacer.unanswered):
+        pacer.answered(now + way_s + number / 100)
+    assert pacer.unanswered == 0
+    now = run(pacer, line(5_000_000, way_s), [60, *[8000] * 6], now + 1)
     assert pacer.budget is None
+    assert open_frames(pacer, now, 100) == MOST_TOGETHER
 
 
-def test_a_way_that_becomes_longer_is_no_slow_line(pacer: Pacer) -> None:
-    now = run(pacer, line(5_000_000, 0.01), [8000, 60, 60])
-    now = run(pacer, line(5_000_000, 0.4), [60, 60, *[8000] * 4], now)
-    assert pacer.budget is None
+@pytest.mark.parametrize(
+    "takes", [line(5_000_000, 0.002), line(2000, 0.01), line(2000, 0.2), line(4000, 0.5)]
+)
+def test_frames_go_one_by_one_on_a_line_that_is_near_or_slow(
+    pacer: Pacer, takes: Callable[[int], float]
+) -> None:
+    now = run(pacer, takes, [8000, 60, 100, 8000, 30, 8000, 300, 8000])
+    assert open_frames(pacer, now, 120) == 1
 
 
-def test_one_stall_is_made_up_for(pacer: Pacer) -> None:
-    now = run(pacer, line(5_000_000, 0.001), [8000, 60, 60])
-    now = answer_after(pacer, now, 1.0, 2000)
-    assert pacer.budget is not None
-    run(pacer, line(5_000_000, 0.001), [60, *[8000] * 8], now)
-    assert pacer.budget is None
-
-
-def test_the_least_budget_is_kept_on_the_slowest_line(pacer: Pacer) -> None:
-    run(pacer, line(100, 0.0), [8000, 8000, 8000])
-    assert pacer.budget == LEAST_BUDGET
+def test_frames_go_together_only_as_far_as_their_bytes_are_through_soon(pacer: Pacer) -> None:
+    now = run(pacer, line(5_000_000, 0.2), [60, *[8000] * 6])
+    assert open_frames(pacer, now, 6000) == 1

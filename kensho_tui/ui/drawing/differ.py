@@ -106,16 +106,21 @@ class FrameDiffer:
             order.sort(key=lambda y: (y not in urgent, y < first))
         size = 0
         for count, y in enumerate(order):
-            if budget is not None and count and size >= budget:
+            before = self._look, self._at
+            row = self._row(y, rows[y])
+            size += 0 if budget is None else sum(len(part.encode("utf-8", "replace")) for part in row)
+            if budget is not None and count and size > budget:
+                self._look, self._at = before
                 self._first = y
                 return count
-            before = len(parts)
-            self._write_row(y, rows[y], parts)
-            if budget is not None:
-                size += sum(len(part.encode("utf-8", "replace")) for part in parts[before:])
+            parts += row
+            self._shown[y] = rows[y].copy()
+            self._touched.discard(y)
         return len(rows)
 
-    def _write_row(self, y: int, new: Row, parts: list[str]) -> None:
+    def _row(self, y: int, new: Row) -> list[str]:
+        """What makes row `y` show `new`."""
+        parts: list[str] = []
         old = self._shown[y]
         if old is None or old.odd or new.odd:
             self._move(0, y, parts)
@@ -131,8 +136,7 @@ class FrameDiffer:
                 self._move(start, y, parts)
                 self._write_cells(new, start, end, parts)
                 self._at = (end, y)
-        self._shown[y] = new.copy()
-        self._touched.discard(y)
+        return parts
 
     def _write_cells(self, row: Row, start: int, end: int, parts: list[str]) -> None:
         cells, looks = row.cells, row.looks

@@ -22,7 +22,7 @@ from textual.strip import Strip
 
 from kensho_tui.ui.drawing.cells import Piece
 from kensho_tui.ui.drawing.differ import FrameDiffer
-from kensho_tui.ui.drawing.pacing import Pacer
+from kensho_tui.ui.drawing.pacing import QUESTION, Pacer
 from kensho_tui.ui.drawing.sgr import RESET, Palette
 
 if TYPE_CHECKING:
@@ -200,7 +200,10 @@ class Drawing:
         text = frame.text
         if self._app._sync_available and (frame.moved or frame.rows > _SYNC_ROWS):
             text = f"{_SYNC_START}{text}{_SYNC_END}"
-        self._pacer.sent(self._now(), driver.write_frame(text))
+        text += QUESTION
+        self._pacer.sent(self._now(), len(text.encode("utf-8", "replace")))
+        driver.unanswered = self._pacer.unanswered
+        driver.write_frame(text)
         if not frame.complete:
             self._later(self._pacer.wait_s(self._now(), driver.unwritten))
 

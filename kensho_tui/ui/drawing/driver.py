@@ -12,7 +12,6 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
-from kensho_tui.ui.drawing.pacing import QUESTION
 from kensho_tui.ui.drawing.sgr import RESET
 from kensho_tui.ui.drawing.writer import TerminalWriter
 
@@ -29,9 +28,11 @@ class TerminalDriver(LinuxDriver):
     on_start: Callable[[], None] | None = None
     on_foreign_write: Callable[[], None] | None = None
 
+    unanswered = 0
+    """Frames whose answers are still to come. Whoever paces them sets it; answers count it down."""
+
     _active = False
     _answers = False
-    _asked = False
 
     @property
     def writer(self) -> TerminalWriter | None:
@@ -52,16 +53,16 @@ class TerminalDriver(LinuxDriver):
             self.on_foreign_write()
         super().write(data)
 
-    def write_frame(self, text: str) -> int:
-        """Write a frame and ask where the cursor is after it; returns the bytes."""
-        self._asked = True
-        return self.writer.write(text + QUESTION) if self.writer else 0
+    def write_frame(self, text: str) -> None:
+        """Write a frame, which ends with a question."""
+        if self.writer is not None:
+            self.writer.write(text)
 
     # --- begin and end --------------------------------------------------------------------------------
 
     def start_application_mode(self) -> None:
         setattr(linux_driver, "WriterThread", TerminalWriter)  # noqa: B010 - mypy: the driver's own import
-        self._asked = False
+        self.unanswered = 0
         self._active = True
         super().start_application_mode()  # type: ignore[no-untyped-call]
         # This may run in a signal handler, in the middle of a frame.
@@ -72,16 +73,16 @@ class TerminalDriver(LinuxDriver):
         first, or it would run twice.
         """
         if self._active:
-            self._asked = False
+            self.unanswered = 0
             self.suspend_application_mode()
         super().resume_application_mode()
 
     def disable_input(self) -> None:
-        """Hear the last answer out, as long as there is reason to wait for it."""
+        """Hear the last answers out, as long as there is reason to wait for them."""
         deadline = time.monotonic() + LAST_ANSWER_S
-        while self._answers and self._asked and not self._gone and time.monotonic() < deadline:
+        while self._answers and self.unanswered > 0 and not self._gone and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-        self._asked = False
+        self.unanswered = 0
         super().disable_input()
 
     def stop_application_mode(self) -> None:
@@ -97,7 +98,8 @@ class TerminalDriver(LinuxDriver):
         if not isinstance(message, CursorPosition):
             super().process_message(message)
             return
-        self._answers, self._asked = True, False
+        self._answers = True
+        self.unanswered -= 1
         try:
             self._loop.call_soon_threadsafe(self._answered, message.x, message.y, time.monotonic())
         except RuntimeError:

@@ -2,11 +2,16 @@
 
 Each frame ends with a question (CSI 6n). The terminal answers when it has worked off what came before it,
 which is the only sign of a slow line there is: the kernel, sshd and TCP hold far more than a frame.
+
+On a line that goes far but carries much, frames may be on their way together, as long as their bytes would be
+through in a moment: waiting for each answer would cost every key a way there and back.
 """
 
 import math
 from collections import deque
 from typing import NamedTuple
+
+from kensho_tui.ui.drawing.line import Line
 
 QUESTION = "\x1b[6n"
 PATIENCE_S = 2.0
@@ -14,13 +19,13 @@ FREE_INTERVAL_S = 1 / 8
 # While the line has not taken all bytes, nothing tells when it will.
 LINE_FULL_S = 1 / 20
 
-LEAST_BUDGET = 200
-# A frame should not keep the line for longer than this; below half of it, the next may be twice as long.
-FRAME_S = 0.12
-# No line is slower (9600 baud): time that an answer takes beyond that is the way, and not the bytes.
-SLOWEST_BYTES_S = 1000.0
-_UNLIMITED = 1 << 14
 _MOST_OPEN = 64
+
+# Frames on their way together: only where an answer takes longer than this,
+FAR_S = 0.03
+# so many at most, with bytes that are through in this time.
+MOST_TOGETHER = 6
+TOGETHER_S = 0.03
 
 
 class _Sent(NamedTuple):
@@ -39,12 +44,15 @@ class Pacer:
 
     def restart(self) -> None:
         """Another terminal, or the same one after other programs: nothing is known of it."""
-        self.budget: int | None = None
+        self._line = Line()
         self._open: deque[_Sent] = deque(maxlen=_MOST_OPEN)
         self._first_at = math.inf
         self._last_at = -math.inf
         self._answered_at = -math.inf
-        self._way_s = 0.0
+
+    @property
+    def budget(self) -> int | None:
+        return self._line.budget
 
     @property
     def paced(self) -> bool:
@@ -58,13 +66,27 @@ class Pacer:
         if unwritten:
             return LINE_FULL_S
         if self.paced:
-            return max(0.0, max(self._last_at, self._answered_at) + PATIENCE_S - now)
+            return 0.0 if self._fits() else max(0.0, self._patient_until() - now)
         return max(0.0, max(self._first_at + PATIENCE_S, self._last_at + FREE_INTERVAL_S) - now)
+
+    def _patient_until(self) -> float:
+        return max(self._last_at, self._answered_at) + PATIENCE_S
+
+    def _fits(self) -> bool:
+        """Whether another frame may go along with those on their way."""
+        if self._line.way_s < FAR_S or len(self._open) >= MOST_TOGETHER:
+            return False
+        return sum(sent.size for sent in self._open) <= self._line.bytes_s * TOGETHER_S
+
+    @property
+    def unanswered(self) -> int:
+        """Frames that the terminal has not answered."""
+        return len(self._open)
 
     def sent(self, now: float, size: int) -> None:
         """A frame of `size` bytes with its question was handed to the line."""
-        if self.paced:
-            # Our patience has ended: answers that are still missing are lost.
+        if self.paced and now >= self._patient_until():
+            # Answers that are still missing are lost.
             self._open.clear()
         self._open.append(_Sent(now, size))
         self._first_at = min(self._first_at, now)
@@ -72,18 +94,9 @@ class Pacer:
 
     def answered(self, now: float) -> None:
         """The terminal has answered, the oldest open question first."""
-        previous, self._answered_at = self._answered_at, now
+        before, self._answered_at = self._answered_at, now
         if self._open:
             sent = self._open.popleft()
-            self._measure(now - max(sent.at, previous), sent.size)
-
-    def _measure(self, took_s: float, size: int) -> None:
-        """Learn how many bytes the line carries in `FRAME_S`, apart from the way there and back."""
-        # A budget may be twice what has been seen to be carried.
-        bytes_s = max(SLOWEST_BYTES_S, (self.budget or 0) / FRAME_S / 2)
-        self._way_s = min(max(self._way_s, took_s - size / bytes_s), took_s)
-        carrying_s = took_s - self._way_s
-        if carrying_s > FRAME_S:
-            self.budget = max(LEAST_BUDGET, int(size * FRAME_S / carrying_s))
-        elif self.budget is not None and carrying_s < FRAME_S / 2 and size > self.budget / 2:
-            self.budget = self.budget * 2 if self.budget * 2 < _UNLIMITED else None
+            # Frames on their way together queue where the line is slow: one begins when the last is through.
+            began = max(sent.at, before - self._line.way_s)
+            self._line.measured(sent.size, now - began, began - sent.at)

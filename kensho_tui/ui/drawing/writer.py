@@ -34,13 +34,12 @@ class TerminalWriter:
     def start(self) -> None:
         self._thread.start()
 
-    def write(self, text: str) -> int:
-        """Take `text` for writing; returns its bytes. After `stop` it is dropped."""
+    def write(self, text: str) -> None:
+        """Take `text` for writing. After `stop` it is dropped."""
         data = text.encode("utf-8", "replace")
         if self._open and data:
             self._taken += len(data)
             self._queue.put(data)
-        return len(data)
 
     def flush(self) -> None:
         """Nothing to do: the thread writes as soon as it can."""
