@@ -119,13 +119,12 @@ class Drawing:
     def resized(self, width: int, height: int) -> None:
         """The terminal has, or had, another size: what it did to its contents is unknown."""
         if (width, height) == (self._differ.width, self._differ.height):
-            self._differ.forget()
-            self._later(0.0)
+            self.redraw()
         else:
             self._differ.resize(width, height)
 
     def redraw(self) -> None:
-        """Write everything again: somebody else wrote to the terminal."""
+        """Write everything again, whatever stands there."""
         if self.differs:
             self._differ.forget()
             self._later(0.0)

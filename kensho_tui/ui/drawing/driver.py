@@ -16,7 +16,7 @@ from kensho_tui.ui.drawing.sgr import RESET
 from kensho_tui.ui.drawing.writer import TerminalWriter
 
 # An answer that comes after we have left would be typed into the shell.
-LAST_ANSWER_S = 1.0
+LAST_ANSWER_S = 0.8
 _POLL_S = 0.005
 
 

@@ -6,7 +6,7 @@ import threading
 from queue import SimpleQueue
 from typing import IO
 
-CLOSE_S = 2.0
+CLOSE_S = 1.5
 _CHUNK_BYTES = 4096
 
 
