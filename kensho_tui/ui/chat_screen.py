@@ -251,6 +251,9 @@ class ChatScreen(SteadyScreen):
         else:
             self.transcript.scroll_pages(1)
 
+    def on_transcript_followed(self) -> None:
+        self._show_frame()
+
     def on_transcript_typed(self, event: Transcript.Typed) -> None:
         self.prompt.focus()
         self.prompt.insert(event.character)

@@ -51,8 +51,9 @@ def fold(text: str) -> str:
 
 
 def _fold_one(character: str) -> str:
-    base = unicodedata.normalize("NFD", character)[:1] or character
-    return base.lower()[:1]
+    base, *marks = list(unicodedata.normalize("NFD", character))
+    # Only what is written on top of a letter goes; Hangul falls apart into letters of their own.
+    return (base if all(map(unicodedata.combining, marks)) else character).lower()[:1]
 
 
 def _find(word: str, text: str) -> Sequence[int] | None:

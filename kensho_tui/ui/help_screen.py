@@ -38,7 +38,7 @@ def help_text(keys_of: Callable[[str], str], width: int) -> Content:
         keys = " ".join(key_label(key) for key in split_keys(keys_of(command.name)))
         slash = f"/{command.name} {command.argument}".strip()
         lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
-        lines += _hanging(command.help, INDENT, width)
+        lines += _hanging(command.help, INDENT if width > 3 * INDENT else 2, width)
     for heading, keys_there in (("In the prompt", PROMPT_KEYS), ("In the chats", CHATS_KEYS)):
         lines += [Content(), Content.styled(heading, "$primary bold"), Content()]
         for key, does in keys_there:

@@ -25,6 +25,7 @@ def fitting(parts: Sequence[tuple[int, Content]], width: int, gap: int) -> list[
 class SplitLine(Widget):
     """A row with a left and a right end. When both do not fit, the left one is cut with an ellipsis."""
 
+    ALLOW_SELECT = False
     DEFAULT_CSS = """
     SplitLine { height: 1; width: 1fr; }
     """

@@ -13,7 +13,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.message import Message
 
-from kensho_tui.core.text import printable
+from kensho_tui.core.text import Cleaner
 
 _START, _END = "\x1b[200~", "\x1b[201~"
 
@@ -29,6 +29,7 @@ class PasteGuard:
         self._pasting = False
         self._held = ""
         self._recent = ""
+        self._cleaner = Cleaner()
 
     def clean(self, text: str) -> str:
         """`text` for the parser; empty when all of it is held back until more comes."""
@@ -52,11 +53,11 @@ class PasteGuard:
         """Pass pasted text on, cleaned; what may be the beginning of the end is held back."""
         at = text.find(_END)
         if at >= 0:
-            done.append(printable(text[:at]) + _END)
+            done.append(self._cleaner.feed(text[:at]) + self._cleaner.flush() + _END)
             self._pasting = False
             return text[at + len(_END) :]
         held = next((size for size in range(len(_END) - 1, 0, -1) if text.endswith(_END[:size])), 0)
-        done.append(printable(text[: len(text) - held]))
+        done.append(self._cleaner.feed(text[: len(text) - held]))
         self._held = text[len(text) - held :]
         return ""
 

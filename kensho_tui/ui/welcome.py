@@ -42,7 +42,7 @@ def _no_model(paths: Paths) -> Content:
 def _last_chats(session: Session, now: datetime) -> list[Content]:
     lines = []
     for chat in session.recent[:LAST_CHATS]:
-        title = Content(one_line(chat.title, TITLE_CELLS) or "untitled")
+        title = Content(one_line(chat.title) or "untitled").truncate(TITLE_CELLS, ellipsis=True)
         pad = " " * max(TITLE_CELLS + 2 - title.cell_length, 2)
         mark = {"streaming": "◉ ", "interrupted": "■ ", "failed": "✗ "}.get(chat.state, "· ")
         lines.append(Content.assemble(quiet(mark), title, pad, quiet(fmt.ago(chat.updated, now))))

@@ -145,10 +145,11 @@ def test_an_extent_is_its_heights(heights: list[int], changes: list[tuple[int, i
     assert [extent.find(row) for row in range(extent.total)] == rows
 
 
-def piece(text: str, **changes: object) -> c.Piece:
+def piece(text: str, at: int, **changes: object) -> c.Piece:
+    """Text of a stream from character `at` on."""
     values: dict[str, object] = {
         "text": text,
-        "cursor": 0,
+        "cursor": at + len(text),
         "state": "streaming",
         "phase": c.Phase(name="decode"),
         "tokens": 1,
@@ -172,11 +173,11 @@ def test_a_stream_ends_up_as_the_whole_and_grows_only_at_its_end(sizes: list[int
     while at < len(STREAMED):
         size = sizes[turn % len(sizes)]
         before = _rows(stack)
-        first = item.grow(piece(STREAMED[at : at + size]), 0.0)
+        first = item.grow(piece(STREAMED[at : at + size], at), 0.0)
         assert _rows(stack)[:first] == before[:first]
         at, turn = at + size, turn + 1
     end = message(1, STREAMED)
-    item.grow(piece("", state="ended", result=end), 0.0)
+    item.grow(piece("", at, state="ended", result=end), 0.0)
     stack.show([end], ())
     assert _rows(stack) == _rows(stacked(end))
 

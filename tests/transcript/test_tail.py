@@ -42,7 +42,7 @@ def test_bold_words_and_code_are_styled_while_they_come(line: str, plain: str, s
 def test_what_grows_stands_where_it_will_stand_when_it_is_settled(text: str) -> None:
     stack = stacked(message(1, "", state="streaming", stop_reason=None, stream="s"), live=True)
     for at in range(0, len(text), 7):
-        stack.items[0].grow(piece(text[at : at + 7]), 0.0)
+        stack.items[0].grow(piece(text[at : at + 7], at), 0.0)
     stack.measure(0)
     growing = _texts(stack)
     settled = _texts(stacked(message(1, text)))

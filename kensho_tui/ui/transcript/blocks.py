@@ -86,6 +86,8 @@ class BlockSplitter:
             self._blank_line(settled)
             return
         goes_on = self.open.kind == "item" and self._belongs_to_item(line)
+        if self._blank and self._is_code() and not line.startswith("    "):
+            self._settle(settled)
         if goes_on or not self._begins(line, settled):
             self.open.lines.append(line)
         self._blank = False
@@ -101,7 +103,7 @@ class BlockSplitter:
 
     def _blank_line(self, settled: list[Block]) -> None:
         self._blank = True
-        if self.open.kind == "item":
+        if self.open.kind == "item" or self._is_code():
             if self.open.lines:
                 self.open.lines.append("")
         else:
@@ -127,6 +129,10 @@ class BlockSplitter:
         elif found is not None:
             self._inner = found[1]
 
+    def _is_code(self) -> bool:
+        """Whether the open block is indented code: a blank line does not end it."""
+        return self._in_paragraph() and self.open.lines[0].startswith("    ")
+
     def _starts_block(self, line: str) -> bool:
         return any(rule.match(line) for rule in (_FENCE, _ITEM, _HEADING, _RULE, _QUOTE))
 
@@ -135,7 +141,7 @@ class BlockSplitter:
         if fence := _FENCE.fullmatch(line):
             self._start("fence", settled)
             self._mark, self._margin = fence[2], len(fence[1])
-            self.open.language = fence[3].strip().split(" ")[0]
+            self.open.language = next(iter(fence[3].split()), "")
             return True
         if _HEADING.match(line):
             self._start("text", settled)

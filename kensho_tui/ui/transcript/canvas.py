@@ -30,7 +30,7 @@ class Canvas:
     @cached_property
     def body(self) -> int:
         """Cells for text."""
-        return max(min(self.width - self.LEFT - RIGHT, MAX_BODY), 10)
+        return max(min(self.width - self.LEFT - RIGHT, MAX_BODY), 2)
 
     @cached_property
     def empty(self) -> Strip:
@@ -54,4 +54,5 @@ class Canvas:
         rest = max(self.width - self.LEFT - used, 0)
         if rest:
             segments.append(Segment(" " * rest, base))
-        return Strip(segments, self.LEFT + used + rest)
+        strip = Strip(segments, self.LEFT + used + rest)
+        return strip if strip.cell_length == self.width else strip.crop(0, self.width)

@@ -1,9 +1,11 @@
 """A code block as rows: a quiet line that names the language, then the code on raised ground."""
 
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
@@ -14,16 +16,19 @@ from kensho_tui.ui.transcript.wrap import fold
 if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
-# Highlighting takes about 2 ms per thousand characters; above this it is left out.
+# Highlighting takes some milliseconds per thousand characters of what people write, and no end of time for
+# what they do not: several lexers look at a long line again and again.
 MAX_HIGHLIGHTED = 64_000
+MAX_LINE = 1_000
+MAX_S = 0.2
 INDENT = 1
 TAB = 4
 
 
 def label(look: Look, width: int, language: str) -> Row:
     """The row above the code."""
-    name = f"{' ' * INDENT}{language[:40] or 'text'} "
-    rule = _fill(look.code_quiet, width - len(name) - INDENT, "─")
+    name = f"{' ' * INDENT}{set_cell_size(language, 40).rstrip() or 'text'} "
+    rule = _fill(look.code_quiet, width - cell_len(name) - INDENT, "─")
     return [Segment(name, look.code_quiet), rule, _fill(look.code, INDENT)]
 
 
@@ -40,11 +45,11 @@ def plain(look: Look, width: int, text: str) -> Row:
 def code_block(look: Look, width: int, code: str, language: str) -> list[Row]:
     """All rows of a settled fence, `width` cells each, coloured when `language` is known."""
     rows: list[Row] = [label(look, width, language)]
-    lexer = _lexer(language) if language and len(code) <= MAX_HIGHLIGHTED else None
-    if lexer is None:
+    coloured = _highlighted(code, language, look)
+    if coloured is None:
         lines = code.split("\n")
         return rows + [plain(look, width, row) for line in lines for row in plain_rows(line, width)]
-    for line in _highlighted(code.expandtabs(TAB), lexer, look):
+    for line in coloured:
         rows += [_on_ground(look, width, row) for row in _folded(line, width - 2 * INDENT)]
     return rows
 
@@ -69,11 +74,18 @@ def _lexer(language: str) -> "Lexer | None":
         return None
 
 
-def _highlighted(code: str, lexer: "Lexer", look: Look) -> list[list[Segment]]:
-    """The lines of `code` in coloured segments."""
+def _highlighted(code: str, language: str, look: Look) -> list[list[Segment]] | None:
+    """The lines of `code` in coloured segments; None where that cannot be, or takes too long."""
+    too_long = len(code) > MAX_HIGHLIGHTED or max(map(len, code.split("\n"))) > MAX_LINE
+    lexer = _lexer(language) if language and not too_long else None
+    if lexer is None:
+        return None
     lines: list[list[Segment]] = [[]]
     styles: dict[Any, Style] = {}
-    for kind, text in lexer.get_tokens(code):
+    deadline = time.monotonic() + MAX_S
+    for number, (kind, text) in enumerate(lexer.get_tokens(code.expandtabs(TAB))):
+        if number % 64 == 0 and time.monotonic() > deadline:
+            return None
         style = styles.get(kind)
         if style is None:
             style = styles[kind] = _style(kind, look)

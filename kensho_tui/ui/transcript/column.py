@@ -126,14 +126,22 @@ class Column:
         self._fold_far(place.item, item)
         return self._valid(place)
 
-    def share(self, place: Place) -> float:
-        """How far into its part a place is, 0 to 1: what is left of it at another width."""
-        return place.row / max(self._draw(place.item, place.part), 1)
+    def paragraph(self, row: int) -> tuple[int, int]:
+        """The first and last of the rows around `row` that have text."""
+        first = last = row
+        while self._has_text(first - 1):
+            first -= 1
+        while self._has_text(last + 1):
+            last += 1
+        return first, last
+
+    def _has_text(self, row: int) -> bool:
+        return 0 <= row < self.height and bool(self.strip(row).text[self.canvas.LEFT :].strip())
 
     def resize(self, canvas: Canvas, place: Place) -> Place:
         """Another width or look; the same place in it."""
         place = self._valid(place) if self.items else START
-        share = self.share(place) if self.items else 0.0
+        share = place.row / max(self._draw(place.item, place.part), 1) if self.items else 0.0
         self.canvas = canvas
         for item in self.items:
             item.resize(canvas)

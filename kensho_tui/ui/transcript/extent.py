@@ -44,5 +44,7 @@ class Extent:
             self._heights[index] = height
             del self._tops[index + 1 :]
 
-    def append(self, height: int) -> None:
-        self._heights.append(height)
+    def insert(self, index: int, heights: Iterable[int]) -> None:
+        """Put more before `index`."""
+        self._heights[index:index] = heights
+        del self._tops[index + 1 :]

@@ -18,7 +18,10 @@ from kensho_tui.ui.transcript.blocks import number_mark
 from kensho_tui.ui.transcript.canvas import Row
 from kensho_tui.ui.transcript.look import Look
 
-_parser = MarkdownIt("gfm-like", {"html": False, "breaks": True})
+MIN_COLUMN = 4
+MAX_NESTING = 60
+# Definitions of references are text: drawn as nothing, a list of sources would be empty.
+_parser = MarkdownIt("gfm-like", {"html": False, "maxNesting": MAX_NESTING}).disable("reference")
 
 
 class _Code(markdown.CodeBlock):
@@ -60,13 +63,6 @@ class _Item(markdown.ListItem):
             yield Segment.line()
 
 
-class _Image(markdown.ImageItem):
-    """A terminal shows no pictures: their words and their address."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text.assemble("[", self.text or "image", f"] ({self.destination})", end="")
-
-
 class _Rule(markdown.HorizontalRule):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text("─" * options.max_width, style="markdown.hr")
@@ -80,7 +76,8 @@ class _Table(markdown.TableElement):
         for cell in self.header.row.cells if self.header is not None and self.header.row else ():
             heading = cell.content.copy()
             heading.stylize("markdown.table.header")
-            table.add_column(heading, justify="left" if cell.justify == "default" else cell.justify)
+            justify = "left" if cell.justify == "default" else cell.justify
+            table.add_column(heading, justify=justify, overflow="fold", min_width=MIN_COLUMN)
         for row in self.body.rows if self.body is not None else ():
             table.add_row(*(cell.content for cell in row.cells))
         yield table
@@ -100,7 +97,6 @@ class _Markdown(markdown.Markdown):
         "code_block": _Code,
         "blockquote_open": _Quote,
         "list_item_open": _Item,
-        "image": _Image,
         "hr": _Rule,
         "table_open": _Table,
     }
@@ -122,6 +118,11 @@ def _children(tokens: list[Token]) -> Iterator[Token]:
     for token in tokens:
         if token.type == "softbreak":
             token.type = "hardbreak"
+        elif token.type == "image":
+            # A terminal shows no pictures: their words and their address.
+            words = f"[{token.content or 'image'}] ({token.attrs.get('src', '')})"
+            yield Token("text", "", 0, content=words)
+            continue
         if token.type == "link_open":
             bare = token.info == "auto"
         if not (bare and token.type in ("link_open", "link_close")):
@@ -151,9 +152,15 @@ def _drawing(look: Look) -> _Drawing:
 
 
 def block_rows(look: Look, width: int, text: str) -> list[Row]:
-    """The rows of one block, as segments that have foreground and background."""
+    """The rows of one block, as segments that have foreground and background.
+
+    Raises ValueError for a table with more columns than fit.
+    """
+    document = _Markdown(text)
+    if sum(token.type == "th_open" for token in document.parsed) * (MIN_COLUMN + 3) > width:
+        raise ValueError("a table with more columns than fit")
     drawing = _drawing(look)
     options = drawing.options.update(width=width, height=None)
-    lines = drawing.render_lines(_Markdown(text), options, style=look.base, pad=False)
+    lines = drawing.render_lines(document, options, style=look.base, pad=False)
     shown = [at for at, line in enumerate(lines) if any(text.strip() for text, _, _ in line)]
     return list(lines[shown[0] : shown[-1] + 1]) if shown else []

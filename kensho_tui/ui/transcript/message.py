@@ -13,7 +13,7 @@ from kensho_tui.ui.transcript.place import Words
 from kensho_tui.ui.transcript.tail import TailPart
 
 CARET = "▍"
-QUEUED = "◌ queued: it starts when the answer before it is done"
+QUEUED = "◌ queued: it starts when the answers before it are done"
 KEPT = "the text so far is kept"
 _ENDINGS = {
     "stopped": ("■ stopped", "warning", KEPT),
@@ -44,6 +44,7 @@ class MessageItem:
         self._piece: c.Piece | None = None
         self._splitter: BlockSplitter | None = None
         self._streamed: list[str] = []
+        self._cursor = 0  # characters of the stream that are in it
         self._head = HeadPart(message.role)
         self._foot = FootPart(message.role)
         self._tail: TailPart | None = None
@@ -131,6 +132,7 @@ class MessageItem:
         self._splitter = BlockSplitter()
         self._cleaner = Cleaner()
         self._streamed = [text]
+        self._cursor = len(self.message.content)
         blocks = self._splitter.feed(text)
         self._tail = TailPart(self.message.role, self._splitter.open)
         role = self.message.role
@@ -152,7 +154,10 @@ class MessageItem:
         if not self.live:
             self._begin()
         self._piece = piece
-        text = self._cleaner.feed(piece.text)
+        # The message may have been shown with more text than there was when the stream was first asked for.
+        known = max(self._cursor - (piece.cursor - len(piece.text)), 0)
+        self._cursor = max(self._cursor, piece.cursor)
+        text = self._cleaner.feed(piece.text[known:])
         if piece.result is not None:
             text += self._cleaner.flush()
             self._piece = None
@@ -172,8 +177,11 @@ class MessageItem:
         first = self.top(at)
         if blocks:
             role = self.message.role
-            new: list[Part] = [BlockPart(role, block) for block in blocks]
-            self._set_parts([*self.parts[:at], *new, self._tail, self._foot])
+            new = [BlockPart(role, block) for block in blocks]
+            for part in new:
+                part.forget(self.canvas)
+            self.parts[at:at] = new
+            self._extent.insert(at, [part.height for part in new])
             at += len(new)
         self._tail.follow(self._splitter.open)
         changed = self._tail.grow(self.canvas)

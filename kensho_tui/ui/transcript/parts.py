@@ -17,12 +17,13 @@ from kensho_tui.ui.transcript.wrap import wrap
 MAX_MARKDOWN = 16_000
 _NESTED = re.compile(r"^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){12}", re.MULTILINE)
 _BRACKETS = re.compile(r"[\[\]*_`!<>(]{200}")
+_DEEP = re.compile(r"^[ ]{50,}(?:[*+-]|\d{1,9}[.)])[ ]", re.MULTILINE)
 TAB = 4
 
 
 def drawable(text: str) -> bool:
     """Whether Markdown may have a block: no giant, no nesting a person would not write."""
-    return len(text) <= MAX_MARKDOWN and not (_NESTED.search(text) or _BRACKETS.search(text))
+    return len(text) <= MAX_MARKDOWN and not any(rule.search(text) for rule in (_NESTED, _BRACKETS, _DEEP))
 
 
 def estimate(text: str, width: int) -> int:
@@ -157,15 +158,24 @@ class BlockPart(Part):
     def draw(self, canvas: Canvas) -> list[Strip]:
         block, bar = self.block, canvas.bar(self.role)
         above = [canvas.row(bar, [])] if block.gap else []
-        if block.kind == "fence":
-            rows = code.code_block(canvas.look, canvas.body, block.text, block.language)
-        elif drawable(block.text):
-            from kensho_tui.ui.transcript.markdown import block_rows
-
-            rows = block_rows(canvas.look, canvas.body, block.text)
-        else:
+        rows = self._drawn(canvas)
+        if rows is None:
             return [*above, *plain_strips(canvas, self.role, block.text.split("\n"))]
         return [*above, *(canvas.row(bar, row) for row in rows)]
+
+    def _drawn(self, canvas: Canvas) -> list[Row] | None:
+        """What the block means, or None where it is better shown as it was written."""
+        block = self.block
+        try:
+            if block.kind == "fence":
+                return code.code_block(canvas.look, canvas.body, block.text, block.language)
+            if drawable(block.text):
+                from kensho_tui.ui.transcript.markdown import block_rows
+
+                return block_rows(canvas.look, canvas.body, block.text)
+        except Exception:  # noqa: S110 - whatever a lexer or a renderer stumbles over, the text can be read
+            pass
+        return None
 
     def guess(self, canvas: Canvas) -> int:
         return estimate(self.block.text, canvas.body) + self.block.gap + (self.block.kind == "fence")

@@ -45,6 +45,7 @@ class TailPart(Part):
         self._lines = 0  # how many whole lines stand in the rows
         self._settled = 0  # how many rows those take
         self._taken = 0  # how many characters of the line that grows are in `_line`
+        self._column = 0  # and how many it has with its tabs expanded
         self._line = GrowingLine(80, words=True)
         self._bodies: list[Row] = []  # what its rows show
         self._mark, self._indent = "", 0  # of a list item: see `item_mark`
@@ -102,7 +103,7 @@ class TailPart(Part):
         fence = self.block.kind == "fence"
         margin = 2 * code.INDENT if fence else len(self._mark)
         self._line = GrowingLine(canvas.body - margin, words=not fence)
-        self._taken = 0
+        self._taken = self._column = 0
         self._bodies = []
 
     def _show(self, canvas: Canvas, rows: list[Strip], line: str) -> None:
@@ -117,24 +118,37 @@ class TailPart(Part):
         self._bodies = bodies
 
     def _line_bodies(self, canvas: Canvas, line: str) -> list[Row]:
-        look, body = canvas.look, canvas.body
-        if self.block.kind == "fence":
-            return [code.plain(look, body, text) for text in self._grown(line)]
+        """The rows of the line; those known already where it is only taken as it was written."""
+        look, fence = canvas.look, self.block.kind == "fence"
         start = min(len(line) - len(line.lstrip(" ")), self._indent) if self._lines else self._indent
-        if len(line) > MAX_STYLED:
-            found: list[Row] = [[Segment(text, look.base)] for text in self._grown(line)]
+        if fence or len(line) > MAX_STYLED:
+            stay, rows = self._grown(line[start:])
+            known = self._bodies[:stay]
+            found = [self._plain(canvas, text) for text in rows]
         else:
+            known = []
             text = inline(line[start:].expandtabs(TAB), look)
-            found = styled_rows(text, body - len(self._mark)) or [[]]
-        return [self._marked(look.model, at, row) for at, row in enumerate(found)]
+            found = styled_rows(text, canvas.body - len(self._mark)) or [[]]
+        return [*known, *(self._marked(look.model, at, row) for at, row in enumerate(found, len(known)))]
+
+    def _plain(self, canvas: Canvas, text: str) -> Row:
+        if self.block.kind == "fence":
+            return code.plain(canvas.look, canvas.body, text)
+        return [Segment(text, canvas.look.base)]
 
     def _marked(self, style: Style, at: int, row: Row) -> Row:
         if not self._mark:
             return row
         return [Segment(self._mark if self._lines == at == 0 else " " * len(self._mark), style), *row]
 
-    def _grown(self, line: str) -> list[str]:
-        """The rows of a line that is taken as it was written, wrapped further where it grew."""
-        self._line.feed(line[self._taken :].expandtabs(TAB))
+    def _grown(self, line: str) -> tuple[int, list[str]]:
+        """Rows of a line taken as it was written: how many are as they were, and those that are not."""
+        stay = min(len(self._line.rows) - 1, len(self._bodies)) if self._taken else 0
+        new = line[self._taken :]
+        if "\t" in new:
+            filled = " " * (self._column % TAB) + new
+            new = filled.expandtabs(TAB)[self._column % TAB :]
+        self._line.feed(new)
         self._taken = len(line)
-        return self._line.rows
+        self._column += len(new)
+        return stay, self._line.rows[stay:]

@@ -6,21 +6,24 @@ Follows the end until somebody scrolls up, and again once they are back there. W
 is while text arrives below, while messages above are drawn for the first time, and when the width changes.
 """
 
+import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
-from textual.reactive import Reactive
+from textual.reactive import Reactive, var
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
 from kensho_tui.core import contract as c
-from kensho_tui.ui.transcript.place import START, Words
+from kensho_tui.core.text import printable
+from kensho_tui.ui.transcript.place import START, Place, Words
 
 if TYPE_CHECKING:
     from kensho_tui.ui.transcript.canvas import Canvas
@@ -53,9 +56,13 @@ class Transcript(ScrollView, can_focus=True):
             super().__init__()
             self.character = character
 
+    class Followed(Message):
+        """Whether the end is followed is another than before."""
+
+    following: var[bool] = var(True, init=False)
+
     def __init__(self, words: Words) -> None:
         super().__init__(id="transcript")
-        self.following = True
         self._words = words
         self._column: Column | None = None
         self._place = START
@@ -63,6 +70,11 @@ class Transcript(ScrollView, can_focus=True):
         self._messages: tuple[c.Message, ...] = ()
         self._live: Collection[str] = ()
         self._putting = False
+        # Rows by which true heights above have moved what is read: selections are kept without them.
+        self._mended = 0
+
+    def watch_following(self) -> None:
+        self.post_message(self.Followed())
 
     # --- what is shown ------------------------------------------------------------------------------
 
@@ -73,6 +85,7 @@ class Transcript(ScrollView, can_focus=True):
             self.following = True
             self._place = START
             self._column = None
+            self._mended = 0
             self.screen.clear_selection()
         self._chat_id = chat.id if chat is not None else None
         self._messages, self._live = messages, live
@@ -82,10 +95,12 @@ class Transcript(ScrollView, can_focus=True):
             self._renew(self._column)
 
     def _renew(self, column: "Column") -> None:
-        reading = column.items[self._place.item].message.id if column.items else ""
+        """In step with the messages; what is read stays, or the nearest before it that is still there."""
+        reading = [item.message.id for item in column.items[: self._place.item + 1]]
         if column.show(self._messages, self._live):
-            at = column.index(reading)
-            self._place = START if at is None else self._place._replace(item=at)
+            found = ((at, name) for name in reversed(reading) if (at := column.index(name)) is not None)
+            at, name = next(found, (0, ""))
+            self._place = self._place._replace(item=at) if name in reading[-1:] else Place(at, 0, 0)
             self._arrange(column)
             self.refresh()
 
@@ -130,9 +145,10 @@ class Transcript(ScrollView, can_focus=True):
 
     def _change_canvas(self) -> None:
         """Another width or theme: everything in sight is drawn anew."""
-        width = self.scrollable_content_region.width
-        if width <= 0 or not self._messages:
+        if not self._messages:
             return
+        # Text may come before there is a place for it.
+        width = self.scrollable_content_region.width or self.app.size.width
         from kensho_tui.ui.transcript.canvas import Canvas
         from kensho_tui.ui.transcript.column import Column
         from kensho_tui.ui.transcript.look import make_look
@@ -143,6 +159,7 @@ class Transcript(ScrollView, can_focus=True):
             self._renew(self._column)
         else:
             self._place = self._column.resize(canvas, self._place)
+            self.screen.clear_selection()
             self._arrange(self._column)
         self.refresh()
 
@@ -175,11 +192,13 @@ class Transcript(ScrollView, can_focus=True):
         if self._putting or column is None or not column.items:
             return
         rows = round(new_value) - round(old_value)
+        before, row_before = self._place, column.row_of(self._place)
         if abs(rows) > JUMP_PAGES * self.size.height:
             place = column.place_at(round(new_value))
         else:
             place = column.moved(self._place, rows)
         self._place = column.settle(place, self.size.height)
+        self._mended += column.row_of(before) - row_before
         left = column.height - self.size.height - column.row_of(self._place)
         self.following = left <= 0 or (rows > 0 and left <= NEAR_END_ROWS)
         self._put(column)
@@ -240,30 +259,59 @@ class Transcript(ScrollView, can_focus=True):
         row = y + self.scroll_offset.y
         strip = column.strip(row)
         selection = self.text_selection
-        span = selection.get_span(row) if selection is not None else None
+        span = selection.get_span(row - self._mended) if selection is not None else None
         return strip if span is None else _selected(strip, span, column.canvas)
 
     def offset_at(self, x: int, y: int) -> Offset:
-        """The character of the text at a cell of the widget, for selecting: (column, row of the chat)."""
+        """A cell of the widget as selections name it: column of the text, row of the chat."""
         left = self._column.canvas.LEFT if self._column is not None else 0
-        return Offset(max(x - left, 0), max(y + self.scroll_offset.y, 0))
+        return Offset(max(x - left, 0), y + self.scroll_offset.y - self._mended)
+
+    def on_click(self, event: events.Click) -> None:
+        """Twice selects a word, three times the rows around it up to an empty one."""
+        if event.chain < 2 or self._column is None:
+            return
+        event.prevent_default()
+        column, left = self._column, self._column.canvas.LEFT
+        row, x = event.y + self.scroll_offset.y, event.x - left
+        if event.chain == 2:
+            start, end = word_at(column.strip(row).text[left:], x)
+            first = last = row
+        else:
+            first, last = column.paragraph(row)
+            start, end = 0, self.size.width
+        ends = Offset(start, first - self._mended), Offset(end, last - self._mended)
+        self.screen.selections = {self: Selection(*ends)} if end > start else {}
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected rows' text, without the bar at the left."""
+        """The selected rows' text, without the bar at the left; all of it is all that was said."""
         column = self._column
         if column is None:
             return None
-        first = selection.start.y if selection.start is not None else 0
-        last = selection.end.y if selection.end is not None else column.height - 1
+        if selection.start is None and selection.end is None:
+            return "\n\n".join(printable(message.content) for message in self._messages), "\n"
+        first = selection.start.y + self._mended if selection.start is not None else 0
+        last = selection.end.y + self._mended if selection.end is not None else column.height - 1
         lines = []
-        for row in range(first, last + 1):
-            text = column.strip(row).text[column.canvas.LEFT :].rstrip()
-            start, end = selection.get_span(row) or (0, -1)
-            lines.append(text[start:] if end == -1 else text[start:end])
+        for row in range(max(first, 0), min(last, column.height - 1) + 1):
+            strip, left = column.strip(row), column.canvas.LEFT
+            start, end = selection.get_span(row - self._mended) or (0, -1)
+            lines.append(strip.crop(left + start, None if end == -1 else left + end).text.rstrip())
         return "\n".join(lines), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()
+
+
+def word_at(text: str, cell: int) -> tuple[int, int]:
+    """The cells of the word at a cell of `text`, (0, 0) where there is none."""
+    at = 0
+    for found in re.finditer(r"\S+|\s+", text):
+        size = cell_len(found[0])
+        if at <= cell < at + size:
+            return (0, 0) if found[0].isspace() else (at, at + size)
+        at += size
+    return 0, 0
 
 
 def _selected(strip: Strip, span: tuple[int, int], canvas: "Canvas") -> Strip:
