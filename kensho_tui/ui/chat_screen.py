@@ -193,7 +193,11 @@ class ChatScreen(SteadyScreen):
     # --- the prompt -----------------------------------------------------------------------------------
 
     async def _history(self) -> list[str]:
-        return [printable(text) for text in await self.session.prompts()]
+        try:
+            return [printable(text) for text in await self.session.prompts()]
+        except KenshoError as error:
+            self.show_error(error)
+            return []
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         text = event.text_area.text

@@ -138,15 +138,17 @@ class Prompt(TextArea):
 
     # --- history ------------------------------------------------------------------------------------
 
-    def action_cursor_up(self, select: bool = False) -> None:
+    # Awaited where the key is handled: the keys behind it mean the entry that it brings.
+
+    async def action_cursor_up(self, select: bool = False) -> None:  # type: ignore[override]
         if self.cursor_at_first_line and not select:
-            self.run_worker(self._older(), group="history", exclusive=True, exit_on_error=False)
+            await self._older()
         else:
             super().action_cursor_up(select)
 
-    def action_cursor_down(self, select: bool = False) -> None:
+    async def action_cursor_down(self, select: bool = False) -> None:  # type: ignore[override]
         if self._index >= 0 and self.cursor_at_last_line and not select:
-            self.run_worker(self._newer(), group="history", exclusive=True, exit_on_error=False)
+            await self._newer()
         else:
             super().action_cursor_down(select)
 

@@ -317,9 +317,10 @@ class Session:
         return True
 
     async def prompts(self) -> list[str]:
-        """Prompts sent before, newest first; asked for once."""
+        """Prompts sent before, newest first; asked for once. None while there is no host: typing goes on."""
         if self._prompts is None:
-            await self._connected.wait()
+            if not self._connected.is_set():
+                return []
             self._prompts = list(await self.host.prompts())
         return self._prompts
 

@@ -14,6 +14,9 @@ GAIN = 0.93
 SLACK_TOKENS = 3
 """A trial that is so many safe tokens behind is over, whatever it might have become."""
 
+TRUST = 1024
+"""Tokens for which the safe time is believed: the context grows, and the machine's load changes."""
+
 FIRST_WAIT, LONGEST_WAIT, WAIT_GROWTH = 16, 4096, 4
 """Tokens before the first trial, at most before another, and how that grows with each one that failed."""
 
@@ -27,6 +30,7 @@ class DecodeThreads:
         self._safe_s = 0.0  # seconds per token with the safe number, as last measured
         self._wait = FIRST_WAIT
         self._until_trial = FIRST_WAIT
+        self._trusted = TRUST
         self._start: float | None = None
         self._tokens = 0
         self._trial = False
@@ -52,7 +56,7 @@ class DecodeThreads:
         self._until_trial -= 1
         if self._tokens < WINDOW:
             return False
-        self._safe_s = took / self._tokens
+        self._safe_s, self._trusted = took / self._tokens, TRUST
         self._next_window(now)
         if self._until_trial > 0:
             return False
@@ -69,8 +73,13 @@ class DecodeThreads:
         if not self._trial:
             self._wait = FIRST_WAIT  # it pays on this machine: a disturbance is soon forgiven
         self._trial = False
+        self._trusted -= self._tokens
         self._next_window(now)
-        return False
+        if self._trusted > 0:
+            return False
+        # Measure the safe number again, then try the other one again.
+        self.count, self._until_trial = self.safe, WINDOW
+        return True
 
     def _back(self, now: float) -> bool:
         self.count = self.safe

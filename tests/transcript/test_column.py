@@ -194,3 +194,25 @@ def test_rows_begin_with_a_bar_that_tells_the_role() -> None:
     assert rows[3].split()[:2] == ["┃", "small"]
     assert rows[4] == " ┃ answered"
     assert rows[4].index("answered") == Canvas.LEFT
+
+
+def test_text_that_was_shown_already_does_not_come_twice() -> None:
+    """The message may be shown with more text than there was when its stream was first asked for."""
+    stack = stacked(message(1, "one two ", state="streaming", stop_reason=None, stream="s"), live=True)
+    stack.items[0].grow(piece("two three", 4), 0.0)
+    assert _rows(stack)[1] == " ┃ one two three"
+
+
+def test_what_cannot_be_drawn_is_shown_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a renderer's mistake")
+
+    monkeypatch.setattr("kensho_tui.ui.transcript.markdown.block_rows", fail)
+    assert whole(["", "some **text**"])[-2:] == [" ┃ some **text**", ""]
+
+
+@pytest.mark.parametrize("width", range(1, 16))
+def test_rows_are_as_wide_as_the_canvas_however_narrow(width: int) -> None:
+    stack = column(["asked 漢字", "# answered\n\n- item\n\n```py\nx = 1\n```"], width)
+    stack.settle(Place(0, 0, 0), 1000)
+    assert {stack.strip(row).cell_length for row in range(stack.height)} == {width}

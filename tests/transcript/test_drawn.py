@@ -34,6 +34,9 @@ def drawn(text: str, width: int = WIDTH) -> list[str]:
         ("see https://example.org/a now", ["see https://example.org/a now"]),
         ("[here](https://example.org)", ["here (https://example.org)"]),
         ("![a cat](cat.png)", ["[a cat] (cat.png)"]),
+        ("- before ![it](p.png) after", [" • before [it] (p.png) after"]),
+        ("[1]: https://example.org/source", ["[1]: https://example.org/source"]),
+        ("see [docs][1]", ["see [docs][1]"]),
         ("<b>raw</b> &amp; html", ["<b>raw</b> & html"]),
         ("[bold]no markup[/bold] :smile:", ["[bold]no markup[/bold] :smile:"]),
     ],
@@ -57,6 +60,28 @@ def test_a_table_is_aligned_and_fits() -> None:
     assert rows[2].rindex("8") == rows[3].rindex("7")
     wide = drawn("| " + "word " * 30 + "| b |\n|---|---|\n| " + "more " * 30 + "| d |")
     assert max(map(len, wide)) <= WIDTH
+
+
+def test_a_table_keeps_long_words_and_is_no_table_where_it_cannot_fit() -> None:
+    words = ("kensho_tui.ui.transcript.markdown", "https://example.org/a/long/address")
+    rows = drawn(f"| a | b |\n|---|---|\n| {words[0]} | {words[1]} |")
+    halves = [row[: WIDTH // 2].strip() for row in rows], [row[WIDTH // 2 :].strip() for row in rows]
+    shown = "".join(character for row in rows for character in row)
+    assert all(part in "".join("".join(half) for half in halves) for part in ("kensho_tui", "https://"))
+    assert sum(shown.count(character) for character in "/") == words[1].count("/")
+    with pytest.raises(ValueError, match="columns"):
+        drawn("|" + " a |" * 20 + "\n|" + "---|" * 20)
+
+
+def test_deep_lists_are_drawn_to_their_ends() -> None:
+    rows = drawn("\n".join("  " * level + f"- level {level}" for level in range(16)), width=100)
+    assert [row.split("•")[1].strip() for row in rows] == [f"level {level}" for level in range(16)]
+
+
+@pytest.mark.parametrize("language", ["make", "http", "diff", "console"])
+def test_a_line_that_a_lexer_would_not_end_with_is_plain(language: str) -> None:
+    rows = code_block(LOOK, WIDTH, "a" * 30_000, language)
+    assert {style for row in rows[1:] for _, style, _ in row} == {LOOK.code}
 
 
 def test_code_keeps_every_character_and_fills_its_ground() -> None:

@@ -112,3 +112,9 @@ def test_letters_in_their_order_are_always_found(text: str, data: st.DataObject)
     places = data.draw(st.lists(st.sampled_from(range(len(text))), unique=True).map(sorted)) if text else []
     word = "".join(text[at] for at in places).replace(" ", "")
     assert Query(word).match(text) is not None
+
+
+def test_letters_of_other_scripts_stay_what_they_are() -> None:
+    assert fold("Éclair") == "eclair"
+    assert fold("고양이") == "고양이"
+    assert Query("가").match("고양이") is None

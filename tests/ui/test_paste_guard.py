@@ -31,3 +31,9 @@ def test_controls_in_a_paste_never_reach_the_parser(cuts: list[int]) -> None:
     assert cleaned.startswith(START) and cleaned.endswith(f"{END}z")
     middle = cleaned[len(START) : -len(END) - 1]
     assert middle == printable(middle) and "x" in middle and "red" in middle and "y" in middle
+
+
+@given(st.lists(st.integers(0, 500)))
+def test_a_line_end_cut_in_two_is_one_line_end(cuts: list[int]) -> None:
+    text = f"{START}a\r\nb\r\n\r\nc{END}"
+    assert _in_pieces(text, cuts) == text.replace("\r\n", "\n")

@@ -141,7 +141,31 @@ async def test_the_cursor_does_not_blink_over_ssh(monkeypatch: pytest.MonkeyPatc
 
 async def test_keys_that_come_in_one_go_do_what_they_do_one_by_one(start: Started) -> None:
     async with start() as pilot:
-        keys = (*"one", "ctrl+u", *"twx", "backspace", *"oo", "left", "backspace", "home", *"no. ", "end", "!")
+        keys = (
+            *"one",
+            "ctrl+u",
+            *"twx",
+            "backspace",
+            *"oo",
+            "left",
+            "backspace",
+            "home",
+            *"no. ",
+            "end",
+            "!",
+        )
         for key in keys:
             pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "no. two!")
+
+
+async def test_keys_behind_up_mean_the_entry_that_it_brings(host: FakeHost, start: Started) -> None:
+    host.prompts_now = ["newest", "older"]
+    async with start() as pilot:
+        prompt = app_of(pilot).chat_screen.prompt
+        for name, character in (("up", None), ("up", None), ("x", "x")):
+            prompt.post_message(events.Key(name, character))
+        await until(pilot, lambda: prompt.text == "olderx")
+        prompt.post_message(events.Key("enter", "\r"))
+        await until(pilot, lambda: bool(host.called("submit")))
+        assert host.called("submit") == [c.Submit(prompt="olderx")]

@@ -121,3 +121,87 @@ async def test_selected_text_is_what_was_written(host: FakeHost, start: Started)
         selected = app_of(pilot).chat_screen.get_selected_text()
         assert selected is not None
         assert selected.splitlines() == ["The first line.", "", " • item one", " • item two"]
+
+
+async def test_text_that_comes_with_the_first_prompt_is_there(host: FakeHost, start: Started) -> None:
+    """It may be read before the transcript has ever had a size."""
+    host.on_submit = lambda stream: stream.append("FIRST words", 2, 10)
+    async with start() as pilot:
+        await pilot.press(*"hi", "enter")
+        await shown(pilot, "FIRST words")
+        host.hub.get(only_stream(host)).append(", then more", 4, 10)
+        await shown(pilot, "FIRST words, then more")
+
+
+async def test_wide_characters_are_selected_by_the_cells_they_stand_in(
+    host: FakeHost, start: Started
+) -> None:
+    host.add_chat("Wide", host.message("user", "x"), host.message("assistant", "日本語 abc"))
+    async with start() as pilot:
+        await shown(pilot, "abc")
+        row = next(y for y, text in enumerate(screen_text(pilot).splitlines()) if "abc" in text)
+        await pilot.mouse_down(offset=(10, row))
+        await pilot.hover(offset=(13, row))
+        await pilot.mouse_up(offset=(13, row))
+        await pilot.pause()
+        assert app_of(pilot).chat_screen.get_selected_text() == "abc"
+
+
+async def test_clicking_twice_selects_a_word_and_three_times_a_paragraph(
+    host: FakeHost, start: Started
+) -> None:
+    many(host, 60)
+    text = "some words\nand another line\n\nthe end"
+    host.add_chat("Click", host.message("user", "x"), host.message("assistant", text))
+    async with start() as pilot:
+        screen = app_of(pilot).chat_screen
+        await shown(pilot, "another line")
+        row = next(y for y, text in enumerate(screen_text(pilot).splitlines()) if "another" in text)
+        await pilot.click(offset=(9, row), times=2)
+        await until(pilot, lambda: screen.get_selected_text() == "another")
+        await pilot.click(offset=(9, row), times=3)
+        await until(
+            pilot, lambda: (screen.get_selected_text() or "").endswith("some words\nand another line")
+        )
+
+
+async def test_a_selection_stays_on_its_words_while_heights_above_are_mended(
+    host: FakeHost, start: Started
+) -> None:
+    many(host, 200)
+    async with start() as pilot:
+        screen = app_of(pilot).chat_screen
+        await shown(pilot, "message 199")
+        row = next(y for y, text in enumerate(screen_text(pilot).splitlines()) if "message 199" in text)
+        await pilot.click(offset=(11, row), times=2)
+        await until(pilot, lambda: screen.get_selected_text() == "199")
+        screen.transcript.focus()
+        for _ in range(12):
+            await pilot.press("pageup")
+        assert screen.get_selected_text() == "199"
+
+
+async def test_a_message_that_is_gone_leaves_what_is_read_near_it(host: FakeHost, start: Started) -> None:
+    many(host, 60)
+    async with start() as pilot:
+        app = app_of(pilot)
+        await shown(pilot, "message 59")
+        for _ in range(5):
+            await pilot.press("pageup")
+        transcript = app.chat_screen.transcript
+        assert transcript._column is not None
+        item = transcript._place.item
+        chat = next(iter(host.chats_now.values()))
+        host.put(chat.id, *chat.messages[:item], *chat.messages[item + 1 :])
+        await until(pilot, lambda: app.session.chat is not None and len(app.session.chat.messages) == 59)
+        assert transcript._place.item == item - 1
+
+
+async def test_the_hint_follows_the_place_also_at_rest(host: FakeHost, start: Started) -> None:
+    many(host, 60)
+    async with start() as pilot:
+        await shown(pilot, "message 59")
+        await pilot.press("pageup")
+        await shown(pilot, "End newest text")
+        await pilot.press("end")
+        await until(pilot, lambda: "newest text" not in screen_text(pilot))

@@ -71,3 +71,16 @@ def test_the_time_between_two_answers_counts_for_nothing() -> None:
     assert not threads.token(10_000.0)
     assert not threads.token(10_000.0 + quiet(0, 2))
     assert threads.count == 2
+
+
+def test_a_safe_time_of_long_ago_is_not_believed() -> None:
+    """Measured in a disturbance, it would let the slower number stay for ever."""
+
+    def cost(number: int, count: int) -> float:
+        if number < 60:
+            return 0.1 if count == 1 else 0.05
+        return 0.05 if count == 1 else 0.075
+
+    _, used = run(DecodeThreads(1, 2), 6000, cost)
+    assert used[40:60] == [2] * 20
+    assert used[-3000:].count(1) > 2900

@@ -272,6 +272,7 @@ class Transcript(ScrollView, can_focus=True):
         if event.chain < 2 or self._column is None:
             return
         event.prevent_default()
+        event.stop()
         column, left = self._column, self._column.canvas.LEFT
         row, x = event.y + self.scroll_offset.y, event.x - left
         if event.chain == 2:
