@@ -96,7 +96,7 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
     from kensho_tui.client.facade import Kensho
 
     async with Kensho(warm=True, launched=launched) as kensho:
-        asking = asyncio.create_task(print_notices(kensho))
+        asking = asyncio.gather(print_notices(kensho), return_exceptions=True)
         chat = (await kensho.chat(None)).id if options.last else options.chat
         submitted = await kensho.submit(_request(options, prompt, chat))
         interrupted = _stop_on_interrupt(kensho, submitted)

@@ -102,7 +102,7 @@ class Dialogue:
             raise UsageError("the prompt is empty", hint="Type something to ask")
         chat = await self._chats.resolve(request.chat) if request.chat else None
         model = await self._choose(request.model, chat)
-        queued = (chat is not None and self._places[chat].locked()) or self._models.busy
+        queued = self._others_first(chat)
         system = valid(request.system) if request.system else None
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
@@ -119,8 +119,13 @@ class Dialogue:
         chat = await self._chats.chat_of(request.message)
         model = await self._choose(None, chat, message.model)
         row = await self._chats.begin_resume(request.message, model.name)
-        queued = self._places[row.chat_id].locked() or self._models.busy
+        queued = self._others_first(row.chat_id)
         return await self._start(row, request.sampling, model, clock, message.content, queued)
+
+    def _others_first(self, chat: str | None) -> bool:
+        """Whether a turn that begins now has to wait; one just begun counts before it has its place."""
+        place = chat is not None and self._places[chat].locked()
+        return place or bool(self._live) or self._models.busy
 
     async def abort(self, stream: str) -> None:
         """Stop a turn; the text so far is kept. One that has ended already is no error."""
