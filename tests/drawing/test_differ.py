@@ -93,6 +93,17 @@ def test_nothing_is_positioned_after_what_terminals_measure_differently() -> Non
     scene.check()
 
 
+def test_a_row_that_gets_a_cluster_is_written_whole() -> None:
+    scene = Scene(Contrary, 12, 1)
+    scene.repaint(lines("one two"))
+    scene.frame()
+    for text in ("🇩🇪", "ab"):
+        scene.model.put(4, 0, [(text, PLAIN)])
+        scene.differ.put(4, 0, [(text, PLAIN)])
+        scene.frame()
+        scene.check()
+
+
 def test_a_row_that_held_a_cluster_is_written_whole() -> None:
     scene = Scene(Contrary, 12, 1)
     scene.repaint(lines("🇩🇪  ab"))

@@ -24,6 +24,14 @@ def line(bytes_s: float, latency_s: float) -> Callable[[int], float]:
     return lambda size: latency_s + size / bytes_s
 
 
+def run(pacer: Pacer, takes: Callable[[int], float], frames: list[int], now: float = 0.0) -> float:
+    """Frames that would have `frames` bytes, cut to the budget; returns when the last was answered."""
+    for wanted in frames:
+        size = min(wanted, pacer.budget or wanted)
+        now = answer_after(pacer, now, takes(size), size) + 0.001
+    return now
+
+
 def test_the_first_frame_goes_at_once_and_the_next_after_its_answer(pacer: Pacer) -> None:
     assert pacer.wait_s(10.0, 0) == 0
     pacer.sent(10.0, 8000)
@@ -57,7 +65,7 @@ def test_a_late_first_answer_switches_pacing_on_once_all_have_come(pacer: Pacer)
 
 
 def test_a_lost_answer_delays_one_frame_and_leaves_pacing_on(pacer: Pacer) -> None:
-    now = answer_after(pacer, 0.0, 0.01, 100)
+    now = run(pacer, line(1_000_000, 0.01), [8000, 100, 100])
     pacer.sent(now, 100)
     assert pacer.wait_s(now, 0) == pytest.approx(PATIENCE_S)
     assert pacer.wait_s(now + PATIENCE_S, 0) == 0
@@ -101,14 +109,6 @@ def test_restart_forgets_the_terminal(pacer: Pacer) -> None:
     pacer.restart()
     assert pacer.wait_s(5.0, 0) == 0
     assert not pacer.paced and pacer.budget is None
-
-
-def run(pacer: Pacer, takes: Callable[[int], float], frames: list[int], now: float = 0.0) -> float:
-    """Frames that would have `frames` bytes, cut to the budget; returns when the last was answered."""
-    for wanted in frames:
-        size = min(wanted, pacer.budget or wanted)
-        now = answer_after(pacer, now, takes(size), size) + 0.001
-    return now
 
 
 def open_frames(pacer: Pacer, now: float, size: int, most: int = 100) -> int:

@@ -9,15 +9,15 @@ import pytest
 
 from kensho_tui.ui.drawing.pacing import Pacer
 
-UPDATES_S = 12
 STEP_S = 0.002
 MOST_WANTED = 9000
 
 
 @dataclass
 class Simulation:
-    """A stream: twelve updates a second. Frames take all that is wanted, up to the budget."""
+    """A stream, so many updates a second. Frames take all that is wanted, up to the budget."""
 
+    updates_s: int = 12
     pacer: Pacer = field(default_factory=Pacer)
     now: float = 0.0
     wanted: int = 6000
@@ -31,7 +31,7 @@ class Simulation:
         end = self.now + seconds
         while self.now < end:
             if self.now >= next_update:
-                next_update += 1 / UPDATES_S
+                next_update += 1 / self.updates_s
                 self.wanted = min(MOST_WANTED, self.wanted + chance.choice([40, 60, 80, 100, 120, 300]))
             while answers and answers[0][0] <= self.now:
                 answered, sent = answers.popleft()
@@ -65,7 +65,7 @@ def test_nothing_queues_on_a_slow_line(way_s: float, longest_s: float, fast_befo
 @pytest.mark.parametrize("way_s", [0.001, 0.05, 0.2, 0.4])
 def test_each_update_goes_at_once_on_a_fast_line(way_s: float) -> None:
     delays = Simulation().run(20, 5_000_000, way_s)
-    assert len(delays) > 0.9 * 20 * UPDATES_S
+    assert len(delays) > 0.9 * 20 * 12
     assert p95(delays) < way_s + 0.01
 
 
@@ -76,3 +76,12 @@ def test_a_line_that_turns_slow_and_fast_again_is_used_as_it_is() -> None:
         assert p95(simulation.run(10, 5_000_000, 0.01)) < 0.02
         simulation.run(2, 2000, 0.01)
         assert p95(simulation.run(10, 2000, 0.01)) < 0.2
+
+
+@pytest.mark.parametrize("fast_s", [0.2, 1.0, 5.0])
+def test_a_line_that_turns_slow_under_more_than_it_carries_is_noticed_at_once(fast_s: float) -> None:
+    simulation = Simulation(updates_s=30)
+    simulation.run(fast_s, 5_000_000, 0.001)
+    simulation.wanted += 7000
+    simulation.run(0.2, 5_000_000, 0.001)
+    assert max(simulation.run(4, 2000, 0.005)) < 0.4

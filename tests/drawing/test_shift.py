@@ -34,6 +34,7 @@ def found(old: Sequence[str], new: Sequence[str]) -> Shift | None:
         ("abcdefg", "abcdefX", None),
         # Rows that stand right are not moved away for a few that do not.
         ("abcdEFGHIJKLMNOPqrst", "bcdXEFGHIJKLMNOPrstY", Shift(0, 3, 1)),
+        ("abPQRScdTUVWef", "bxPQRSdyTUVWfz", None),
         ("abcDEF", "XYZabc", Shift(0, 5, -3)),
         ("abcd.", "bcdd.", None),
         # A row of which nothing is known is moved with the others.

@@ -27,7 +27,7 @@ class Line:
 
     def __init__(self) -> None:
         self.way_s = 0.0
-        # The most that was carried, the way included, since anything queued or surprised.
+        # The most that was carried, the way included, since the line was another one.
         self._carried_bytes_s = 0.0
         self._byte_s: float | None = None
         # Fading sums, and the size and time that they make on average.
@@ -46,16 +46,16 @@ class Line:
         """What it carries, not far beyond what has been seen."""
         return min(1 / self._byte_s if self._byte_s else math.inf, _TRUST * self._carried_bytes_s)
 
-    def measured(self, size: int, took_s: float, queued_s: float = 0.0) -> None:
-        """A frame of `size` bytes had its answer `took_s` after it began, having queued for `queued_s`."""
+    def measured(self, size: int, took_s: float) -> None:
+        """A frame of `size` bytes was answered `took_s` after the line was free for it."""
         expected_s = self.way_s + size * (self._byte_s or 0.0)
         # Two frames make a line; one does not.
         another = self._weight > 1 and abs(took_s - expected_s) > _SURPRISE_S + expected_s / 2
         self._add(size, took_s, _FADING_SURPRISED if another else _FADING)
         self._byte_s = self._slope(size, took_s)
         self.way_s = max(0.0, self._time - (self._byte_s or 0.0) * self._size)
-        before = 0.0 if another or queued_s > FRAME_S / 2 else self._carried_bytes_s
-        self._carried_bytes_s = max(before, size / max(took_s + queued_s, _CLOCK_S))
+        before = 0.0 if another else self._carried_bytes_s
+        self._carried_bytes_s = max(before, size / max(took_s, _CLOCK_S))
 
     def _add(self, size: int, took_s: float, fading: float) -> None:
         """Mean and scatter, older frames counting less."""

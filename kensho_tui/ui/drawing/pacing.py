@@ -97,6 +97,6 @@ class Pacer:
         before, self._answered_at = self._answered_at, now
         if self._open:
             sent = self._open.popleft()
-            # Frames on their way together queue where the line is slow: one begins when the last is through.
-            began = max(sent.at, before - self._line.way_s)
-            self._line.measured(sent.size, now - began, began - sent.at)
+            # Where the line is slow, frames on their way together queue: it is free when the last is through.
+            free = max(sent.at, before - self._line.way_s)
+            self._line.measured(sent.size, now - free)

@@ -50,10 +50,9 @@ def find_shift(
         before[y] = False
     best: tuple[int, Shift] | None = None
     for rows, count in votes.most_common(2):
-        if count >= LEAST_SPARED:
-            found = _region(new, old, before, rows)
-            if found is not None and (best is None or found[0] > best[0]):
-                best = found
+        found = _region(new, old, before, rows) if count >= LEAST_SPARED else None
+        if found is not None and found[0] >= LEAST_SPARED and (best is None or found[0] > best[0]):
+            best = found
     return best[1] if best else None
 
 
@@ -87,7 +86,4 @@ def _region(
             best, span = total, (first, y)
     if span is None:
         return None
-    top, bottom = span[0] + min(rows, 0), span[1] + max(rows, 0)
-    coming_in = range(span[1] + 1, bottom + 1) if rows > 0 else range(top, span[0])
-    spared = best - sum(before[y] for y in coming_in)
-    return (spared, Shift(top, bottom, rows)) if spared >= LEAST_SPARED else None
+    return best, Shift(span[0] + min(rows, 0), span[1] + max(rows, 0), rows)
