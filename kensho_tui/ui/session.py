@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 HELD_S = 20.0
 WATCH_S = 25.0
-# The transcript is drawn about twelve times a second while text arrives; a drawing that takes long is
+# The transcript is drawn about ten times a second while text arrives; a drawing that takes long is
 # given a smaller share, so that typing never waits for it.
-TICK_S = 1 / 12
+TICK_S = 1 / 10
 WAITING_TICK_S = 1 / 30
 DRAWING_SHARE = 3.0
 MAX_BACKOFF_S = 2.0
