@@ -201,8 +201,7 @@ class Drawing:
             text = f"{_SYNC_START}{text}{_SYNC_END}"
         text += QUESTION
         self._pacer.sent(self._now(), len(text.encode("utf-8", "replace")))
-        driver.unanswered = self._pacer.unanswered
-        driver.write_frame(text)
+        driver.write_frame(text, self._pacer.unanswered)
         if not frame.complete:
             self._later(self._pacer.wait_s(self._now(), driver.unwritten))
 

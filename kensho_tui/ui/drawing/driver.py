@@ -28,7 +28,8 @@ class TerminalDriver(LinuxDriver):
     on_start: Callable[[], None] | None = None
     on_foreign_write: Callable[[], None] | None = None
 
-    unanswered = 0
+    # Answers that came (counted by the input thread), that were handled, and that are due (both by the loop).
+    _heard = _handled = _due = 0
     """Frames whose answers are still to come. Whoever paces them sets it; answers count it down."""
 
     _active = False
@@ -53,8 +54,9 @@ class TerminalDriver(LinuxDriver):
             self.on_foreign_write()
         super().write(data)
 
-    def write_frame(self, text: str) -> None:
-        """Write a frame, which ends with a question."""
+    def write_frame(self, text: str, unanswered: int) -> None:
+        """Write a frame, which ends with a question; so many questions are without an answer then."""
+        self._due = self._handled + unanswered
         if self.writer is not None:
             self.writer.write(text)
 
@@ -62,7 +64,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         setattr(linux_driver, "WriterThread", TerminalWriter)  # noqa: B010 - mypy: the driver's own import
-        self.unanswered = 0
+        self._due = self._heard
         self._active = True
         super().start_application_mode()  # type: ignore[no-untyped-call]
         # This may run in a signal handler, in the middle of a frame.
@@ -73,16 +75,16 @@ class TerminalDriver(LinuxDriver):
         first, or it would run twice.
         """
         if self._active:
-            self.unanswered = 0
+            self._due = self._heard
             self.suspend_application_mode()
         super().resume_application_mode()
 
     def disable_input(self) -> None:
         """Hear the last answers out, as long as there is reason to wait for them."""
         deadline = time.monotonic() + LAST_ANSWER_S
-        while self._answers and self.unanswered > 0 and not self._gone and time.monotonic() < deadline:
+        while self._heard and self._heard < self._due and not self._gone and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-        self.unanswered = 0
+        self._due = self._heard
         super().disable_input()
 
     def stop_application_mode(self) -> None:
@@ -98,8 +100,7 @@ class TerminalDriver(LinuxDriver):
         if not isinstance(message, CursorPosition):
             super().process_message(message)
             return
-        self._answers = True
-        self.unanswered -= 1
+        self._heard += 1
         try:
             self._loop.call_soon_threadsafe(self._answered, message.x, message.y, time.monotonic())
         except RuntimeError:
@@ -107,6 +108,7 @@ class TerminalDriver(LinuxDriver):
             pass
 
     def _answered(self, column: int, row: int, at: float) -> None:
+        self._handled += 1
         if self.on_answer is not None:
             self.on_answer(column, row, at)
 

@@ -55,20 +55,24 @@ class Palette:
 
     def __init__(self, system: ColorSystem = ColorSystem.TRUECOLOR) -> None:
         self._system = system
-        self._by_style: dict[Style, Look] = {}
+        # By identity: hashing and comparing styles costs more than all else here. Kept, no other gets its id.
+        self._by_id: dict[int, tuple[Style, Look]] = {}
         self._looks: dict[Look, Look] = {PLAIN: PLAIN}
 
     def look(self, style: Style | None) -> Look:
         if style is None:
             return PLAIN
-        look = self._by_style.get(style)
-        if look is None:
-            # Styles carry meta data, which makes any number of them; looks are few.
-            if len(self._by_style) >= _MOST_STYLES:
-                self._by_style.clear()
-                self._looks = {PLAIN: PLAIN}
-            look = self._make(style)
-            look = self._by_style[style] = self._looks.setdefault(look, look)
+        known = self._by_id.get(id(style))
+        return known[1] if known is not None else self._new(style)
+
+    def _new(self, style: Style) -> Look:
+        # Styles carry meta data, which makes any number of them; looks are few.
+        if len(self._by_id) >= _MOST_STYLES:
+            self._by_id.clear()
+            self._looks = {PLAIN: PLAIN}
+        look = self._make(style)
+        look = self._looks.setdefault(look, look)
+        self._by_id[id(style)] = style, look
         return look
 
     def _make(self, style: Style) -> Look:

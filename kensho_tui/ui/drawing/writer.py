@@ -3,6 +3,7 @@
 import os
 import select
 import threading
+from collections import deque
 from queue import SimpleQueue
 from typing import IO
 
@@ -20,7 +21,8 @@ class TerminalWriter:
     def __init__(self, file: IO[str]) -> None:
         self._descriptor = file.fileno()
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._taken = self._written = 0
+        # Sizes of what has not been written. Appending is atomic, also for a signal handler in between.
+        self._sizes: deque[int] = deque()
         self.gone = False
         self._open = True
         self._abandoned = False
@@ -29,7 +31,7 @@ class TerminalWriter:
     @property
     def unwritten(self) -> int:
         """Bytes that the terminal has not taken yet."""
-        return self._taken - self._written
+        return sum(tuple(self._sizes))
 
     def start(self) -> None:
         self._thread.start()
@@ -38,7 +40,7 @@ class TerminalWriter:
         """Take `text` for writing. After `stop` it is dropped."""
         data = text.encode("utf-8", "replace")
         if self._open and data:
-            self._taken += len(data)
+            self._sizes.append(len(data))
             self._queue.put(data)
 
     def flush(self) -> None:
@@ -64,9 +66,9 @@ class TerminalWriter:
                 if self._abandoned:
                     return
                 self._write(data[start : start + _CHUNK_BYTES])
+            self._sizes.popleft()
 
     def _write(self, data: bytes) -> None:
-        size = len(data)
         try:
             while data:
                 try:
@@ -76,4 +78,3 @@ class TerminalWriter:
         except OSError:
             # Its hang-up is told otherwise.
             self.gone, self._open = True, False
-        self._written += size
