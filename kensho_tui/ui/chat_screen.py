@@ -110,7 +110,9 @@ class ChatScreen(SteadyScreen):
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
         self.transcript.grow(message_id, piece, self._elapsed(message_id))
-        if piece.state != "streaming":
+        live = self.session.live.get(message_id)
+        # The numbers of an answer under way are counted on by the clock; its beginning is shown at once.
+        if piece.state != "streaming" or (live is not None and live.first_tokens == piece.tokens):
             self._show_frame()
 
     def show_state(self) -> None:

@@ -33,7 +33,6 @@ class TerminalDriver(LinuxDriver):
     """Frames whose answers are still to come. Whoever paces them sets it; answers count it down."""
 
     _active = False
-    _answers = False
 
     @property
     def writer(self) -> TerminalWriter | None:
