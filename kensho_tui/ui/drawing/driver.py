@@ -30,8 +30,6 @@ class TerminalDriver(LinuxDriver):
 
     # Answers that came (counted by the input thread), that were handled, and that are due (both by the loop).
     _heard = _handled = _due = 0
-    """Frames whose answers are still to come. Whoever paces them sets it; answers count it down."""
-
     _active = False
 
     @property
