@@ -201,3 +201,11 @@ def test_keys_that_type_stay_keys_that_type(key: str) -> None:
     keys, problems = registry.keymap({"quit": key, "new": f"f6,{key}"})
     assert keys["quit"] == registry.BY_NAME["quit"].keys and keys["new"] == "f6"
     assert len(problems) == 2 and key in problems[0]
+
+
+async def test_redraw_writes_the_whole_screen_again(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with start() as pilot:
+        redrawn: list[bool] = []
+        monkeypatch.setattr(app_of(pilot).drawing, "redraw", lambda: redrawn.append(True))
+        await pilot.press(*"/redraw", "enter")
+        await until(pilot, lambda: redrawn == [True])

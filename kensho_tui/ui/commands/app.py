@@ -49,6 +49,15 @@ class Theme(Command):
             raise UsageError(f"there is no theme {argument!r}", hint=f"/theme lists them; our own are {own}")
 
 
+class Redraw(Command):
+    name = "redraw"
+    title = "Redraw the screen"
+    help = "Writes the whole screen again, for when another program has written over it."
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        app.drawing.redraw()
+
+
 class Restart(Command):
     name = "restart"
     title = "Restart the host"

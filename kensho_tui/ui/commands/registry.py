@@ -18,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     app.Palette(),
     app.Help(),
     app.Theme(),
+    app.Redraw(),
     app.Restart(),
     app.Quit(),
 )
