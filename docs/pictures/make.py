@@ -85,7 +85,8 @@ def main() -> None:
         os.environ["KENSHO_HOME"] = home
         try:
             for prompt in ASKED:
-                subprocess.run([*KENSHO, "ask", "--temperature", "0", "--max-tokens", "160", prompt], check=True)
+                command = [*KENSHO, "ask", "--temperature", "0", "--max-tokens", "160", prompt]
+                subprocess.run(command, check=True)
             for name, theme, size, act in PICTURES:
                 asyncio.run(picture(name, theme, size, act))
         finally:
