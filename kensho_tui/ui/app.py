@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kensho_tui.ui.ports import Host
 
 # Connecting and drawing the last chat hold the event loop for a moment; the prompt takes keys before that.
-START_AFTER_S = 0.1
+START_AFTER_S = 0.2
 END_S = 3
 
 Work = Callable[[], Awaitable[None]]
