@@ -88,7 +88,7 @@ def test_the_app_in_tmux_looks_the_same_drawn_either_way(scripted: Home, tmp_pat
         differ("send-keys", "-l", script(text=text * 6, piece=4, rate=200))
         differ("send-keys", "Enter")
         for tmux in panes:
-            wait_for(tmux, "Esc stop")
+            wait_for(tmux, "x = 1")
             wait_for(tmux, "tok/s")
         wait_same(differ, plain)
         for key in ("PageUp", "C-p", "Escape", "F1", "Escape"):
