@@ -98,7 +98,8 @@ def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
     if session.host.differs:
         names = ", ".join(session.host.differs)
         found.append(f"the host runs with other settings ({names}): /restart applies yours")
-    return found + [one_line(problem, 300) for problem in problems]
+    found += [one_line(problem, 300) for problem in problems]
+    return list(dict.fromkeys(found))  # host and app read the same settings
 
 
 class StatusBar(SplitLine):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.theme import Theme
 
 from kensho_tui.core import contract as c
 from kensho_tui.ui.themes import own_themes
@@ -19,12 +20,11 @@ WORDS = Words(now=lambda: NOW, continue_key=lambda: "^G")
 HEIGHT = 12
 
 
-def look() -> Look:
-    theme = own_themes()[0]
+def look_of(theme: Theme) -> Look:
     return make_look({**theme.to_color_system().generate(), **theme.variables})
 
 
-LOOK = look()
+LOOK = look_of(own_themes()[0])
 
 
 def message(number: int, text: str, role: c.Role = "assistant", **changes: object) -> c.Message:

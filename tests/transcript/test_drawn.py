@@ -2,13 +2,15 @@
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.theme import Theme
 
 from kensho_tui.ui.themes import own_themes
 from kensho_tui.ui.transcript.canvas import Row
 from kensho_tui.ui.transcript.code import code_block
-from kensho_tui.ui.transcript.look import Look, make_look
 from kensho_tui.ui.transcript.markdown import block_rows
-from tests.transcript.test_column import LOOK
+from tests.transcript.test_column import LOOK, look_of
 
 WIDTH = 40
 
@@ -110,9 +112,9 @@ def test_code_in_a_list_is_drawn_below_its_item() -> None:
 
 
 @pytest.mark.parametrize("theme", own_themes(), ids=lambda theme: theme.name)
-def test_every_style_of_a_theme_can_be_read(theme: object) -> None:
+def test_every_style_of_a_theme_can_be_read(theme: Theme) -> None:
     """Text stands out from its ground: a contrast of 3 at least (WCAG 2, large text and signs)."""
-    look = _look(theme)
+    look = look_of(theme)
     styles = [
         look.base,
         look.quiet,
@@ -130,29 +132,15 @@ def test_every_style_of_a_theme_can_be_read(theme: object) -> None:
         assert _contrast(style) >= 3, style
 
 
-def _look(theme: object) -> Look:
-    from textual.theme import Theme
-
-    assert isinstance(theme, Theme)
-    return make_look({**theme.to_color_system().generate(), **theme.variables})
-
-
-def _contrast(style: object) -> float:
-    from rich.style import Style
-    from textual.color import Color
-
-    assert isinstance(style, Style)
+def _contrast(style: Style) -> float:
     assert style.color is not None
     assert style.bgcolor is not None
     lights = sorted(_light(Color.from_rich_color(colour)) for colour in (style.color, style.bgcolor))
     return (lights[1] + 0.05) / (lights[0] + 0.05)
 
 
-def _light(colour: object) -> float:
+def _light(colour: Color) -> float:
     """Relative luminance, https://www.w3.org/TR/WCAG20/#relativeluminancedef"""
-    from textual.color import Color
-
-    assert isinstance(colour, Color)
     parts = [
         value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in colour.normalized
     ]

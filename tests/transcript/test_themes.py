@@ -6,14 +6,10 @@ from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
 from kensho_tui.ui.themes import own_themes
-from kensho_tui.ui.transcript.look import Look, make_look
+from tests.transcript.test_column import look_of
 
 GROUNDS = ("background", "surface", "panel", "border", "border-blurred", "scrollbar")
 THEMES = [*own_themes(), *BUILTIN_THEMES.values()]
-
-
-def look_of(theme: Theme) -> Look:
-    return make_look({**theme.to_color_system().generate(), **theme.variables})
 
 
 @pytest.mark.parametrize("name", GROUNDS)

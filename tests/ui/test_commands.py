@@ -209,3 +209,10 @@ async def test_redraw_writes_the_whole_screen_again(start: Started, monkeypatch:
         monkeypatch.setattr(app_of(pilot).drawing, "redraw", lambda: redrawn.append(True))
         await pilot.press(*"/redraw", "enter")
         await until(pilot, lambda: redrawn == [True])
+
+
+async def test_what_host_and_app_both_say_is_said_once(host: FakeHost, start: Started) -> None:
+    host.post_status(notices=("settings.toml: theme: wrong", "a damaged file"))
+    async with start(problems=("settings.toml: theme: wrong",)) as pilot:
+        await until(pilot, lambda: len(app_of(pilot).notices) == 2)
+        assert app_of(pilot).notices == ["settings.toml: theme: wrong", "a damaged file"]
