@@ -121,6 +121,17 @@ def test_fewer_colours_are_the_same_colours(scripted: Home, term: str, colorterm
     assert b";2;" not in differ.written
 
 
+@pytest.mark.parametrize("drawing", ["differ", "plain"])
+def test_the_size_is_the_terminals_whatever_the_environment_says(scripted: Home, drawing: str) -> None:
+    said = {"COLUMNS": "60", "LINES": "15", "KENSHO_DRAWING": drawing}
+    with Terminal(columns=100, lines=30, environment=said) as terminal:
+        terminal.wait_for(READY)
+        assert "─" * 96 in terminal.text()
+        terminal.resize(90, 20)
+        terminal.wait_gone("─" * 91)
+        terminal.wait_for("─" * 86)
+
+
 def test_the_setting_leaves_drawing_to_textual(scripted: Home) -> None:
     scripted.settings('model = "scripted"\ndrawing = "plain"\n')
     with Terminal() as terminal:

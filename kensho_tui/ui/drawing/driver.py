@@ -1,9 +1,10 @@
 """The driver of the terminal: Textual's own, with a writer that never blocks and an ear for answers.
 
 Made for Textual 8.2.8. Private in it, and used here: the name `WriterThread` in `drivers.linux_driver` (which
-gets our writer), `LinuxDriver._writer_thread` and `Driver._loop`.
+gets our writer), `LinuxDriver._writer_thread`, `LinuxDriver._get_terminal_size` and `Driver._loop`.
 """
 
+import os
 import time
 from collections.abc import Callable
 
@@ -56,6 +57,16 @@ class TerminalDriver(LinuxDriver):
         self._due = self._handled + unanswered
         if self.writer is not None:
             self.writer.write(text)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Of the terminal itself, in cells: COLUMNS and LINES, which Textual asks first, may be exported by
+        whatever started the shell, and stay as they were when the window changes.
+        """
+        try:
+            width, height = os.get_terminal_size(self.fileno)
+        except OSError:
+            width = height = 0
+        return (width, height) if width and height else super()._get_terminal_size()
 
     # --- begin and end --------------------------------------------------------------------------------
 
