@@ -80,20 +80,21 @@ class Kensho:
     def host_version(self) -> str:
         return self._connection.welcome.version if self._connection else ""
 
-    async def _call(self, method: c.Method[c.Request, c.Answer], request: c.Request) -> c.Answer:
+    async def call(self, method: c.Method[c.Request, c.Answer], request: c.Request) -> c.Answer:
+        """Any method of the bus, as those of `core.model_contract`."""
         if self._connection is None:
             raise HostGoneError("not connected to the host")
         return await self._connection.call(method, request)
 
     async def submit(self, request: c.Submit) -> c.Submitted:
-        return await self._call(c.SUBMIT, request)
+        return await self.call(c.SUBMIT, request)
 
     async def resume(self, message: str) -> c.Submitted:
         """Go on with an answer that is not complete."""
-        return await self._call(c.RESUME, c.Resume(message=message))
+        return await self.call(c.RESUME, c.Resume(message=message))
 
     async def read(self, stream: str, cursor: int = 0, wait: float = 0.0) -> c.Piece:
-        return await self._call(c.READ, c.Read(stream=stream, cursor=cursor, wait=wait))
+        return await self.call(c.READ, c.Read(stream=stream, cursor=cursor, wait=wait))
 
     async def follow(self, stream: str, cursor: int = 0) -> AsyncIterator[c.Piece]:
         """Every piece of `stream` as it comes; the last one has state "ended"."""
@@ -105,29 +106,29 @@ class Kensho:
                 return
 
     async def abort(self, stream: str) -> None:
-        await self._call(c.ABORT, c.StreamRef(stream))
+        await self.call(c.ABORT, c.StreamRef(stream))
 
     async def chats(self) -> tuple[c.ChatSummary, ...]:
-        return (await self._call(c.LIST_CHATS, c.ListChats())).chats
+        return (await self.call(c.LIST_CHATS, c.ListChats())).chats
 
     async def chat(self, chat: str | None = None, *, all_branches: bool = False) -> c.Chat:
         """The chat with this id (or unique prefix); None: the last one used."""
-        return await self._call(c.SHOW_CHAT, c.ShowChat(chat=chat, all=all_branches))
+        return await self.call(c.SHOW_CHAT, c.ShowChat(chat=chat, all=all_branches))
 
     async def prompts(self) -> tuple[str, ...]:
-        return (await self._call(c.LIST_PROMPTS, c.ListPrompts())).prompts
+        return (await self.call(c.LIST_PROMPTS, c.ListPrompts())).prompts
 
-    async def prepare(self, chat: str | None, model: str | None = None) -> None:
-        await self._call(c.PREPARE, c.Prepare(chat=chat, model=model))
+    async def prepare(self, request: c.Prepare) -> None:
+        await self.call(c.PREPARE, request)
 
     async def models(self) -> tuple[c.ModelInfo, ...]:
-        return (await self._call(c.LIST_MODELS, c.Empty())).models
+        return (await self.call(c.LIST_MODELS, c.Empty())).models
 
     async def watch(self, seen: dict[str, int], wait: float) -> dict[str, c.Fact]:
-        return (await self._call(c.WATCH, c.Watch(seen=seen, wait=wait))).facts
+        return (await self.call(c.WATCH, c.Watch(seen=seen, wait=wait))).facts
 
     async def status(self) -> c.HostStatus:
-        return await self._call(c.STATUS, c.Empty())
+        return await self.call(c.STATUS, c.Empty())
 
     async def stop_host(self) -> None:
-        await self._call(c.STOP, c.Stop())
+        await self.call(c.STOP, c.Stop())

@@ -8,13 +8,30 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Raw, Struct
 
+from kensho_tui.core.model_info import Footprint as Footprint
+from kensho_tui.core.model_info import ModelInfo as ModelInfo
+from kensho_tui.core.model_info import ModelList as ModelList
+from kensho_tui.core.model_info import Remedy as Remedy
+from kensho_tui.core.model_info import Verdict as Verdict
+
 PROTOCOL = 1
 
 Role = Literal["system", "user", "assistant"]
 State = Literal["queued", "streaming", "complete", "stopped", "failed", "interrupted"]
 StopReason = Literal["end", "stop_sequence", "length", "context", "abort", "error"]
 ChatState = Literal["idle", "streaming", "interrupted", "failed"]
-PhaseName = Literal["queued", "starting", "reading", "loading", "warming", "prefill", "decode", "stalled"]
+PhaseName = Literal[
+    "queued",
+    "unloading",
+    "waiting",
+    "starting",
+    "reading",
+    "loading",
+    "warming",
+    "prefill",
+    "decode",
+    "stalled",
+]
 WorkerState = Literal["starting", "loading", "ready", "busy", "closing"]
 
 Request = TypeVar("Request")
@@ -75,11 +92,15 @@ class Timings(Struct, frozen=True, kw_only=True):
 
 
 class Phase(Struct, frozen=True, kw_only=True):
-    """What a stream waits for, and how far that is: ``done`` of ``total`` (bytes or tokens; 0 unknown)."""
+    """What a stream waits for, and how far that is: ``done`` of ``total`` (bytes or tokens; 0 unknown).
+
+    ``note`` says more: the model that is unloaded, what is tried again and why.
+    """
 
     name: PhaseName
     done: int = 0
     total: int = 0
+    note: str = ""
 
     @property
     def fraction(self) -> float | None:
@@ -214,22 +235,16 @@ class PromptList(Struct, frozen=True):
 
 
 class Prepare(Struct, frozen=True, kw_only=True):
-    """Load the model that ``chat`` would use, so that loading hides behind typing."""
+    """Load the model that ``chat`` would use, so that loading hides behind typing.
+
+    ``switch``: a person chose ``model``: others may be unloaded for it as its verdict said. ``anyway``: they
+    also chose to try although it does not fit.
+    """
 
     chat: str | None = None
     model: str | None = None
-
-
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    name: str
-    path: str
-    size: int
-    source: Literal["starter", "folder", "path"]
-    default: bool = False
-
-
-class ModelList(Struct, frozen=True):
-    models: tuple[ModelInfo, ...]
+    switch: bool = False
+    anyway: bool = False
 
 
 class Stop(Struct, frozen=True):
@@ -263,6 +278,11 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     context: int = 0
     has_template: bool = True
     device: str = "CPU"
+    pinned: bool = False
+    footprint: Footprint | None = None
+    elapsed_s: float = 0.0
+    expected_s: float = 0.0
+    """While it loads: since when, and how long it took last time (0: not known)."""
 
 
 class Memory(Struct, frozen=True, kw_only=True):
@@ -299,6 +319,10 @@ class ChatsFact(Struct, frozen=True):
     """Topic ``chats``: the list of chats changed."""
 
 
+class ModelsFact(Struct, frozen=True):
+    """Topic ``models``: the list of models changed."""
+
+
 SUBMIT = Method("dialogue.submit", Submit, Submitted)
 RESUME = Method("dialogue.resume", Resume, Submitted)
 READ = Method("stream.read", Read, Piece)
@@ -314,6 +338,7 @@ STOP = Method("host.stop", Stop, Empty)
 
 TOPIC_HOST = "host"
 TOPIC_CHATS = "chats"
+TOPIC_MODELS = "models"
 
 
 def chat_topic(chat: str) -> str:

@@ -70,6 +70,8 @@ class Load(Struct, frozen=True, kw_only=True, tag="load"):
     """Load the GGUF at ``path``. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all.
 
     Decode runs with ``threads``, and with up to ``threads_most`` while that is measured to be faster.
+    ``kv_type`` is ggml's name of the KV cache's type, ``batch`` in tokens (0: by device), ``template`` a
+    Jinja source in place of the file's own.
     """
 
     path: str
@@ -78,15 +80,41 @@ class Load(Struct, frozen=True, kw_only=True, tag="load"):
     threads: int = 1
     threads_most: int = 1
     threads_batch: int = 1
+    kv_type: str = "f16"
+    batch: int = 0
+    template: str = ""
+
+
+class Prefetch(Struct, frozen=True, kw_only=True, tag="prefetch"):
+    """Bring the file at ``path`` into the page cache, while no load is asked; an empty path ends that."""
+
+    path: str
+
+
+class Save(Struct, frozen=True, kw_only=True, tag="save"):
+    """Write what the KV cache holds to ``path`` (which is replaced whole, or left alone).
+
+    ``key`` says for which model, build and shape of the cache it is good. Not worth it, and answered with no
+    tokens, when evaluating them again would take less than ``worth_s``.
+    """
+
+    path: str
+    key: str
+    worth_s: float = 1.0
 
 
 class Generate(Struct, frozen=True, kw_only=True, tag="generate"):
-    """Answer ``turns``; ``prefix`` is the part of the answer that stands already (continue)."""
+    """Answer ``turns``; ``prefix`` is the part of the answer that stands already (continue).
+
+    ``restore`` is a file that `Save` wrote with the same ``key``: it is used where it spares evaluating.
+    """
 
     id: str
     turns: tuple[Turn, ...]
     sampling: Sampling
     prefix: str = ""
+    restore: str = ""
+    key: str = ""
     trace: str = ""
 
 
@@ -109,6 +137,26 @@ class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
     total: int
 
 
+class Buffers(Struct, frozen=True, kw_only=True):
+    """Bytes that llama.cpp says it allocated: on the device, and in RAM beside it (``host``).
+
+    ``rss``: the process's own resident memory that is not the model file, once it is warm.
+    """
+
+    weights: int = 0
+    kv: int = 0
+    compute: int = 0
+    host: int = 0
+    rss: int = 0
+
+
+class Saved(Struct, frozen=True, kw_only=True, tag="saved"):
+    """``tokens`` of the KV cache are in the file now, ``size`` bytes; 0: it was not worth it."""
+
+    tokens: int
+    size: int
+
+
 class Loaded(Struct, frozen=True, kw_only=True, tag="loaded"):
     """The model is warm. ``context`` is what it got; ``device`` what its layers run on."""
 
@@ -119,6 +167,7 @@ class Loaded(Struct, frozen=True, kw_only=True, tag="loaded"):
     description: str
     build: str
     load_s: float
+    buffers: Buffers = Buffers()
 
 
 class Chunk(Struct, frozen=True, kw_only=True, tag="chunk"):
@@ -136,6 +185,7 @@ class End(Struct, frozen=True, kw_only=True, tag="end"):
 
     ``prefill_s`` runs from the request's arrival in the worker to the first token sampled. ``trimmed``
     turns of the history were left out because they no longer fit the context. ``seed`` was used.
+    ``restored`` tokens came from the file asked for; ``refused`` says why it could not be used.
     """
 
     id: str
@@ -146,10 +196,12 @@ class End(Struct, frozen=True, kw_only=True, tag="end"):
     decode_s: float
     seed: int
     trimmed: int = 0
+    restored: int = 0
+    refused: str = ""
 
 
 class Error(Struct, frozen=True, kw_only=True, tag="error"):
-    """Generation ``id`` (or, with an empty id, the load) failed; the worker itself goes on."""
+    """Generation ``id`` (empty: the load, "save": a `Save`) failed; the worker itself goes on."""
 
     id: str
     code: str
@@ -163,5 +215,5 @@ class Beat(Struct, frozen=True, kw_only=True, tag="beat"):
     busy: bool
 
 
-ToWorker = Load | Generate | AbortWork | Close
-FromWorker = Progress | Loaded | Chunk | End | Error | Beat
+ToWorker = Load | Prefetch | Save | Generate | AbortWork | Close
+FromWorker = Progress | Loaded | Saved | Chunk | End | Error | Beat

@@ -330,7 +330,7 @@ class Session:
         if self.chat_id in self._prepared or self.models == ():
             return
         self._prepared.add(self.chat_id)
-        await self.host.prepare(self.chat_id)
+        await self.host.prepare(c.Prepare(chat=self.chat_id))
 
     # --- what can be said ---------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from kensho_tui.client.facade import Kensho
-from kensho_tui.core.contract import HostStatus, chat_topic
+from kensho_tui.core.contract import HostStatus, Prepare, chat_topic
 from kensho_tui.core.errors import DiskFullError, HostGoneError, NotFoundError, UsageError
 from tests.support.home import Home, wait_until
 from tests.support.turns import read_to_end, read_until, script, submit, wait_for_phase
@@ -297,7 +297,7 @@ async def test_facts_tell_of_changes(home: Home) -> None:
 async def test_prepare_loads_the_chats_model(home: Home) -> None:
     home.start_scripted_host()
     async with Kensho() as kensho:
-        await kensho.prepare(None)
+        await kensho.prepare(Prepare())
         while not [w for w in (await kensho.status()).workers if w.state == "ready"]:
             await asyncio.sleep(0.02)
         submitted = await submit(kensho, "hello")

@@ -42,6 +42,7 @@ class FakeHost:
         self.connected = False
         self.calls: list[tuple[str, object]] = []
         self.fail: dict[str, KenshoError] = {}
+        self.replies: dict[str, object] = {}
         self.status_now = host_status()
         self.models_now = (
             (c.ModelInfo(name=MODEL, path="/m.gguf", size=GIB // 10, source="starter", default=True),)
@@ -138,8 +139,16 @@ class FakeHost:
         self._called("prompts")
         return tuple(self.prompts_now)
 
-    async def prepare(self, chat: str | None, model: str | None = None) -> None:
-        self._called("prepare", chat)
+    async def call(self, method: c.Method[c.Request, c.Answer], request: c.Request) -> c.Answer:
+        """Methods about models: what `replies` holds for the method's name, called if it can be."""
+        self._called(method.name, request)
+        reply = self.replies[method.name]
+        answer = reply(request) if callable(reply) else reply
+        assert isinstance(answer, method.answer), answer
+        return answer
+
+    async def prepare(self, request: c.Prepare) -> None:
+        self._called("prepare", request)
 
     async def models(self) -> tuple[c.ModelInfo, ...]:
         self._called("models")

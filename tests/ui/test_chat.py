@@ -133,7 +133,7 @@ async def test_the_model_is_prepared_once_when_typing_begins(host: FakeHost, sta
     async with start() as pilot:
         assert not host.called("prepare")
         await pilot.press(*"abc")
-        await until(pilot, lambda: host.called("prepare") == [None])
+        await until(pilot, lambda: host.called("prepare") == [c.Prepare()])
         await pilot.press(*"def")
         await pilot.pause()
-        assert host.called("prepare") == [None]
+        assert host.called("prepare") == [c.Prepare()]
