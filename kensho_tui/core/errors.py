@@ -5,6 +5,7 @@
     ├── NotFoundError           3  no such model or chat
     ├── EngineError             4  the engine failed
     │   ├── LoadError              the model could not be loaded
+    │   │   └── NoMemoryError         there was too little memory for it
     │   ├── ContextError           the prompt does not fit the context
     │   └── WorkerDiedError        the worker process ended on its own
     ├── StorageError            1  the database
@@ -60,6 +61,10 @@ class EngineError(KenshoError):
 
 class LoadError(EngineError):
     code = "load"
+
+
+class NoMemoryError(LoadError):
+    code = "no_memory"
 
 
 class ContextError(EngineError):
