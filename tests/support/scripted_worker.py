@@ -1,10 +1,12 @@
 """The one fake: a worker without llama.cpp that speaks the real frames over the real socket.
 
 What it does is written in the last prompt, as JSON (fields of `Script`); any other prompt is echoed. A
-model whose file name contains "slow" loads for a second, "broken" does not load, "fatal" dies loading.
+model whose file name contains "slow" loads for a second, "broken" does not load, "fatal" dies loading. How a
+model behaves otherwise is written in its file: see `Shape`.
 """
 
 import asyncio
+import json
 import math
 import os
 import signal
@@ -22,6 +24,7 @@ from kensho_tui.core.contract import Usage
 from kensho_tui.core.frames import (
     AbortWork,
     Beat,
+    Buffers,
     Chunk,
     Close,
     End,
@@ -29,9 +32,64 @@ from kensho_tui.core.frames import (
     Generate,
     Load,
     Loaded,
+    Prefetch,
     Progress,
+    Save,
+    Saved,
     ToWorker,
 )
+
+KV_SHARE = {"f16": 1.0, "q8_0": 17 / 32, "q4_0": 9 / 32}
+MARK = b"#scripted "
+
+
+class Shape(msgspec.Struct):
+    """What a model file says of itself: JSON behind ``GGUF ``, or behind ``#scripted `` in its first MiB.
+
+    Memory in bytes, reported as `Loaded.buffers`: ``kv`` in all, ``kv_token`` for each token of the context
+    with f16. A load takes ``load_s``. It fails with the code ``fail`` for the first ``times`` loads of this
+    file (counted in a file beside it, over all processes; 0: always), or only with a context above
+    ``fail_above``. A saved cache has ``state_size`` bytes, a token of it is worth ``token_s`` of prefill.
+    """
+
+    weights: int = 0
+    kv: int = 0
+    kv_token: int = 0
+    compute: int = 0
+    host: int = 0
+    rss: int = 0
+    context: int = 4096
+    load_s: float = 0.0
+    fail: str = ""
+    times: int = 0
+    fail_above: int = 0
+    state_size: int = 1000
+    token_s: float = 1.0
+
+    def buffers(self, context: int, kv_type: str) -> Buffers:
+        kv = self.kv + int(self.kv_token * context * KV_SHARE[kv_type])
+        return Buffers(weights=self.weights, kv=kv, compute=self.compute, host=self.host, rss=self.rss)
+
+    def fails(self, path: Path, context: int) -> bool:
+        """Whether this load of `path` shall fail; it is counted."""
+        if not self.fail or context <= self.fail_above:
+            return False
+        if self.times == 0:
+            return True
+        counter = path.with_name(f"{path.name}.failures")
+        failed = int(counter.read_text()) if counter.exists() else 0
+        counter.write_text(str(failed + 1))
+        return failed < self.times
+
+
+def shape_of(path: Path) -> Shape:
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    at = head.find(MARK) + len(MARK) if MARK in head else len(b"GGUF ")
+    if head[at : at + 1] != b"{":
+        return Shape(load_s=1.0 if "slow" in path.name else 0.0)
+    found, _ = json.JSONDecoder().raw_decode(head[at:].decode("utf-8", "replace"))
+    return msgspec.convert(found, Shape)
 
 
 class Script(msgspec.Struct):
@@ -92,16 +150,23 @@ class ScriptedWorker:
         self.aborted = asyncio.Event()
         self.silent = False
         self.work: asyncio.Task[None] | None = None
+        self.shape = Shape()
+        self.tokens = 0
 
     async def run(self) -> None:
         beats = asyncio.create_task(self.beat())
         while (payload := await read_payload(self.reader)) is not None:
             match self.decoder.decode(payload):
                 case Load() as load:
+                    self.aborted.clear()
                     self.work = asyncio.create_task(self.load(load))
                 case Generate() as request:
                     self.aborted.clear()
                     self.work = asyncio.create_task(self.generate(request))
+                case Save() as save:
+                    await self.save(save)
+                case Prefetch():
+                    pass
                 case AbortWork():
                     self.aborted.set()
                 case Close():
@@ -124,28 +189,58 @@ class ScriptedWorker:
             sys.stderr.write("ggml: fatal error: GGML_ASSERT(scripted) failed\n")
             sys.stderr.flush()
             os.abort()
+        shape = self.shape = shape_of(Path(load.path))
         if "broken" in name:
-            await self.send(
-                Error(
-                    id="", code="load", message="the model could not be loaded: scripted", hint="Try another"
-                )
-            )
+            await self.fail("", "load", "the model could not be loaded: scripted", "Try another")
             return
         for step in range(1, 11):
             await self.send(Progress(id="", phase="reading", done=step, total=10))
-            if "slow" in name:
-                await asyncio.sleep(0.1)
+            if await self.pause(shape.load_s / 10):
+                await self.fail("", "load", "loading was cancelled")
+                return
+        if shape.fails(Path(load.path), load.context):
+            await self.fail("", shape.fail, f"{name} could not be loaded: scripted", "Use a smaller context")
+            return
+        context = min(load.context, shape.context)
         await self.send(
             Loaded(
-                context=4096,
-                trained_context=4096,
+                context=context,
+                trained_context=shape.context,
                 has_template=True,
                 device="CPU",
                 description="scripted",
                 build="scripted",
-                load_s=0.0,
+                load_s=shape.load_s,
+                buffers=shape.buffers(context, load.kv_type),
             )
         )
+
+    async def fail(self, work: str, code: str, message: str, hint: str = "") -> None:
+        await self.send(Error(id=work, code=code, message=message, hint=hint))
+
+    async def save(self, save: Save) -> None:
+        """Writes what `restore` reads: whose cache it is and how many tokens, filled up to its size."""
+        if self.work is not None and not self.work.done():
+            await self.fail("save", "engine", "the worker is busy")
+            return
+        if self.tokens == 0 or self.tokens * self.shape.token_s < save.worth_s:
+            await self.send(Saved(tokens=0, size=0))
+            return
+        content = json.dumps({"key": save.key, "tokens": self.tokens}).ljust(self.shape.state_size)
+        Path(save.path).write_text(content, encoding="utf-8")
+        await self.send(Saved(tokens=self.tokens, size=len(content)))
+
+    def restore(self, request: Generate) -> tuple[int, str]:
+        """Tokens that the file asked for gives, and why it gives none."""
+        if not request.restore:
+            return 0, ""
+        try:
+            saved = json.loads(Path(request.restore).read_bytes())
+        except (OSError, ValueError) as error:
+            return 0, f"scripted: {type(error).__name__}"
+        if saved["key"] != request.key:
+            return 0, "scripted: another key"
+        return saved["tokens"], ""
 
     async def pause(self, seconds: float) -> bool:
         """Waits; True when an abort came meanwhile."""
@@ -167,7 +262,7 @@ class ScriptedWorker:
                 await self.end(request, 0, "abort", started, started)
                 return
         if script.error:
-            await self.send(Error(id=request.id, code="engine", message=script.error, hint="Ask again"))
+            await self.fail(request.id, "engine", script.error, "Ask again")
             return
         await self.stream(request, script, started)
 
@@ -203,15 +298,19 @@ class ScriptedWorker:
 
     async def end(self, request: Generate, sequence: int, reason: str, started: float, first: float) -> None:
         now = time.monotonic()
+        restored, refused = self.restore(request)
+        self.tokens = restored + 12 + sequence
         await self.send(
             End(
                 id=request.id,
                 sequence=sequence,
                 stop_reason=reason,  # type: ignore[arg-type]
-                usage=Usage(prompt_tokens=12, cached_tokens=0, completion_tokens=sequence),
+                usage=Usage(prompt_tokens=12, cached_tokens=min(restored, 11), completion_tokens=sequence),
                 prefill_s=first - started,
                 decode_s=now - first,
                 seed=1,
+                restored=restored,
+                refused=refused,
             )
         )
 
