@@ -1,127 +1,16 @@
-"""GGUF files made by hand: any header, and sparse models with published hyper-parameters.
+"""Sparse GGUF models with published hyper-parameters.
 
 `write_model` gives a file that llama.cpp accepts for a dry load (``no_alloc``): the header is complete, the
 tensor data are a hole of the right size. So a model of 30 billion parameters takes a few MB on disk.
 """
 
-import struct
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from kensho_tui.models.gguf.ggml_types import FILE_TYPES, TENSOR_TYPES
-
-U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
-_FORMATS = {
-    U8: "B",
-    I8: "b",
-    U16: "H",
-    I16: "h",
-    U32: "I",
-    I32: "i",
-    F32: "f",
-    BOOL: "?",
-    U64: "Q",
-    I64: "q",
-    F64: "d",
-}
-_TYPE_IDS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
-_FILE_TYPE_IDS = {name: number for number, name in FILE_TYPES.items()}
-ALIGNMENT = 32
-
-
-class Typed(NamedTuple):
-    """A value with its GGUF type; for an array ``code`` is that of its elements."""
-
-    code: int
-    value: Any
-
-
-class Tensor(NamedTuple):
-    name: str
-    dims: tuple[int, ...]
-    type: str = "F32"
-
-    @property
-    def size(self) -> int:
-        kind = TENSOR_TYPES[_TYPE_IDS[self.type]]
-        elements = 1
-        for dim in self.dims:
-            elements *= dim
-        return kind.row_bytes(elements)
-
-
-def padded(size: int, alignment: int = ALIGNMENT) -> int:
-    return -(-size // alignment) * alignment
-
-
-def string(text: str | bytes) -> bytes:
-    raw = text.encode() if isinstance(text, str) else text
-    return struct.pack("<Q", len(raw)) + raw
-
-
-def _code(value: Any) -> int:
-    if isinstance(value, bool):
-        return BOOL
-    if isinstance(value, int):
-        return U32 if 0 <= value < 1 << 32 else I64
-    return F32 if isinstance(value, float) else STRING
-
-
-def value(given: Any) -> bytes:
-    """A metadata value with its type: a bool, int, float, str, a list of one of them, or `Typed`."""
-    if isinstance(given, Typed) and not isinstance(given.value, list):
-        return struct.pack("<I", given.code) + scalar(given.code, given.value)
-    if isinstance(given, Typed | list):
-        items = given.value if isinstance(given, Typed) else given
-        code = given.code if isinstance(given, Typed) else _code(items[0])
-        if code == STRING:
-            body = b"".join(map(string, items))
-        else:
-            body = struct.pack(f"<{len(items)}{_FORMATS[code]}", *items)
-        return struct.pack("<IIQ", ARRAY, code, len(items)) + body
-    code = _code(given)
-    return struct.pack("<I", code) + scalar(code, given)
-
-
-def scalar(code: int, given: Any) -> bytes:
-    return string(given) if code == STRING else struct.pack(f"<{_FORMATS[code]}", given)
-
-
-def header(
-    metadata: Mapping[str, Any],
-    tensors: Sequence[Tensor] = (),
-    *,
-    version: int = 3,
-    alignment: int = ALIGNMENT,
-) -> bytes:
-    """The file up to its tensor data, which begin at the next multiple of ``alignment``."""
-    parts = [struct.pack("<4sIQQ", b"GGUF", version, len(tensors), len(metadata))]
-    parts += [string(key) + value(given) for key, given in metadata.items()]
-    offset = 0
-    for tensor in tensors:
-        parts.append(string(tensor.name))
-        parts.append(struct.pack(f"<I{len(tensor.dims)}Q", len(tensor.dims), *tensor.dims))
-        parts.append(struct.pack("<IQ", _TYPE_IDS[tensor.type], offset))
-        offset += padded(tensor.size, alignment)
-    return b"".join(parts)
-
-
-def write(
-    path: Path, metadata: Mapping[str, Any], tensors: Sequence[Tensor] = (), *, sparse: bool = True
-) -> Path:
-    """A file with this header; ``sparse``: as long as its tensors need it to be, else cut off before them."""
-    head = header(metadata, tensors)
-    with path.open("wb") as file:
-        file.write(head)
-        if sparse:
-            file.truncate(padded(len(head)) + sum(padded(tensor.size) for tensor in tensors))
-    return path
-
-
-# --- models -----------------------------------------------------------------------------------------
+from kensho_tui.models.gguf.ggml_types import TENSOR_TYPES
+from tests.support.gguf_format import F32, FILE_TYPE_IDS, I32, STRING, TYPE_IDS, Tensor, Typed, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,43 +47,126 @@ class Hyper:
 TINY = Hyper()
 PRESETS: dict[str, Hyper] = {
     "SmolLM2-135M": Hyper(
-        layers=30, embedding=576, feed_forward=1536, heads=9, kv_heads=3, vocabulary=49152, context=8192,
-        pre="smollm", freq_base=100000.0,
+        layers=30,
+        embedding=576,
+        feed_forward=1536,
+        heads=9,
+        kv_heads=3,
+        vocabulary=49152,
+        context=8192,
+        pre="smollm",
+        freq_base=100000.0,
     ),
     "Llama-3.2-3B": Hyper(
-        layers=28, embedding=3072, feed_forward=8192, heads=24, kv_heads=8, key_length=128, vocabulary=128256,
-        context=131072, pre="llama-bpe", freq_base=500000.0,
+        layers=28,
+        embedding=3072,
+        feed_forward=8192,
+        heads=24,
+        kv_heads=8,
+        key_length=128,
+        vocabulary=128256,
+        context=131072,
+        pre="llama-bpe",
+        freq_base=500000.0,
     ),
     "Llama-3.1-8B": Hyper(
-        layers=32, embedding=4096, feed_forward=14336, heads=32, kv_heads=8, vocabulary=128256, context=131072,
-        tied=False, pre="llama-bpe", freq_base=500000.0,
+        layers=32,
+        embedding=4096,
+        feed_forward=14336,
+        heads=32,
+        kv_heads=8,
+        vocabulary=128256,
+        context=131072,
+        tied=False,
+        pre="llama-bpe",
+        freq_base=500000.0,
     ),
     "Qwen2.5-7B": Hyper(
-        architecture="qwen2", layers=28, embedding=3584, feed_forward=18944, heads=28, kv_heads=4,
-        vocabulary=152064, context=32768, tied=False, pre="qwen2", freq_base=1000000.0,
+        architecture="qwen2",
+        layers=28,
+        embedding=3584,
+        feed_forward=18944,
+        heads=28,
+        kv_heads=4,
+        vocabulary=152064,
+        context=32768,
+        tied=False,
+        pre="qwen2",
+        freq_base=1000000.0,
     ),
     "Qwen3-4B": Hyper(
-        architecture="qwen3", layers=36, embedding=2560, feed_forward=9728, heads=32, kv_heads=8, key_length=128,
-        vocabulary=151936, context=40960, pre="qwen2", freq_base=1000000.0,
+        architecture="qwen3",
+        layers=36,
+        embedding=2560,
+        feed_forward=9728,
+        heads=32,
+        kv_heads=8,
+        key_length=128,
+        vocabulary=151936,
+        context=40960,
+        pre="qwen2",
+        freq_base=1000000.0,
     ),
     "Gemma-3-270M": Hyper(
-        architecture="gemma3", layers=18, embedding=640, feed_forward=2048, heads=4, kv_heads=1, key_length=256,
-        vocabulary=262144, context=32768, window=512, tokenizer="llama", freq_base=1000000.0,
+        architecture="gemma3",
+        layers=18,
+        embedding=640,
+        feed_forward=2048,
+        heads=4,
+        kv_heads=1,
+        key_length=256,
+        vocabulary=262144,
+        context=32768,
+        window=512,
+        tokenizer="llama",
+        freq_base=1000000.0,
     ),
     "Gemma-3-4B": Hyper(
-        architecture="gemma3", layers=34, embedding=2560, feed_forward=10240, heads=8, kv_heads=4, key_length=256,
-        vocabulary=262208, context=131072, window=1024, tokenizer="llama", freq_base=1000000.0,
+        architecture="gemma3",
+        layers=34,
+        embedding=2560,
+        feed_forward=10240,
+        heads=8,
+        kv_heads=4,
+        key_length=256,
+        vocabulary=262208,
+        context=131072,
+        window=1024,
+        tokenizer="llama",
+        freq_base=1000000.0,
     ),
     "Mixtral-8x7B": Hyper(
-        layers=32, embedding=4096, feed_forward=14336, heads=32, kv_heads=8, vocabulary=32000, context=32768,
-        experts=8, experts_used=2, tied=False, tokenizer="llama", freq_base=1000000.0,
+        layers=32,
+        embedding=4096,
+        feed_forward=14336,
+        heads=32,
+        kv_heads=8,
+        vocabulary=32000,
+        context=32768,
+        experts=8,
+        experts_used=2,
+        tied=False,
+        tokenizer="llama",
+        freq_base=1000000.0,
     ),
     "Qwen3-30B-A3B": Hyper(
-        architecture="qwen3moe", layers=48, embedding=2048, feed_forward=6144, heads=32, kv_heads=4,
-        key_length=128, vocabulary=151936, context=40960, experts=128, experts_used=8, expert_feed_forward=768,
-        tied=False, pre="qwen2", freq_base=1000000.0,
+        architecture="qwen3moe",
+        layers=48,
+        embedding=2048,
+        feed_forward=6144,
+        heads=32,
+        kv_heads=4,
+        key_length=128,
+        vocabulary=151936,
+        context=40960,
+        experts=128,
+        experts_used=8,
+        expert_feed_forward=768,
+        tied=False,
+        pre="qwen2",
+        freq_base=1000000.0,
     ),
-}  # fmt: skip
+}
 
 
 @cache
@@ -237,8 +209,8 @@ def tokenizer_metadata(hyper: Hyper) -> dict[str, Any]:
 def model_metadata(hyper: Hyper, *, name: str = "", quantisation: str = "Q4_K_M") -> dict[str, Any]:
     arch = hyper.architecture
     found: dict[str, Any] = {"general.architecture": arch, "general.name": name or "synthetic"}
-    if quantisation in _FILE_TYPE_IDS:
-        found["general.file_type"] = _FILE_TYPE_IDS[quantisation]
+    if quantisation in FILE_TYPE_IDS:
+        found["general.file_type"] = FILE_TYPE_IDS[quantisation]
     own: dict[str, Any] = {
         "block_count": hyper.layers,
         "context_length": hyper.context,
@@ -312,7 +284,7 @@ def _type(name: str, dims: tuple[int, ...], quantisation: str, tied: bool) -> st
     base = quantisation[:-2] if mixed else quantisation
     if mixed and (name == "output.weight" or (tied and name == "token_embd.weight")):
         base = "Q6_K"
-    block = TENSOR_TYPES[_TYPE_IDS[base]].block
+    block = TENSOR_TYPES[TYPE_IDS[base]].block
     return base if dims[0] % block == 0 else _FALLBACKS.get(base, "F16")
 
 

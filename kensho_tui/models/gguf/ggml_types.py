@@ -1,4 +1,4 @@
-"""Tensor types and file types of ggml: names, block sizes and bytes per block, as ggml and llama.cpp number them."""
+"""Tensor types of ggml and file types of llama.cpp by their numbers, with block sizes and bytes per block."""
 
 from typing import NamedTuple
 
