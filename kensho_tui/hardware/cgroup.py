@@ -4,18 +4,22 @@ Every reader takes ``root`` in place of ``/``. Where a file is absent, unreadabl
 there is no limit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 ROOT = Path("/")
 # Version 1 writes "no limit" as the largest multiple of a page below 2**63.
 _NO_LIMIT = 1 << 60
+# The machine's own "available" counts these too: pages of files (a mapped model is soon "active"), and
+# the kernel's caches.
+_DROPPED = ("inactive_file", "active_file", "slab_reclaimable")
+_DROPPED_1 = ("total_inactive_file", "total_active_file")
 
 
 @dataclass(frozen=True)
 class MemoryGroup:
-    """One group with a memory limit. ``used`` leaves out file pages the kernel can drop at once (bytes)."""
+    """One group with a memory limit. ``used`` leaves out what the kernel can drop at once (bytes)."""
 
     limit: int
     used: int
@@ -33,11 +37,9 @@ def cpu_quota(root: Path = ROOT) -> float | None:
 
 def memory_groups(root: Path = ROOT) -> tuple[MemoryGroup, ...]:
     """Our groups that limit memory, from ours up to the outermost."""
-    found = [
-        _memory(folder, "memory.max", "memory.current", "inactive_file") for folder in _folders(root, "")
-    ]
+    found = [_memory(folder, "memory.max", "memory.current", _DROPPED) for folder in _folders(root, "")]
     found += [
-        _memory(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        _memory(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", _DROPPED_1)
         for folder in _folders(root, "memory")
     ]
     return tuple(group for group in found if group is not None)
@@ -52,15 +54,15 @@ def _quota(words: list[str]) -> float | None:
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _memory(folder: Path, limit_file: str, used_file: str, reclaimable: str) -> MemoryGroup | None:
+def _memory(folder: Path, limit_file: str, used_file: str, dropped: Sequence[str]) -> MemoryGroup | None:
     limit, used = _number(folder / limit_file), _number(folder / used_file)
     if limit is None or used is None or limit >= _NO_LIMIT:
         return None
     words = _words(folder / "memory.stat")
     statistics = dict(zip(words[::2], words[1::2], strict=False))
     # A model file read through the page cache counts as used until somebody needs the room.
-    dropped = statistics.get(reclaimable, "0")
-    return MemoryGroup(limit, max(0, used - (int(dropped) if dropped.isdigit() else 0)))
+    sizes = (statistics.get(name, "0") for name in dropped)
+    return MemoryGroup(limit, max(0, used - sum(int(size) for size in sizes if size.isdigit())))
 
 
 def _folders(root: Path, controller: str) -> Iterator[Path]:

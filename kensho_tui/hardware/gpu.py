@@ -41,7 +41,7 @@ def gauge(device: str, cards: Sequence[Gpu] | None = None, environ: Mapping[str,
     VRAM of the cards named, or of all of the backend's when none is; RAM for the CPU, for unified memory
     and where a card does not tell.
     """
-    used = chosen(device, gpus() if _DEVICE.search(device) and cards is None else cards or (), environ)
+    used = chosen(device, gpus() if on_gpu(device) and cards is None else cards or (), environ)
     if used and all(card.total and not card.unified for card in used):
         return Memory(
             kind="VRAM", used=sum(card.used for card in used), total=sum(card.total for card in used)
@@ -52,12 +52,25 @@ def gauge(device: str, cards: Sequence[Gpu] | None = None, environ: Mapping[str,
 
 def chosen(device: str, cards: Sequence[Gpu], environ: Mapping[str, str]) -> tuple[Gpu, ...]:
     """The cards that a device name of llama.cpp means; none for the CPU (pure)."""
-    named = _DEVICE.findall(device)
-    vendors = {vendor for backend, _ in named for vendor in _VENDORS[backend.upper()]}
-    seen = tuple(card for card in visible(cards, environ) if card.vendor in vendors)
-    numbers = {int(number) for _, number in named if number}
+    return tuple(card for _, card in named(device, cards, environ))
+
+
+def named(device: str, cards: Sequence[Gpu], environ: Mapping[str, str]) -> tuple[tuple[str, Gpu], ...]:
+    """`chosen`, each card with the name that llama.cpp gives it ("CUDA0", "Vulkan1", …; pure)."""
+    words = _DEVICE.findall(device)
+    vendors = {vendor for backend, _ in words for vendor in _VENDORS[backend.upper()]}
+    seen = tuple(
+        (f"{words[0][0]}{place}", card)
+        for place, card in enumerate(card for card in visible(cards, environ) if card.vendor in vendors)
+    )
+    numbers = {int(number) for _, number in words if number}
     # Layers are spread over all cards of the backend unless single ones are named.
-    return tuple(card for place, card in enumerate(seen) if place in numbers) or seen
+    return tuple(pair for place, pair in enumerate(seen) if place in numbers) or seen
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a device name of llama.cpp means a GPU."""
+    return _DEVICE.search(device) is not None
 
 
 def visible(cards: Sequence[Gpu], environ: Mapping[str, str]) -> tuple[Gpu, ...]:

@@ -1,65 +1,200 @@
 """NVIDIA cards through NVML (package ``nvidia-ml-py``, the extra ``nvidia``)."""
 
 import functools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kensho_tui.hardware.card import Gpu, unified
+from kensho_tui.hardware.card import Gpu, GpuUser, unified
 from kensho_tui.hardware.memory import ram
+
+RETRY_S = 10.0
+# NVML's return codes are part of its ABI.
+_UNINITIALIZED = 1
+_INVALID_ARGUMENT = 2
+_NOT_SUPPORTED = 3
+_DRIVER_NOT_LOADED = 9
+_FUNCTION_NOT_FOUND = 13
+_DRIVER_REPLACED = 18
+_OTHER_VERSION = 25
+_SESSION_GONE = frozenset({_UNINITIALIZED, _DRIVER_NOT_LOADED, _DRIVER_REPLACED})
+# A driver older than the second form of the memory question; None: not an error of NVML at all.
+_TOO_NEW = frozenset({None, _INVALID_ARGUMENT, _NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _OTHER_VERSION})
+# Newer libraries refuse the plain name beside an older driver, and take the versioned one.
+_LISTS = (
+    ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetComputeRunningProcesses_v2"),
+    ("nvmlDeviceGetGraphicsRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses_v2"),
+)
 
 
 class Nvml:
-    """The driver's counters. ``library`` is the module ``pynvml``; its session lasts as long as we do.
+    """The driver's counters. Raises nothing: what is not told is a card without sizes, or no card.
 
-    Raises the library's ``NVMLError`` when there is no driver.
+    ``library`` is the module ``pynvml``. Its session is opened by the first question and kept. When it
+    breaks (driver unloaded or replaced, cards lost) it is opened again, not more often than each `RETRY_S`.
     """
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._library = library
-        library.nvmlInit()
-        self._handles = [library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())]
-        self._cards = [
-            Gpu(
-                _text(library.nvmlDeviceGetName(handle)),
-                "nvidia",
-                uuid=_text(library.nvmlDeviceGetUUID(handle)),
-            )
-            for handle in self._handles
-        ]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: list[tuple[Any, Gpu]] = []
+        self._open = False
+        self._tried: float | None = None
+        self._second_form = True
 
     def cards(self) -> tuple[Gpu, ...]:
-        """All cards with what is used on them now."""
-        return tuple(self._measured(*pair) for pair in zip(self._handles, self._cards, strict=True))
+        """All cards with what is used on them now.
+
+        While no driver answers: those seen last, without sizes.
+        """
+        with self._lock:
+            if not self._opened():
+                return tuple(card for _, card in self._known)
+            cards = tuple(self._measured(handle, card) for handle, card in self._known)
+            if cards and not any(card.total for card in cards):
+                self._close()
+            return cards
+
+    def sizes(self, card: Gpu) -> dict[int, int | None]:
+        """Bytes by process on ``card``; None where the driver does not tell (containers, WDDM)."""
+        with self._lock:
+            handle = self._handle(card)
+            if handle is None:
+                return {}
+            return _joined([self._listed(names, handle) for names in _LISTS])
+
+    def name(self, pid: int) -> str:
+        """The program of a process as the driver knows it, or an empty string."""
+        with self._lock:
+            path = _text(self._ask("nvmlSystemGetProcessName", pid))
+        return path.rpartition("/")[2]
+
+    def _handle(self, card: Gpu) -> Any:
+        if not self._opened():
+            return None
+        return next((handle for handle, known in self._known if card.uuid and known.uuid == card.uuid), None)
+
+    def _opened(self) -> bool:
+        now = self._clock()
+        if not self._open and (self._tried is None or now - self._tried >= RETRY_S):
+            self._tried = now
+            try:
+                self._library.nvmlInit()
+                self._open = True
+                # Between calls the driver may have come back with other cards.
+                self._known = self._found()
+            except Exception:  # no driver, or a library that is half there: neither has numbers
+                self._close()
+        return self._open
+
+    def _close(self) -> None:
+        self._open = False
+        self._ask("nvmlShutdown")
+
+    def _found(self) -> list[tuple[Any, Gpu]]:
+        handles = [
+            self._ask("nvmlDeviceGetHandleByIndex", index)
+            for index in range(self._library.nvmlDeviceGetCount())
+        ]
+        # One that was lost before we came, or is not ours to use, has none: CUDA does not count it either.
+        return [(handle, self._described(handle)) for handle in handles if handle is not None]
+
+    def _described(self, handle: Any) -> Gpu:
+        name = _text(self._ask("nvmlDeviceGetName", handle)) or "NVIDIA GPU"
+        return Gpu(name, "nvidia", uuid=_text(self._ask("nvmlDeviceGetUUID", handle)))
+
+    def _ask(self, question: str, *arguments: Any) -> Any:
+        """An answer that can be done without: None whatever goes wrong."""
+        try:
+            return getattr(self._library, question)(*arguments)
+        except Exception:
+            return None
 
     def _measured(self, handle: Any, card: Gpu) -> Gpu:
+        if not self._open:
+            return card
         try:
-            memory = self._library.nvmlDeviceGetMemoryInfo(handle)
-        except self._library.NVMLError as error:
-            if getattr(error, "value", None) != self._library.NVML_ERROR_NOT_SUPPORTED:
-                return card  # fallen off the bus, or not ours to ask: a card without sizes
+            memory = self._memory(handle)
+        except Exception as error:  # of the library's own kinds, or an AttributeError of its age
+            if _code(error) in _SESSION_GONE:
+                self._close()
+            if _code(error) != _NOT_SUPPORTED:
+                return card  # fallen off the bus, or not ours to ask
             return replace(unified(card.name, "nvidia", ram()), uuid=card.uuid)
         if not memory.total:
             return replace(unified(card.name, "nvidia", ram()), uuid=card.uuid)
-        return replace(card, total=int(memory.total), used=int(memory.used))
+        reserved = int(getattr(memory, "reserved", 0))
+        total = max(int(memory.total) - reserved, 0)
+        return replace(card, total=total, used=max(total - int(memory.free), 0), reserved=reserved)
+
+    def _memory(self, handle: Any) -> Any:
+        """The second form tells what the driver reserves; the first counts that as used."""
+        if self._second_form:
+            try:
+                return self._library.nvmlDeviceGetMemoryInfo(handle, version=self._library.nvmlMemory_v2)
+            except Exception as error:
+                if _code(error) not in _TOO_NEW:
+                    raise
+                self._second_form = _code(error) == _NOT_SUPPORTED
+        return self._library.nvmlDeviceGetMemoryInfo(handle)
+
+    def _listed(self, names: Sequence[str], handle: Any) -> Sequence[Any]:
+        answers = (self._ask(name, handle) for name in names)
+        return next((answer for answer in answers if answer is not None), ())
+
+
+def _joined(lists: Sequence[Sequence[Any]]) -> dict[int, int | None]:
+    """A process is once in a list for each slice of the card, and in both lists with the same memory."""
+    found: dict[int, int | None] = {}
+    for entries in lists:
+        sizes: Counter[int] = Counter()
+        for entry in entries:
+            sizes[int(entry.pid)] += int(entry.usedGpuMemory or 0)
+        for pid, size in sizes.items():
+            found[pid] = max(size, found.get(pid) or 0) or None
+    return found
 
 
 @functools.cache
-def _nvml() -> Nvml | None:
+def session() -> Nvml | None:
+    """The one session of this process; None without the library. The first call imports it."""
     try:
         import pynvml
-    except ImportError:
+    except (ImportError, OSError):
         return None
-    try:
-        return Nvml(pynvml)
-    except (pynvml.NVMLError, OSError):
-        return None
+    return Nvml(pynvml)
 
 
 def nvidia_gpus() -> tuple[Gpu, ...]:
     """NVIDIA cards, or none without library, driver or card. The first call loads the driver's library."""
-    library = _nvml()
-    return library.cards() if library else ()
+    nvml = session()
+    return nvml.cards() if nvml else ()
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def nvidia_sizes(card: Gpu) -> dict[int, int | None]:
+    """Bytes by process on a card of `nvidia_gpus`; None where the driver does not tell."""
+    nvml = session()
+    return nvml.sizes(card) if nvml else {}
+
+
+def nvidia_users(card: Gpu, name: Callable[[int], str]) -> tuple[GpuUser, ...]:
+    """The processes on ``card``, biggest first; `name` is asked for programs the driver does not know."""
+    nvml = session()
+    if nvml is None:
+        return ()
+    users = (GpuUser(pid, nvml.name(pid) or name(pid), size) for pid, size in nvml.sizes(card).items())
+    return tuple(sorted(users, key=lambda user: (-(user.size or 0), user.pid)))
+
+
+def _code(error: Exception) -> int | None:
+    """NVML's return code, or None for what is no error of NVML."""
+    value = getattr(error, "value", None)
+    return value if isinstance(value, int) else None
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""

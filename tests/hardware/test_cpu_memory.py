@@ -83,7 +83,8 @@ def test_version_2_memory_leaves_out_pages_that_can_be_dropped(tmp_path: Path) -
         proc__self__cgroup="0::/../../box\n",
         sys__fs__cgroup__box__memory_DOT_max=f"{512 * MIB}\n",
         sys__fs__cgroup__box__memory_DOT_current=f"{300 * MIB}\n",
-        sys__fs__cgroup__box__memory_DOT_stat=f"anon 1\ninactive_file {200 * MIB}\n",
+        sys__fs__cgroup__box__memory_DOT_stat=f"anon 1\ninactive_file {120 * MIB}\n"
+        f"active_file {50 * MIB}\nslab_reclaimable {30 * MIB}\nfile_dirty 7\n",
         sys__fs__cgroup__memory_DOT_max="max\n",
         sys__fs__cgroup__memory_DOT_current=f"{400 * MIB}\n",
     )

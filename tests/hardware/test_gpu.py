@@ -1,8 +1,6 @@
-"""GPUs from a scripted NVML library, from made-up sysfs and proc files, and the build beside them."""
+"""GPUs from made-up sysfs and proc files, the names llama.cpp gives them, and the build beside them."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -11,75 +9,13 @@ from kensho_tui.hardware.build import backends, build_mismatch, find_mismatch, l
 from kensho_tui.hardware.card import Gpu, Vendor
 from kensho_tui.hardware.gpu import _apple, chosen, gauge, gpus, visible
 from kensho_tui.hardware.memory import ram
-from kensho_tui.hardware.nvml import Nvml
 
 GIB = 1 << 30
 
 
-class ScriptedNvml:
-    """The part of ``pynvml`` in use. Each card is its memory answer: (total, used) or an error's value."""
-
-    NVML_ERROR_NOT_SUPPORTED = 3
-
-    class NVMLError(Exception):
-        def __init__(self, value: int) -> None:
-            super().__init__(value)
-            self.value = value
-
-    def __init__(self, *cards: tuple[int, int] | int, driver: bool = True) -> None:
-        self._cards = cards
-        self._driver = driver
-
-    def nvmlInit(self) -> None:
-        if not self._driver:
-            raise self.NVMLError(9)
-
-    def nvmlDeviceGetCount(self) -> int:
-        return len(self._cards)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        return index
-
-    def nvmlDeviceGetName(self, handle: int) -> bytes:
-        return f"Card {handle}".encode()
-
-    def nvmlDeviceGetUUID(self, handle: int) -> str:
-        return f"GPU-{handle}{handle}{handle}"
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
-        card = self._cards[handle]
-        if isinstance(card, int):
-            raise self.NVMLError(card)
-        return SimpleNamespace(total=card[0], used=card[1])
-
-
-def test_nvml_sizes_and_names() -> None:
-    cards = Nvml(ScriptedNvml((80 * GIB, 3 * GIB), (24 * GIB, 0))).cards()
-    assert cards == (
-        Gpu("Card 0", "nvidia", 80 * GIB, 3 * GIB, uuid="GPU-000"),
-        Gpu("Card 1", "nvidia", 24 * GIB, 0, uuid="GPU-111"),
-    )
-
-
-@pytest.mark.parametrize("answer", [3, (0, 0)])
-def test_a_card_without_memory_of_its_own_is_unified(answer: tuple[int, int] | int) -> None:
-    (card,) = Nvml(ScriptedNvml(answer)).cards()
-    assert card.unified
-    assert card.total == ram().total
-
-
-def test_a_card_that_does_not_answer_has_no_sizes() -> None:
-    assert Nvml(ScriptedNvml(15)).cards() == (Gpu("Card 0", "nvidia", uuid="GPU-000"),)
-
-
-def test_no_driver_raises_the_librarys_error() -> None:
-    with pytest.raises(ScriptedNvml.NVMLError):
-        Nvml(ScriptedNvml(driver=False))
-
-
 @pytest.fixture
 def no_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kensho_tui.hardware.nvml._nvml", lambda: None)
+    monkeypatch.setattr("kensho_tui.hardware.nvml.session", lambda: None)
 
 
 @pytest.mark.usefixtures("no_nvml")
