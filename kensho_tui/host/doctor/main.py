@@ -14,7 +14,7 @@ from kensho_tui.config.paths import find_paths
 from kensho_tui.config.settings import load_settings
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.host.doctor import engine_checks as engine
-from kensho_tui.host.doctor import folders, logout, report, terminal_checks
+from kensho_tui.host.doctor import folders, logout, memory_use, report, terminal_checks
 from kensho_tui.host.doctor import state_checks as state
 from kensho_tui.host.doctor.check import Check, Document, Probe, Surroundings, run_checks
 from kensho_tui.host.doctor.engine import ANSWER_S, LOAD_S, PROBE_S, Engine
@@ -29,6 +29,7 @@ PROBES = (
     Probe("settings", state.check_settings),
     Probe("processor and memory", engine.check_memory),
     Probe("gpu", engine.check_gpus, 20.0),
+    Probe("memory use", memory_use.check_memory_use, 20.0),
     Probe("disk", folders.check_disk),
     Probe("network home", folders.check_network_home),
     Probe("permissions", folders.check_permissions),

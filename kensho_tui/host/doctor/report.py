@@ -80,8 +80,8 @@ def _devices(around: Surroundings) -> Iterator[str]:
     memory = ram(around.root)
     yield f"RAM: {memory.available:,} of {memory.total:,} bytes available, limited: {memory.limited}"
     for card in gpus(around.root):
-        sizes = f"{card.used:,} of {card.total:,} bytes used, unified: {card.unified}"
-        yield f"{card.vendor} {card.name}: {sizes}"
+        sizes = f"{card.used:,} of {card.total:,} bytes used, reserved: {card.reserved:,}"
+        yield f"{card.vendor} {card.name}: {sizes}, unified: {card.unified}"
 
 
 def _settings(around: Surroundings) -> Iterator[str]:
