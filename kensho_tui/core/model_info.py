@@ -9,6 +9,7 @@ class Footprint(Struct, frozen=True, kw_only=True):
     """Memory a model takes on its device, in bytes, and where the figures come from.
 
     ``overhead``: the process and its driver context. ``host``: what partial offload leaves in RAM besides.
+    ``copies``: what of ``weights`` is the process's own memory and no pages of the model file (in RAM).
     """
 
     weights: int = 0
@@ -16,6 +17,7 @@ class Footprint(Struct, frozen=True, kw_only=True):
     compute: int = 0
     overhead: int = 0
     host: int = 0
+    copies: int = 0
     source: Literal["estimated", "dry run", "measured"] = "estimated"
 
     @property

@@ -38,6 +38,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1].rstrip() + "…"
 
 
+def gigabytes(size: int) -> str:
+    """``4.1 GB``: what memory and files are measured in wherever a person reads of them (2**30 bytes)."""
+    return f"{size / 1024**3:.1f} GB"
+
+
 class Cleaner:
     """`printable` for text that comes in pieces: a sequence cut by a piece's end is still dropped whole."""
 
