@@ -2,25 +2,28 @@
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
 from kensho_tui.core.contract import Sampling, StopReason, Usage
 from kensho_tui.core.errors import ContextError, EngineError, LoadError, UsageError
-from kensho_tui.core.frames import End, Generate, Progress, Turn
+from kensho_tui.core.frames import End, Generate, Progress, Save, Saved, Turn
 from kensho_tui.worker.batch import Batch
 from kensho_tui.worker.emitter import Emitter
 from kensho_tui.worker.job import Job
-from kensho_tui.worker.kept import Kept, Plan
+from kensho_tui.worker.kept import Kept, Plan, Restored
 from kensho_tui.worker.link import Link
 from kensho_tui.worker.model import Model
 from kensho_tui.worker.prefill import Prefill
 from kensho_tui.worker.prompt import PromptWriter
 from kensho_tui.worker.sampling import Sampler, pick_seed
-from kensho_tui.worker.template import ChatTemplate, TemplateAborted
+from kensho_tui.worker.template import FILE_HINT, OVERRIDE_HINT, ChatTemplate, TemplateAborted
 from kensho_tui.worker.textstream import TextStream
 from kensho_tui.worker.trim import trim
+
+if TYPE_CHECKING:
+    from kensho_tui.worker.snapshots import Snapshots
 
 TURN_OVERHEAD = 8
 SHORTEST_PREFIX = 200
@@ -47,16 +50,21 @@ class _Decoded(NamedTuple):
 
 
 class Engine:
-    """Generates with one model. What was evaluated stays in the KV cache for the next prompt."""
+    """Generates with one model. What was evaluated stays in the KV cache for the next prompt.
 
-    def __init__(self, model: Model, link: Link) -> None:
+    `template` is used in place of the model file's own.
+    """
+
+    def __init__(self, model: Model, link: Link, template: str = "") -> None:
         self._model = model
         self._link = link
         self.kept = Kept(model.look)
         self._prefill = Prefill(model, self.kept)
+        self._snapshots: Snapshots | None = None
         self._single = Batch(model.lib, 1)
-        source = model.template
-        self._template = ChatTemplate(source, model.bos_text, model.eos_text) if source else None
+        source = template or model.template
+        hint = OVERRIDE_HINT if template else FILE_HINT
+        self._template = ChatTemplate(source, model.bos_text, model.eos_text, hint) if source else None
         if self._template is not None:
             self._template.prepare()
         self._prompts = PromptWriter(self._template, model.bos_text if model.adds_bos else "")
@@ -84,7 +92,8 @@ class Engine:
             prompt = self._fitting_prompt(frame, job)
         except TemplateAborted:
             return self._end(frame, emitter, seed, job, _aborted(), Usage())
-        plan = self._prefill.reuse(prompt.plan, prompt.text)
+        restored = self._restore(frame, prompt, job)
+        plan = self._prefill.reuse(restored.plan or prompt.plan, prompt.text)
         cached = plan.keep
         emitter.prompt_tokens = cached + len(plan.ids)
         self._prefill.watch(job)
@@ -100,7 +109,26 @@ class Engine:
         usage = Usage(
             prompt_tokens=emitter.prompt_tokens, cached_tokens=cached, completion_tokens=decoded.tokens
         )
-        return self._end(frame, emitter, seed, job, decoded, usage, prompt.trimmed)
+        end = self._end(frame, emitter, seed, job, decoded, usage, prompt.trimmed)
+        return replace(end, restored=cached if restored.plan else 0, refused=restored.refused)
+
+    def save(self, job: Job, frame: Save) -> Saved:
+        """Write the KV cache to a file. Raises `KenshoError`; the cache stays as it is."""
+        return self._made_snapshots().save(frame, job.is_aborted)
+
+    def _restore(self, frame: Generate, prompt: _Prompt, job: Job) -> Restored:
+        if not frame.restore:
+            return Restored()
+        usable, room = self._prefill.usable(prompt.plan.keep), self._room(frame.sampling)
+        return self._made_snapshots().restore(frame, prompt.text, usable, room, job.is_aborted)
+
+    def _made_snapshots(self) -> "Snapshots":
+        # Imported when it is needed: a worker's start is part of every cold answer.
+        if self._snapshots is None:
+            from kensho_tui.worker.snapshots import Snapshots
+
+            self._snapshots = Snapshots(self._model, self.kept, self._prefill)
+        return self._snapshots
 
     def _end(
         self, frame: Generate, emitter: Emitter, seed: int, job: Job, decoded: _Decoded, usage: Usage,
@@ -132,7 +160,7 @@ class Engine:
     def _prompt(self, frame: Generate, job: Job) -> _Prompt:
         """The prompt with as much of the history as fits beside the answer. Raises `ContextError`."""
         model = self._model
-        room = model.context - max(1, min(frame.sampling.max_tokens, model.context // 4))
+        room = self._room(frame.sampling)
         tried: list[tuple[bytes, Plan | None]] = []
 
         def fits(turns: tuple[Turn, ...]) -> bool:
@@ -155,6 +183,11 @@ class Engine:
         if not plan.ids:
             raise UsageError("the prompt is empty")
         return _Prompt(text, plan, len(frame.turns) - len(turns))
+
+    def _room(self, sampling: Sampling) -> int:
+        """Tokens that a prompt may have beside its answer."""
+        context = self._model.context
+        return context - max(1, min(sampling.max_tokens, context // 4))
 
     def _count(self, text: bytes, room: int) -> int:
         """Tokens of `text`; an estimate where they are far more than `room`: megabytes take seconds."""

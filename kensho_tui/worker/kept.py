@@ -39,6 +39,21 @@ class Plan(NamedTuple):
     pieces: list[bytes]
 
 
+class Restored(NamedTuple):
+    """``plan`` goes on from a saved cache; None: it was not used, ``refused`` says what is wrong with it."""
+
+    plan: Plan | None = None
+    refused: str = ""
+
+
+class KeptState(NamedTuple):
+    """What `Kept` knows, to be saved: ``ends[n]`` is where in ``text`` the bytes of id n end."""
+
+    ids: Sequence[int]
+    ends: Sequence[int]
+    text: bytes
+
+
 class Kept:
     """Ids evaluated, in order, with the bytes of the prompt that each covers.
 
@@ -58,6 +73,16 @@ class Kept:
     @property
     def text(self) -> bytes:
         return bytes(self._text)
+
+    @property
+    def state(self) -> KeptState:
+        return KeptState(tuple(self.ids), tuple(self._ends), self.text)
+
+    def become(self, state: KeptState) -> None:
+        """Hold what `state` tells, and nothing else."""
+        self.ids = list(state.ids)
+        self._ends = list(state.ends)
+        self._text = bytearray(state.text)
 
     def append(self, token: int, piece: bytes) -> None:
         if len(self._ends) == len(self.ids):

@@ -21,11 +21,23 @@ from typing import Any, NoReturn
 
 from kensho_tui.core.contract import PhaseName
 from kensho_tui.core.errors import EngineError, KenshoError, LoadError, ProtocolError
-from kensho_tui.core.frames import AbortWork, Beat, Close, Error, Generate, Load, Loaded, Progress, ToWorker
+from kensho_tui.core.frames import (
+    AbortWork,
+    Beat,
+    Close,
+    Error,
+    Generate,
+    Load,
+    Loaded,
+    Prefetch,
+    Progress,
+    Save,
+    ToWorker,
+)
 from kensho_tui.core.text import one_line
-from kensho_tui.worker import llama
+from kensho_tui.worker import llama, template
 from kensho_tui.worker.engine import Engine
-from kensho_tui.worker.job import Job
+from kensho_tui.worker.job import Job, job_id
 from kensho_tui.worker.link import Link
 from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.model import load_model
@@ -54,6 +66,7 @@ class Worker:
         self._lib: Any = None
         self._log: LlamaLog | None = None
         self._engine: Engine | None = None
+        self._prefetched: ReadAhead | None = None
         self._reported: tuple[PhaseName, float] = ("starting", 0.0)
         self._unusable: KenshoError = EngineError("llama.cpp was not imported")
 
@@ -107,15 +120,18 @@ class Worker:
 
     def _take(self, frame: ToWorker) -> None:
         job = self._job
-        if isinstance(frame, Load | Generate):
-            new = Job(frame, time.perf_counter())
+        if isinstance(frame, Load | Generate | Save):
             if job is not None:
-                self._link.send(Error(id=new.id, code="engine", message="the worker is busy"))
+                self._link.send(Error(id=job_id(frame), code="engine", message="the worker is busy"))
                 return
+            new = Job(frame, time.perf_counter())
             if isinstance(frame, Load):
-                new.reading = ReadAhead(frame.path, partial(self._report, "reading"), new.is_aborted)
+                new.reading = self._read_ahead(frame.path, new)
             self._job = new
             self._jobs.put(new)
+        elif isinstance(frame, Prefetch):
+            if job is None or not isinstance(job.frame, Load):
+                self._prefetch(frame.path)
         elif isinstance(frame, AbortWork):
             if job is not None and job.id == frame.id:
                 job.aborted = True
@@ -123,6 +139,24 @@ class Worker:
             if job is not None:
                 job.aborted = True
             self._jobs.put(None)
+
+    def _prefetch(self, path: str) -> None:
+        """Fill the page cache with the file at `path`; what was being read before is left where it is."""
+        before, self._prefetched = self._prefetched, None
+        if before is not None:
+            before.stop()
+        if path:
+            self._prefetched = ReadAhead(path)
+
+    def _read_ahead(self, path: str, job: Job) -> ReadAhead:
+        """The reading for a load: the prefetch of the same file goes on as that."""
+        report = partial(self._report, "reading")
+        reading, self._prefetched = self._prefetched, None
+        if reading is not None:
+            if reading.path == path and reading.follow(report, job.is_aborted):
+                return reading
+            reading.stop()
+        return ReadAhead(path, report, job.is_aborted)
 
     def _report(self, phase: PhaseName, done: int, total: int) -> None:
         """Tell how far a load is, a few times a second: reading along costs the other processes time."""
@@ -137,9 +171,9 @@ class Worker:
     def _work(self, job: Job) -> None:
         try:
             if isinstance(job.frame, Load):
-                answer: Loaded | Any = self._load(job, job.frame)
+                answer: Any = self._load(job, job.frame)
             else:
-                answer = self._generate(job, job.frame)
+                answer = self._use(job, job.frame)
         except ConnectionError:
             raise
         except KenshoError as error:
@@ -157,9 +191,11 @@ class Worker:
         self._job = None
         self._link.send(answer)
 
-    def _generate(self, job: Job, frame: Generate) -> Any:
+    def _use(self, job: Job, frame: Generate | Save) -> Any:
         if self._engine is None:
             raise EngineError("no model is loaded in this worker")
+        if isinstance(frame, Save):
+            return self._engine.save(job, frame)
         return self._engine.generate(job, frame)
 
     def _load(self, job: Job, frame: Load) -> Loaded:
@@ -172,10 +208,12 @@ class Worker:
         lib, log = self._lib, self._log
         if log is None:
             raise self._unusable
+        if frame.template:
+            template.check(frame.template, job.is_aborted)
         reading.wait()
         model = load_model(lib, log, frame, _per_mille(report), job.is_aborted)
         report("warming", 0, 1)
-        engine = Engine(model, self._link)
+        engine = Engine(model, self._link, frame.template)
         engine.warm_up()
         self._engine = engine
         return Loaded(

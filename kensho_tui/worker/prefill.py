@@ -42,6 +42,24 @@ def may_keep(keep: int, held: int, positions: tuple[int, int], n_swa: int, chunk
     return first == 0 or first <= keep - n_swa
 
 
+class _Measured:
+    """Tokens and seconds of what was evaluated; chunks below `SMALLEST` count while there are no others."""
+
+    def __init__(self) -> None:
+        self._large = [0, 0.0]
+        self._small = [0, 0.0]
+
+    def add(self, tokens: int, seconds: float) -> None:
+        sums = self._large if tokens >= SMALLEST else self._small
+        sums[0] += tokens
+        sums[1] += seconds
+
+    @property
+    def speed(self) -> float:
+        tokens, seconds = self._large if self._large[0] else self._small
+        return tokens / seconds if seconds else 0.0
+
+
 class Prefill:
     """Brings the KV cache from what it holds to a planned prompt, logits of its last token included."""
 
@@ -50,6 +68,7 @@ class Prefill:
         self._kept = kept
         self._batch = Batch(model.lib, model.batch)
         self._rate = UNKNOWN_RATE
+        self._measured = _Measured()
         self._aborted: Callable[[], bool] = lambda: False
         # llama.cpp asks only while it computes on the CPU; elsewhere the time between chunks decides.
         self._callback = model.lib.ggml_abort_callback(lambda _data: self._aborted())
@@ -63,12 +82,26 @@ class Prefill:
             self._aborted = job.is_aborted
             lib.llama_set_abort_callback(self._model.ctx, self._callback, None)
 
+    @property
+    def speed(self) -> float:
+        """Tokens per second that this worker was measured to evaluate; 0 before anything was."""
+        return self._measured.speed
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the attention window is one that a shortened cache is not known to be right for."""
+        return self._model.architecture in _CHUNKED
+
+    def usable(self, keep: int) -> int:
+        """`keep`, or 0 where the first `keep` tokens of the KV cache may not be used for another prompt."""
+        model = self._model
+        may = may_keep(keep, len(self._kept), model.positions(), model.n_swa, self.chunked)
+        return keep if may else 0
+
     def reuse(self, plan: Plan, prompt: bytes) -> Plan:
         """Shorten the KV cache to what `plan` keeps; the plan for an empty one where that may not be."""
         model, kept = self._model, self._kept
-        chunked = model.architecture in _CHUNKED
-        usable = may_keep(plan.keep, len(kept), model.positions(), model.n_swa, chunked)
-        if usable and model.forget_from(plan.keep):
+        if self.usable(plan.keep) and model.forget_from(plan.keep):
             kept.truncate(plan.keep)
             return plan
         self.clear()
@@ -92,8 +125,10 @@ class Prefill:
             started = time.perf_counter()
             if not self._evaluate(plan.ids[done : done + count], done + count == total):
                 return False
+            took = max(time.perf_counter() - started, 1e-6)
+            self._measured.add(count, took)
             if count >= SMALLEST:
-                rate = count / max(time.perf_counter() - started, 1e-6)
+                rate = count / took
                 # One slow moment shall not make the chunks small, which would make the next one slow too.
                 self._rate = max(rate, self._rate * SLOWING)
             self._kept.extend(plan.ids[done : done + count], plan.pieces[done : done + count])

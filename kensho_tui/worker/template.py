@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from kensho_tui.core.errors import EngineError
+from kensho_tui.core.errors import EngineError, LoadError
 from kensho_tui.core.frames import Turn
 from kensho_tui.core.text import one_line, valid
 
@@ -22,7 +22,8 @@ GRACE_S = 1.0
 MAX_SOURCE = 1 << 20
 MAX_OUTPUT = 16 << 20
 MAX_REPEAT = 1 << 20
-_HINT = "The template is part of the model file: try another file of this model, or another model"
+FILE_HINT = "The template is part of the model file: try another file of this model, or another model"
+OVERRIDE_HINT = "Correct the template set for this model, or clear it: then the model file's own is used"
 
 
 class TemplateError(EngineError):
@@ -42,9 +43,10 @@ class _Halt(BaseException):
 
 
 class ChatTemplate:
-    """The Jinja source of a model, with the texts of its BOS and EOS tokens."""
+    """The Jinja source of a model, with the texts of its BOS and EOS tokens. Its errors carry ``hint``."""
 
-    def __init__(self, source: str, bos: str, eos: str) -> None:
+    def __init__(self, source: str, bos: str, eos: str, hint: str = FILE_HINT) -> None:
+        self._hint = hint
         self._source = source
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._compiled: Any = None
@@ -64,7 +66,7 @@ class ChatTemplate:
         with self._lock:
             if self._compiled is None:
                 if len(self._source) > MAX_SOURCE:
-                    raise TemplateError("the model's chat template is larger than 1 MiB", hint=_HINT)
+                    raise TemplateError("the model's chat template is larger than 1 MiB", hint=self._hint)
                 self._compiled = _environment().from_string(self._source)
             return self._compiled
 
@@ -98,17 +100,19 @@ class ChatTemplate:
         while thread.is_alive() and time.monotonic() < deadline and not aborted():
             thread.join(0.05)
         if thread.is_alive():
-            _halt(thread)
+            _halt(thread, self._hint)
             if aborted():
                 raise TemplateAborted
-            raise TemplateError(f"the model's chat template ran longer than {DEADLINE_S:.0f} s", hint=_HINT)
+            raise TemplateError(
+                f"the model's chat template ran longer than {DEADLINE_S:.0f} s", hint=self._hint
+            )
         result = outcome[0]
         if isinstance(result, str):
             return result
         if isinstance(result, EngineError):
             raise result
         what = one_line(str(result)) or type(result).__name__
-        raise TemplateError(f"the model's chat template failed: {what}", hint=_HINT) from None
+        raise TemplateError(f"the model's chat template failed: {what}", hint=self._hint) from None
 
     def _rendered(self, turns: tuple[Turn, ...]) -> str:
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
@@ -118,9 +122,21 @@ class ChatTemplate:
         ):
             size += len(part)
             if size > MAX_OUTPUT:
-                raise TemplateError("the model's chat template wrote more than 16 MiB", hint=_HINT)
+                raise TemplateError("the model's chat template wrote more than 16 MiB", hint=self._hint)
             parts.append(part)
         return valid("".join(parts))
+
+
+def check(source: str, aborted: Callable[[], bool]) -> None:
+    """Raises `LoadError` unless the template `source` writes a prompt for a greeting; stops when aborted."""
+    try:
+        written = ChatTemplate(source, "<s>", "</s>").render((Turn("user", "Hello"),), aborted)
+    except TemplateError as error:
+        raise LoadError(error.message, hint=OVERRIDE_HINT) from None
+    except TemplateAborted:
+        return
+    if "Hello" not in written:
+        raise LoadError("the template set for this model leaves out what is asked", hint=OVERRIDE_HINT)
 
 
 def fold(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
@@ -140,12 +156,12 @@ def fold(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     return tuple(folded)
 
 
-def _halt(thread: threading.Thread) -> None:
+def _halt(thread: threading.Thread, hint: str) -> None:
     """End a rendering thread. Python code ends at its next step; a single long C call cannot be ended."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Halt))
     thread.join(GRACE_S)
     if thread.is_alive():
-        raise TemplateStuckError("the model's chat template does not end", hint=_HINT)
+        raise TemplateStuckError("the model's chat template does not end", hint=hint)
 
 
 def _environment() -> Any:

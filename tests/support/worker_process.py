@@ -18,6 +18,8 @@ from kensho_tui.core.frames import (
     Generate,
     Load,
     Loaded,
+    Save,
+    Saved,
     Turn,
 )  # fmt: skip
 
@@ -75,13 +77,14 @@ class WorkerProcess:
         assert isinstance(frame, Loaded), frame
         return frame
 
-    def start(self, turns: Any, sampling: Sampling = GREEDY, prefix: str = "") -> str:
+    def start(self, turns: Any, sampling: Sampling = GREEDY, prefix: str = "", **saved: str) -> str:
+        """Begin a generation; `saved` are the ``restore`` and ``key`` of a saved cache."""
         self._generations += 1
         name = f"g{self._generations}"
         if isinstance(turns, str):
             turns = [("user", turns)]
         frame = Generate(
-            id=name, turns=tuple(Turn(*turn) for turn in turns), sampling=sampling, prefix=prefix
+            id=name, turns=tuple(Turn(*turn) for turn in turns), sampling=sampling, prefix=prefix, **saved
         )
         self.send(frame)
         return name
@@ -99,8 +102,13 @@ class WorkerProcess:
             assert frame.sequence == count
             text, count = text + frame.text, count + 1
 
-    def ask(self, turns: Any, sampling: Sampling = GREEDY, prefix: str = "") -> tuple[str, End]:
-        return self.finish(self.start(turns, sampling, prefix))
+    def ask(self, turns: Any, sampling: Sampling = GREEDY, prefix: str = "", **saved: str) -> tuple[str, End]:
+        return self.finish(self.start(turns, sampling, prefix, **saved))
+
+    def save(self, path: Path, key: str = "key", **options: Any) -> Saved | Error:
+        self.send(Save(path=str(path), key=key, **options))
+        frame: Saved | Error = self.until(Saved, Error)
+        return frame
 
     def fail(self, turns: Any, sampling: Sampling = GREEDY, prefix: str = "") -> Error:
         name = self.start(turns, sampling, prefix)
