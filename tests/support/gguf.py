@@ -135,6 +135,62 @@ PRESETS: dict[str, Hyper] = {
         tokenizer="llama",
         freq_base=1000000.0,
     ),
+    "Gemma-2-2B": Hyper(
+        architecture="gemma2",
+        layers=26,
+        embedding=2304,
+        feed_forward=9216,
+        heads=8,
+        kv_heads=4,
+        key_length=256,
+        vocabulary=256000,
+        context=8192,
+        window=4096,
+        tokenizer="llama",
+    ),
+    "Phi-3-mini": Hyper(
+        architecture="phi3",
+        layers=32,
+        embedding=3072,
+        feed_forward=8192,
+        heads=32,
+        kv_heads=32,
+        vocabulary=32064,
+        context=4096,
+        window=2047,
+        tied=False,
+        tokenizer="llama",
+    ),
+    "Command-R7B": Hyper(
+        architecture="cohere2",
+        layers=32,
+        embedding=4096,
+        feed_forward=14336,
+        heads=32,
+        kv_heads=8,
+        key_length=128,
+        vocabulary=256000,
+        context=132096,
+        window=4096,
+        freq_base=50000.0,
+    ),
+    "gpt-oss-20b": Hyper(
+        architecture="gpt-oss",
+        layers=24,
+        embedding=2880,
+        feed_forward=2880,
+        heads=64,
+        kv_heads=8,
+        key_length=64,
+        vocabulary=201088,
+        context=131072,
+        window=128,
+        experts=32,
+        experts_used=4,
+        expert_feed_forward=2880,
+        tied=False,
+        freq_base=150000.0,
+    ),
     "Mixtral-8x7B": Hyper(
         layers=32,
         embedding=4096,
@@ -219,6 +275,7 @@ def model_metadata(hyper: Hyper, *, name: str = "", quantisation: str = "Q4_K_M"
         "attention.head_count": hyper.heads,
         "attention.head_count_kv": hyper.kv_heads,
         "attention.layer_norm_rms_epsilon": 1e-6,
+        "attention.layer_norm_epsilon": 1e-6,
         "rope.freq_base": hyper.freq_base,
         "vocab_size": hyper.vocabulary,
     }
@@ -230,47 +287,59 @@ def model_metadata(hyper: Hyper, *, name: str = "", quantisation: str = "Q4_K_M"
         own |= {"expert_count": hyper.experts, "expert_used_count": hyper.experts_used}
     if hyper.expert_feed_forward:
         own["expert_feed_forward_length"] = hyper.expert_feed_forward
-    if arch == "llama":
+    if arch in ("llama", "phi3", "cohere2"):
         own["rope.dimension_count"] = hyper.head_length
+    if arch == "cohere2":
+        own["logit_scale"] = 0.25
     return found | {f"{arch}.{key}": given for key, given in own.items()} | tokenizer_metadata(hyper)
 
 
-def _attention(hyper: Hyper) -> dict[str, tuple[int, ...]]:
+Shapes = dict[str, tuple[int, ...]]
+_NORMED_HEADS = ("qwen3", "qwen3moe", "gemma3")
+_POST_NORMS = ("gemma2", "gemma3")
+_BIASED = ("qwen2", "gpt-oss")
+
+
+def _attention(hyper: Hyper) -> Shapes:
     embedding, length, arch = hyper.embedding, hyper.head_length, hyper.architecture
     queries, keys = hyper.heads * length, hyper.kv_heads * length
-    found: dict[str, tuple[int, ...]] = {
-        "attn_norm.weight": (embedding,),
-        "attn_q.weight": (embedding, queries),
-        "attn_k.weight": (embedding, keys),
-        "attn_v.weight": (embedding, keys),
-        "attn_output.weight": (queries, embedding),
-        "ffn_norm.weight": (embedding,),
-    }
-    if arch == "qwen2":
-        found |= {"attn_q.bias": (queries,), "attn_k.bias": (keys,), "attn_v.bias": (keys,)}
-    if arch in ("qwen3", "qwen3moe", "gemma3"):
+    found: Shapes = {"attn_norm.weight": (embedding,), "attn_output.weight": (queries, embedding)}
+    if arch == "phi3":
+        return found | {"attn_qkv.weight": (embedding, queries + 2 * keys)}
+    for name, width in (("q", queries), ("k", keys), ("v", keys)):
+        found[f"attn_{name}.weight"] = (embedding, width)
+        if arch in _BIASED:
+            found[f"attn_{name}.bias"] = (width,)
+    if arch in _NORMED_HEADS:
         found |= {"attn_q_norm.weight": (length,), "attn_k_norm.weight": (length,)}
-    if arch in ("gemma2", "gemma3"):
+    if arch in _POST_NORMS:
         found |= {"post_attention_norm.weight": (embedding,), "post_ffw_norm.weight": (embedding,)}
+    if arch == "gpt-oss":
+        found |= {"attn_output.bias": (embedding,), "attn_sinks.weight": (hyper.heads,)}
     return found
 
 
-def _feed_forward(hyper: Hyper) -> dict[str, tuple[int, ...]]:
-    embedding = hyper.embedding
+def _feed_forward(hyper: Hyper) -> Shapes:
+    embedding, arch = hyper.embedding, hyper.architecture
+    norm = {"gpt-oss": "post_attention_norm.weight", "cohere2": ""}.get(arch, "ffn_norm.weight")
+    found: Shapes = {norm: (embedding,)} if norm else {}
     if not hyper.experts:
         wide = hyper.feed_forward
-        return {
-            "ffn_gate.weight": (embedding, wide),
-            "ffn_up.weight": (embedding, wide),
-            "ffn_down.weight": (wide, embedding),
-        }
+        found |= {"ffn_up.weight": (embedding, wide), "ffn_down.weight": (wide, embedding)}
+        if arch == "phi3":
+            return found | {"ffn_up.weight": (embedding, 2 * wide)}
+        return found | {"ffn_gate.weight": (embedding, wide)}
     wide, count = hyper.expert_feed_forward or hyper.feed_forward, hyper.experts
-    return {
-        "ffn_gate_inp.weight": (embedding, count),
-        "ffn_gate_exps.weight": (embedding, wide, count),
-        "ffn_up_exps.weight": (embedding, wide, count),
-        "ffn_down_exps.weight": (wide, embedding, count),
-    }
+    found["ffn_gate_inp.weight"] = (embedding, count)
+    for name, rows, columns in (
+        ("gate", embedding, wide),
+        ("up", embedding, wide),
+        ("down", wide, embedding),
+    ):
+        found[f"ffn_{name}_exps.weight"] = (rows, columns, count)
+        if arch == "gpt-oss":
+            found[f"ffn_{name}_exps.bias"] = (columns, count)
+    return found | ({"ffn_gate_inp.bias": (count,)} if arch == "gpt-oss" else {})
 
 
 # What llama.cpp's quantiser takes where a row does not fill blocks of 256.
@@ -278,7 +347,7 @@ _FALLBACKS = {"Q2_K": "IQ4_NL", "Q3_K": "IQ4_NL", "Q4_K": "Q5_0", "Q5_K": "Q5_1"
 
 
 def _type(name: str, dims: tuple[int, ...], quantisation: str, tied: bool) -> str:
-    if len(dims) == 1 or "ffn_gate_inp" in name:
+    if len(dims) == 1 or "ffn_gate_inp" in name or name.endswith("bias"):
         return "F32"
     mixed = quantisation.endswith(("_S", "_M", "_L")) and "K" in quantisation
     base = quantisation[:-2] if mixed else quantisation
