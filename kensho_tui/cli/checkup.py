@@ -12,6 +12,7 @@ from typing import TextIO
 
 import msgspec
 
+from kensho_tui.cli.output import ascii_only
 from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import printable
 
@@ -100,8 +101,7 @@ def _print(document: Document, stream: TextIO) -> None:
     on_terminal = stream.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else 0
     colour = on_terminal and "NO_COLOR" not in os.environ
-    plain = not (stream.encoding or "").lower().replace("-", "").startswith("utf8")
-    for line in lines(document, width=width, colour=colour, plain=plain):
+    for line in lines(document, width=width, colour=colour, plain=ascii_only(stream)):
         text = line.encode(stream.encoding or "ascii", "replace").decode(stream.encoding or "ascii")
         stream.write(text + "\n")
 

@@ -1,16 +1,18 @@
-"""``kensho-tui host start|status|stop``: the background process that does the work."""
+"""``kensho-tui host start|status|unload|stop``: the background process that does the work."""
 
 import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import print_json
+from kensho_tui.cli.output import named, print_json, size
+from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import HostError, HostGoneError
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
-    from kensho_tui.core.contract import HostStatus
+    from kensho_tui.core.contract import HostStatus, WorkerInfo
+    from kensho_tui.core.model_contract import Unloaded
 
 STOP_TIMEOUT_S = 30.0
 
@@ -20,52 +22,75 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, action, text in (
         ("start", _start, "start it where it does not run"),
-        ("status", _status, "what it does now"),
+        ("status", _status, "what it does now, and the memory of its models"),
+        ("unload", _unload, "free the memory of its models now"),
         ("stop", _stop, "end it; answers under way are kept as interrupted"),
     ):
         one = actions.add_parser(name, help=text)
         one.add_argument("--json", action="store_true", help="one JSON document instead of text")
         one.set_defaults(run=run, action=action)
+        if name == "unload":
+            one.add_argument("model", nargs="?", metavar="MODEL", help="only this one; without it all")
 
 
 def run(options: argparse.Namespace) -> int:
     import asyncio
 
-    code: int = asyncio.run(options.action(options.json))
+    code: int = asyncio.run(options.action(options))
     return code
 
 
-async def _start(as_json: bool) -> int:
+async def _start(options: argparse.Namespace) -> int:
     from kensho_tui.client.facade import Kensho
 
     async with Kensho() as kensho:
-        _print(await kensho.status(), as_json)
+        _print(await kensho.status(), options.json)
     return 0
 
 
-async def _status(as_json: bool) -> int:
+async def _status(options: argparse.Namespace) -> int:
     from kensho_tui.client.facade import Kensho
 
     kensho = await Kensho.if_running()
     if kensho is None:
-        _print(None, as_json)
+        _print(None, options.json)
         return 0
     async with kensho:
-        _print(await kensho.status(), as_json)
+        _print(await kensho.status(), options.json)
     return 0
 
 
-async def _stop(as_json: bool) -> int:
+async def _unload(options: argparse.Namespace) -> int:
+    """Exit code 1 when an answer under way kept a model in memory."""
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.model_contract import UNLOAD, Unload, Unloaded
+
+    kensho = await Kensho.if_running()
+    unloaded = Unloaded(models=())
+    if kensho is not None:
+        model = model_reference(options.model) if options.model else None
+        async with kensho:
+            unloaded = await kensho.call(UNLOAD, Unload(model=model))
+    if options.json:
+        print_json(unloaded)
+    else:
+        print(unloaded_line(unloaded))
+    if unloaded.busy:
+        print(f"kensho-tui: {busy_line(unloaded)}", file=sys.stderr)
+    return 1 if unloaded.busy else 0
+
+
+async def _stop(options: argparse.Namespace) -> int:
     from kensho_tui.client.facade import Kensho
 
     kensho = await Kensho.if_running()
     if kensho is None:
-        _print(None, as_json)
+        _print(None, options.json)
         return 0
     async with kensho:
         await _stop_and_wait(kensho)
-    if as_json:
-        _print(None, as_json)
+    if options.json:
+        _print(None, options.json)
     else:
         print("stopped")
     return 0
@@ -92,21 +117,47 @@ async def _stop_and_wait(kensho: "Kensho") -> None:
         ) from None
 
 
+def unloaded_line(unloaded: "Unloaded") -> str:
+    if not unloaded.models:
+        return "nothing was unloaded" if unloaded.busy else "no model is loaded"
+    freed = f", {size(unloaded.freed)} are free again" if unloaded.freed else ""
+    return f"unloaded {one_line(named(unloaded.models), 1000)}{freed}"
+
+
+def busy_line(unloaded: "Unloaded") -> str:
+    who = one_line(named(unloaded.busy), 1000)
+    return f"{who} {'is' if len(unloaded.busy) == 1 else 'are'} answering and not unloaded"
+
+
 def _print(status: "HostStatus | None", as_json: bool) -> None:
     if as_json:
         print_json(_document(status))
         return
+    for line in status_lines(status):
+        print(one_line(line, 1000))
+
+
+def status_lines(status: "HostStatus | None") -> list[str]:
+    """What `host status` prints (pure)."""
     if status is None:
-        print("not running")
-        return
+        return ["not running"]
     lines = [
         f"running · version {status.version} · process {status.pid}",
         f"front ends {status.front_ends} · answers under way {status.streams}",
-        *(f"worker {w.pid} · {w.model} · {w.state} · {w.device}" for w in status.workers),
-        *(f"! {notice}" for notice in status.notices),
     ]
-    for line in lines:
-        print(one_line(line, 1000))
+    if status.memory is not None:
+        lines.append(f"{status.memory.kind} {size(status.memory.used)} of {size(status.memory.total)} used")
+    lines += map(_worker_line, status.workers)
+    return lines + [f"! {notice}" for notice in status.notices]
+
+
+def _worker_line(worker: "WorkerInfo") -> str:
+    parts = [f"worker {worker.pid}", worker.model, worker.state, worker.device]
+    if worker.footprint is not None and worker.footprint.total:
+        parts.append(f"{size(worker.footprint.total)} {worker.footprint.source}")
+    if worker.context:
+        parts.append(f"context {worker.context:,}")
+    return " · ".join([*parts, *(["pinned"] if worker.pinned else [])])
 
 
 def _document(status: "HostStatus | None") -> dict[str, object]:
@@ -127,6 +178,21 @@ def _document(status: "HostStatus | None") -> dict[str, object]:
         "front_ends": status.front_ends,
         "streams": status.streams,
         "downloads": status.downloads,
-        "workers": [{"pid": w.pid, "model": w.model, "state": w.state} for w in status.workers],
+        "workers": [_worker_document(worker) for worker in status.workers],
+        "memory": status.memory,
         "notices": status.notices,
+    }
+
+
+def _worker_document(worker: "WorkerInfo") -> dict[str, object]:
+    footprint = worker.footprint
+    return {
+        "pid": worker.pid,
+        "model": worker.model,
+        "state": worker.state,
+        "device": worker.device,
+        "context": worker.context,
+        "pinned": worker.pinned,
+        "memory": footprint.total if footprint else None,
+        "memory_source": footprint.source if footprint else None,
     }

@@ -1,12 +1,15 @@
 """What commands print: JSON documents, and text that is safe on a terminal."""
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from kensho_tui.core.text import one_line, printable
+from kensho_tui.core.text import gigabytes, one_line, printable
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 def print_json(document: object) -> None:
@@ -25,3 +28,27 @@ async def print_notices(kensho: "Kensho") -> None:
 def safe(text: str, stream: TextIO) -> str:
     """`text` for `stream`: control characters are filtered where a terminal would obey them."""
     return printable(text) if stream.isatty() else text
+
+
+def width(stream: TextIO) -> int | None:
+    """Columns of the terminal that `stream` is; None for pipes and files, which have no edge."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def ascii_only(stream: TextIO) -> bool:
+    """Whether `stream` may not have more characters than ASCII."""
+    return not (stream.encoding or "").lower().replace("-", "").startswith("utf8")
+
+
+def size(count: int) -> str:
+    """``1.1 GB``, ``98 MB``, ``12 KB`` (2**30, 2**20, 2**10 bytes, as everywhere a person reads of sizes)."""
+    if count >= GIB:
+        return gigabytes(count)
+    if count >= MIB:
+        return f"{count / MIB:.0f} MB"
+    return f"{count / KIB:.0f} KB" if count >= KIB else f"{count} B"
+
+
+def named(names: "tuple[str, ...] | list[str]") -> str:
+    """``A``, ``A and B``, ``A, B and C``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
