@@ -11,7 +11,7 @@ import pytest
 from kensho_tui.hardware.card import Gpu
 from kensho_tui.hardware.memory import Ram, ram
 from kensho_tui.hardware.metal import metal_limit
-from kensho_tui.hardware.own import GONE, OwnMemory, own_memory
+from kensho_tui.hardware.own import GONE, OwnMemory, _resident, own_memory
 from kensho_tui.hardware.pools import Pool, metal_pool, pools
 from tests.support.nvml import LOST, NOT_SUPPORTED, Card, ScriptedNvml, eight, installed
 
@@ -211,3 +211,9 @@ def test_a_mapped_file_is_not_private(tmp_path: Path) -> None:
     child.communicate()
     assert held.file >= 30 * MIB
     assert held.private < 25 * MIB
+
+
+def test_a_system_that_does_not_tell_files_apart() -> None:
+    held = _resident(os.getpid())
+    assert held.private > 0 and held.file >= 0
+    assert _resident(GONE_PID) == GONE
