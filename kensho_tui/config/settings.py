@@ -28,8 +28,33 @@ class Settings(Struct, frozen=True, kw_only=True):
     preload: bool = True
     """Load the chat's model at the first character typed, so that loading hides behind typing."""
 
-    context: Annotated[int, Meta(ge=0, le=10_000_000)] = 8192
-    """Largest context in tokens a model is given; never more than it was trained for. 0: all of that."""
+    context: Annotated[int, Meta(ge=0, le=10_000_000)] = 32768
+    """The largest context in tokens that the program gives a model by itself: less where memory or the
+    model's training sets a lower limit, more only where a person says so for that model. 0: all of it."""
+
+    model_folders: tuple[str, ...] = ()
+    """More folders with GGUF files, as `["~/models", "/mnt/models"]`. They are only read."""
+
+    find_models: bool = True
+    """Offer the models that the Hugging Face cache, Ollama and LM Studio keep here. They are only read."""
+
+    memory_limit: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    """GB that all loaded models together may take, fractions too. 0: all that is free."""
+
+    when_short: Literal["smaller context", "fail"] = "smaller context"
+    """What the one retry may change when a model did not get the memory it was expected to need."""
+
+    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
+    """How the KV cache is kept: `q8_0` takes half the memory of `f16`, `q4_0` a quarter, at some quality."""
+
+    kv_files: Annotated[float, Meta(ge=0, le=1_000_000)] = 2.0
+    """GB of disk for the saved KV caches of chats, which spare reading them again. 0: none are kept."""
+
+    gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
+    """Layers of a model that go to the GPU, where there is one. -1: all."""
+
+    prefetch: bool = True
+    """Read the file of a model that is highlighted for two seconds, so that it would load faster."""
 
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Threads that decode. 0: all cores but one, and on few cores the last one too while that is faster."""

@@ -5,7 +5,8 @@
     ├── NotFoundError           3  no such model or chat
     ├── EngineError             4  the engine failed
     │   ├── LoadError              the model could not be loaded
-    │   │   └── NoMemoryError         there was too little memory for it
+    │   │   ├── NoMemoryError         there was too little memory for it
+    │   │   └── NotAModelError        the file goes with a model, and is none itself
     │   ├── ContextError           the prompt does not fit the context
     │   └── WorkerDiedError        the worker process ended on its own
     ├── StorageError            1  the database
@@ -65,6 +66,10 @@ class LoadError(EngineError):
 
 class NoMemoryError(LoadError):
     code = "no_memory"
+
+
+class NotAModelError(LoadError):
+    code = "not_a_model"
 
 
 class ContextError(EngineError):

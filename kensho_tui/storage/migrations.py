@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIRST
+from kensho_tui.storage.schema import FIRST, SECOND
 
 COPIES_KEPT = 3
 
@@ -38,12 +38,18 @@ class Migration:
     run: Callable[[sqlite3.Connection], None]
 
 
-def _create_tables(connection: sqlite3.Connection) -> None:
-    for statement in FIRST:
-        connection.execute(statement)
+def _executing(statements: Sequence[str]) -> Callable[[sqlite3.Connection], None]:
+    def run(connection: sqlite3.Connection) -> None:
+        for statement in statements:
+            connection.execute(statement)
+
+    return run
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("0001-chats", _create_tables),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("0001-chats", _executing(FIRST)),
+    Migration("0002-models", _executing(SECOND)),
+)
 
 
 def applied(connection: sqlite3.Connection) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""The first shape of the database: chats, their message trees, and one row per generation.
+"""The shapes of the database, each step as it was released: never change one, add another.
+
+First: chats, their message trees, and one row per generation. Second: what is known of model files.
 
 ``number`` is SQLite's row number, given in the order of writing. It breaks ties between equal dates, and
 because a parent is always written before its children it also sorts any path from root to leaf.
@@ -84,3 +86,67 @@ INDEXES = (
 )
 
 FIRST = (CHATS, MESSAGES, GENERATIONS, *INDEXES)
+
+# What a person set for a model. ``settings`` is a path that outlives the model's next revision, ``defaults``
+# is `core.model_contract.Defaults` as JSON.
+MODELS = """
+CREATE TABLE models (
+    settings TEXT PRIMARY KEY,
+    favourite INTEGER NOT NULL DEFAULT 0,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT '[]',
+    defaults TEXT NOT NULL DEFAULT '{}',
+    updated TEXT NOT NULL
+)
+"""
+
+# The header of a file as it was at that size and date; ``form`` names the program and fields that read it.
+MODEL_HEADERS = """
+CREATE TABLE model_headers (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    form TEXT NOT NULL,
+    shape TEXT NOT NULL,
+    read TEXT NOT NULL
+)
+"""
+
+# One row per load that succeeded, with what the model was called then. ``footprint`` is JSON of
+# `core.model_info.Footprint`, the time is in seconds.
+MODEL_LOADS = """
+CREATE TABLE model_loads (
+    number INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    device TEXT NOT NULL,
+    context INTEGER NOT NULL,
+    kv_type TEXT NOT NULL,
+    gpu_layers INTEGER NOT NULL,
+    footprint TEXT NOT NULL,
+    load_s REAL NOT NULL,
+    loaded TEXT NOT NULL
+)
+"""
+
+# The context the program settled on, in tokens.
+MODEL_CONTEXTS = """
+CREATE TABLE model_contexts (
+    path TEXT NOT NULL,
+    device TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    context INTEGER NOT NULL,
+    PRIMARY KEY (path, device)
+)
+"""
+
+MODEL_INDEXES = (
+    "CREATE INDEX model_loads_path ON model_loads(path)",
+    "CREATE INDEX generations_model ON generations(model_path) WHERE model_path IS NOT NULL",
+)
+
+SECOND = (MODELS, MODEL_HEADERS, MODEL_LOADS, MODEL_CONTEXTS, *MODEL_INDEXES)

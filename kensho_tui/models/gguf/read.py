@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kensho_tui.core.errors import LoadError
+from kensho_tui.core.errors import LoadError, NotAModelError
 from kensho_tui.core.text import one_line
 from kensho_tui.models.gguf.ggml_types import FILE_TYPES
 from kensho_tui.models.gguf.metadata import Metadata
@@ -165,14 +165,16 @@ def _refuse_others(meta: Metadata, tensors: Sequence[TensorInfo]) -> None:
     kind = "mmproj" if meta.architecture == "clip" else meta.text("general.type")
     if kind in _NO_MODELS:
         what, hint = _NO_MODELS[kind]
-        raise meta.bad(f"it {what}, not a model of its own", hint)
+        bad = meta.bad(f"it {what}, not a model of its own", hint)
+        raise NotAModelError(bad.message, hint=bad.hint)
     if meta.get("block_count") is None:
         raise meta.bad(
             f"it is no language model that llama.cpp knows ({meta.architecture})",
             "Choose a model that writes text",
         )
     if not tensors:
-        raise meta.bad("it holds no tensors", "It is a vocabulary only: choose the model itself")
+        bad = meta.bad("it holds no tensors", "It is a vocabulary only: choose the model itself")
+        raise NotAModelError(bad.message, hint=bad.hint)
 
 
 def _quantisation(meta: Metadata, tensors: Sequence[TensorInfo]) -> str:
