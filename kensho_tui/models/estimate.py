@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass, replace
 
 from kensho_tui.core.frames import Buffers
+from kensho_tui.core.model_contract import KvType
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.models.gguf.shape import ModelShape
 
@@ -25,15 +26,12 @@ CELLS = 256
 BATCH_CPU, BATCH_GPU = 256, 512
 """Tokens of a batch when none is asked for, as `worker.model` has them."""
 
-# Bytes of an element: blocks of 32 with a 16-bit scale, but for f16.
-_KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32} | {
-    "q4_1": 20 / 32,
-    "q4_0": 18 / 32,
-}
+# Of an element; the quantised ones are blocks of 32 with a 16-bit scale.
+_KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 # The worker itself: interpreter, llama.cpp's libraries, graphs; and per token of the vocabulary its text and
-# the maps that find it. Measured on the two models of the tests.
-PROCESS = 30 << 20
-PROCESS_PER_TOKEN = 170
+# the maps that find it. Measured with both models of the tests, after an answer.
+PROCESS = 24 << 20
+PROCESS_PER_TOKEN = 112
 # A driver's context on the card, which no figure of llama.cpp shows: CUDA 320 to 460 MiB, HIP about 400.
 DRIVER_CONTEXT = 440 << 20
 # Floats of state per embedding element and recurrent layer: 128 x 2 in Mamba 2 and in gated delta nets.
@@ -48,7 +46,7 @@ class LoadShape:
     """
 
     context: int
-    kv_type: str = "f16"
+    kv_type: KvType = "f16"
     batch: int = 0
     gpu_layers: int = -1
     flash: bool = True
@@ -202,7 +200,7 @@ def _batch(shape: ModelShape, load: LoadShape) -> int:
 def _kv_by_layer(shape: ModelShape, load: LoadShape) -> list[int]:
     """Bytes of keys and values, and of recurrent state, by layer."""
     full, windowed = _cells(shape, load)
-    per_element = _KV_BYTES.get(load.kv_type, 2.0)
+    per_element = _KV_BYTES[load.kv_type]
     sizes = []
     for layer in range(shape.layers):
         slides = bool(windowed) and layer < len(shape.sliding) and shape.sliding[layer]
@@ -236,7 +234,7 @@ def _rotation(shape: ModelShape, load: LoadShape) -> int:
     """Matrices that turn keys and values before they are quantised: as large as the greatest power of two
     that divides a key, 64 for values; none where 64 does not divide it.
     """
-    if load.kv_type in ("f16", "bf16", "f32") or not shape.key_length or shape.key_length % 64:
+    if load.kv_type == "f16" or not shape.key_length or shape.key_length % 64:
         return 0
     width = shape.key_length & -shape.key_length
     caches = 2 if _cells(shape, load)[1] else 1

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kensho_tui.core.errors import EngineError, LoadError
-from kensho_tui.core.frames import Load
+from kensho_tui.core.errors import EngineError, LoadError, NoMemoryError
+from kensho_tui.core.frames import Buffers, Load
+from kensho_tui.worker import buffers
 from kensho_tui.worker.kept import Token
 from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.reading import CANCELLED
@@ -24,14 +25,16 @@ class Model:
     ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes.
     """
 
-    def __init__(self, lib: Any, model: Any, ctx: Any, context: int, batch: int, load: Load) -> None:
+    def __init__(self, lib: Any, model: Any, ctx: Any, load: Load, log: LlamaLog) -> None:
         self.lib = lib
         self.ctx = ctx
         self._model = model
-        self.batch = batch
+        self._on_gpu = on_gpu(lib, load)
+        self._allocated = buffers.parse(log.buffer_lines())
+        self.batch = int(lib.llama_n_batch(ctx))
         self.threads = DecodeThreads(max(load.threads, 1), load.threads_most)
         self._threads_batch = max(load.threads_batch, 1)
-        self.context = min(context, int(lib.llama_n_ctx(ctx)))
+        self.context = min(context_size(lib, model, load), int(lib.llama_n_ctx(ctx)))
         self.trained = int(lib.llama_model_n_ctx_train(model)) or self.context
         self.memory = lib.llama_get_memory(ctx)
         self.n_swa = int(lib.llama_model_n_swa(model))
@@ -60,6 +63,13 @@ class Model:
         """The Jinja source of the chat template; None for a base model."""
         source = self.lib.llama_model_chat_template(self._model, None)
         return source.decode("utf-8", "replace") if source else None
+
+    @property
+    def buffers(self) -> Buffers:
+        """Memory taken, and the process's own resident memory now: to be asked once the model is warm."""
+        size = int(self.lib.llama_model_size(self._model))
+        rss = buffers.own_memory()
+        return buffers.summed(self._allocated, on_gpu=self._on_gpu, model_size=size, rss=rss)
 
     def set_threads(self, decode: int) -> None:
         """From the next `llama_decode` on."""
@@ -129,31 +139,24 @@ def load_model(
 ) -> Model:
     """Load the file and make a context for it, not warm yet. ``progress`` gets 0 … 1.
 
-    Raises `LoadError` with llama.cpp's own reason; the process may try another file afterwards.
+    Raises `LoadError` with llama.cpp's own reason, `NoMemoryError` where that was memory; the process may try
+    another file afterwards.
     """
     log.clear()
     pointer = _load_file(lib, load, progress, cancelled)
     if not pointer:
         if cancelled():
             raise LoadError(CANCELLED)
-        raise LoadError(
-            f"{load.path} could not be loaded: {log.reason() or 'llama.cpp gave no reason'}",
-            hint="The file may be damaged or made for a newer llama.cpp: download it again",
-        )
+        raise _not_loaded(load, log)
     ctx = None
     try:
         _require_chat_model(lib, pointer)
-        trained = int(lib.llama_model_n_ctx_train(pointer)) or load.context
-        context = min(load.context if load.context > 0 else trained, trained)
-        gpu = load.gpu_layers != 0 and bool(lib.llama_supports_gpu_offload())
-        batch = BATCH_GPU if gpu else BATCH_CPU
-        ctx = _new_context(lib, pointer, load, context, batch)
+        ctx = lib.llama_init_from_model(pointer, context_params(lib, pointer, load))
         if not ctx:
-            reason = log.reason() or "out of memory"
-            raise LoadError(f"no context of {context:,} tokens could be made: {reason}", hint=_TOO_LARGE)
+            raise _no_context(context_size(lib, pointer, load), log)
         if not lib.llama_get_memory(ctx):
             raise LoadError("this model keeps no context, so it cannot chat", hint="Choose a chat model")
-        return Model(lib, pointer, ctx, context, batch, load)
+        return Model(lib, pointer, ctx, load, log)
     except LoadError:
         if ctx:
             lib.llama_free(ctx)
@@ -161,14 +164,44 @@ def load_model(
         raise
 
 
+def _not_loaded(load: Load, log: LlamaLog) -> LoadError:
+    what = f"{load.path} could not be loaded: {log.reason() or 'llama.cpp gave no reason'}"
+    if log.lacks_memory():
+        return NoMemoryError(what, hint=_TOO_LARGE)
+    return LoadError(what, hint="The file may be damaged or made for a newer llama.cpp: download it again")
+
+
+def _no_context(context: int, log: LlamaLog) -> LoadError:
+    reason = log.reason()
+    what = f"no context of {context:,} tokens could be made: {reason or 'out of memory'}"
+    if log.lacks_memory() or not reason:
+        return NoMemoryError(what, hint=_TOO_LARGE)
+    return LoadError(what, hint="Choose another type of KV cache, or another model")
+
+
+def on_gpu(lib: Any, load: Load) -> bool:
+    return load.gpu_layers != 0 and bool(lib.llama_supports_gpu_offload())
+
+
+def context_size(lib: Any, model: Any, load: Load) -> int:
+    """What `load` asks for, and never more than the model was trained for."""
+    trained = int(lib.llama_model_n_ctx_train(model)) or load.context
+    return min(load.context if load.context > 0 else trained, trained)
+
+
+def model_params(lib: Any, load: Load) -> Any:
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = load.gpu_layers if lib.llama_supports_gpu_offload() else 0
+    params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
+    return params
+
+
 def _load_file(lib: Any, load: Load, progress: Callable[[float], None], cancelled: Callable[[], bool]) -> Any:
     def on_progress(fraction: float, _data: object) -> bool:
         progress(fraction)
         return not cancelled()
 
-    params = lib.llama_model_default_params()
-    params.n_gpu_layers = load.gpu_layers if lib.llama_supports_gpu_offload() else 0
-    params.load_mode = lib.LLAMA_LOAD_MODE_MMAP
+    params = model_params(lib, load)
     params.progress_callback = lib.llama_progress_callback(on_progress)
     return lib.llama_model_load_from_file(os.fsencode(load.path), params)
 
@@ -180,17 +213,27 @@ def _require_chat_model(lib: Any, model: Any) -> None:
         raise LoadError("this model file has no vocabulary", hint="Choose another file of this model")
 
 
-def _new_context(lib: Any, model: Any, load: Load, context: int, batch: int) -> Any:
+def context_params(lib: Any, model: Any, load: Load) -> Any:
+    """Raises `LoadError` for a type of KV cache that is not offered."""
     params = lib.llama_context_default_params()
-    params.n_ctx = context
-    params.n_batch = params.n_ubatch = batch
+    params.n_ctx = context_size(lib, model, load)
+    params.n_batch = params.n_ubatch = load.batch or (BATCH_GPU if on_gpu(lib, load) else BATCH_CPU)
     params.n_seq_max = 1
     # One row of logits and not one per token of a batch: 0.5 GB less with a vocabulary of 262,000. To ask for
     # more rows than declared would abort the process.
     params.n_outputs_max = params.n_outputs_max_per_seq = 1
     params.n_threads = max(load.threads, 1)
     params.n_threads_batch = max(load.threads_batch, 1)
+    # A quantised cache of values needs fused attention; llama.cpp turns it on by itself where it can.
     params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
     params.swa_full = False
     params.no_perf = False
-    return lib.llama_init_from_model(model, params)
+    params.type_k = params.type_v = _kv_type(lib, load.kv_type)
+    return params
+
+
+def _kv_type(lib: Any, name: str) -> int:
+    known = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0, "q4_0": lib.GGML_TYPE_Q4_0}
+    if name not in known:
+        raise LoadError(f"there is no KV cache of type {name}", hint=f"Choose one of {', '.join(known)}")
+    return int(known[name])
