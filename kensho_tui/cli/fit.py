@@ -10,6 +10,7 @@ from kensho_tui.core.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kensho_tui.core.contract import Verdict
     from kensho_tui.core.model_contract import Fit
 
 KV_TYPES = ("f16", "q8_0", "q4_0")
@@ -19,6 +20,7 @@ SOURCES = {
     "dry run": "asked of llama.cpp, without loading",
     "measured": "measured when it was loaded here",
 }
+HEADS = {"fits": "Fits. ", "after": "Fits after unloading. ", "too large": "Too large. "}
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -116,8 +118,6 @@ def document(fit: "Fit") -> dict[str, object]:
 
 def lines(fit: "Fit") -> "Iterator[str]":
     """What `fit` prints (pure)."""
-    from kensho_tui.cli.models import verdict_words
-
     footprint, verdict = fit.footprint, fit.verdict
     yield f"{one_line(fit.model)} · context {fit.context:,} · KV cache {fit.kv_type}{_layer_words(fit)}"
     yield ""
@@ -135,17 +135,23 @@ def lines(fit: "Fit") -> "Iterator[str]":
             yield f"  {label:<14} {count / unit:>8.{digits}f} {name}  {note}".rstrip()
     yield f"  {SOURCES.get(footprint.source, footprint.source)}"
     yield ""
-    yield one_line(verdict_words(verdict), 500) or "whether it fits is unknown"
-    if verdict.reason and verdict.kind != "unknown":
-        yield one_line(verdict.reason, 500)
+    yield _verdict_line(verdict)
     yield (
-        f"largest context that fits: {fit.max_context:,} tokens"
+        f"Largest context that fits: {fit.max_context:,} tokens"
         if fit.max_context
-        else "no context at all fits"
+        else "No context at all fits"
     )
-    yield from (f"it would fit: {one_line(remedy.what)}" for remedy in verdict.remedies)
+    yield from (f"It would fit with {one_line(remedy.what)}" for remedy in verdict.remedies)
     if fit.kensho:
-        yield f"(parameters × bits / 8) × 1.2 would have said {size(fit.kensho)}{_off(fit)}"
+        yield f"For comparison, (parameters × bits / 8) × 1.2 would have said {size(fit.kensho)}{_off(fit)}"
+
+
+def _verdict_line(verdict: "Verdict") -> str:
+    from kensho_tui.cli.models import verdict_words
+
+    if not verdict.reason:
+        return one_line(verdict_words(verdict), 500) or "It is not known whether it fits"
+    return one_line(f"{HEADS.get(verdict.kind, '')}{verdict.reason}", 500)
 
 
 def _layer_words(fit: "Fit") -> str:

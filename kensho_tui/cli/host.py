@@ -18,7 +18,7 @@ STOP_TIMEOUT_S = 30.0
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("host", help="start, look at or stop the background process")
+    parser = commands.add_parser("host", help="the background process: start, look at, free its memory, stop")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, action, text in (
         ("start", _start, "start it where it does not run"),

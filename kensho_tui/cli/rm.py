@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import print_json, size
 from kensho_tui.cli.reference import model_reference
-from kensho_tui.core.errors import UsageError
+from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ async def _delete(model: str, as_json: bool) -> int:
     from kensho_tui.core.model_contract import DELETE, ModelRef
 
     async with Kensho() as kensho:
-        deleted = await kensho.call(DELETE, ModelRef(model=model))
+        try:
+            deleted = await kensho.call(DELETE, ModelRef(model=model))
+        except UsageError as error:
+            # The command was right; this model cannot go, or not now.
+            raise KenshoError(error.message, hint=error.hint) from None
     if as_json:
         print_json(deleted)
     else:

@@ -147,9 +147,9 @@ def test_a_fit_tells_its_terms() -> None:
     assert "  in RAM besides     0.10 GB  what does not go to the GPU" in lines
     assert "  asked of llama.cpp, without loading" in lines
     assert "fits after unloading evil" in lines
-    assert "largest context that fits: 8,192 tokens" in lines
-    assert "it would fit: a context of 4,096" in lines
-    assert lines[-1] == "(parameters × bits / 8) × 1.2 would have said 4.3 GB: 26 % less"
+    assert "Largest context that fits: 8,192 tokens" in lines
+    assert "It would fit with a context of 4,096" in lines
+    assert lines[-1] == "For comparison, (parameters × bits / 8) × 1.2 would have said 4.3 GB: 26 % less"
 
 
 def test_a_small_fit_is_told_in_mebibytes_and_none_at_all_is_said() -> None:
@@ -159,7 +159,7 @@ def test_a_small_fit_is_told_in_mebibytes_and_none_at_all_is_said() -> None:
     )  # fmt: skip
     lines = list(fit.lines(none))
     assert "  weights              98 MB" in lines
-    assert "RAM is full" in lines and "no context at all fits" in lines
+    assert "Too large. RAM is full" in lines and "No context at all fits" in lines
     assert not any("1.2" in line or "besides" in line for line in lines)
 
 
