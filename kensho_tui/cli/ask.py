@@ -128,6 +128,7 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
         model=_model_reference(options.model),
         system=valid(options.system) if options.system else None,
         sampling=Sampling(**given),
+        given=tuple(given),
         attached=True,
     )
 

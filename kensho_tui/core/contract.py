@@ -157,13 +157,17 @@ class Chat(Struct, frozen=True, kw_only=True):
 
 
 class Submit(Struct, frozen=True, kw_only=True):
-    """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection."""
+    """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
+
+    ``given`` names the fields of ``sampling`` that were set by hand: the model's own defaults fill the others.
+    """
 
     prompt: str
     chat: str | None = None
     model: str | None = None
     system: str | None = None
     sampling: Sampling = Sampling()
+    given: tuple[str, ...] = ()
     attached: bool = False
 
 
@@ -172,6 +176,7 @@ class Resume(Struct, frozen=True, kw_only=True):
 
     message: str
     sampling: Sampling = Sampling()
+    given: tuple[str, ...] = ()
 
 
 class Submitted(Struct, frozen=True, kw_only=True):

@@ -29,8 +29,9 @@ from kensho_tui.core.contract import (
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.text import valid
 from kensho_tui.dialogue.history import turns_for
+from kensho_tui.dialogue.sampling import chosen
 from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun
-from kensho_tui.models.catalogue import Catalogue
+from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.storage.chats import Chats, TurnRow
 
@@ -51,7 +52,7 @@ class Dialogue:
         hub: StreamHub,
         board: FactBoard,
         models: ModelManager,
-        catalogue: Catalogue,
+        library: Library,
         settings: Settings,
         rescue: Path,
     ) -> None:
@@ -59,7 +60,7 @@ class Dialogue:
         self._hub = hub
         self._board = board
         self._models = models
-        self._catalogue = catalogue
+        self._library = library
         self._settings = settings
         self._rescue = rescue
         self._live: dict[str, TurnRun] = {}
@@ -107,7 +108,8 @@ class Dialogue:
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        return await self._start(row, request.sampling, model, clock, "", queued)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
+        return await self._start(row, sampling, model, clock, "", queued)
 
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
@@ -120,7 +122,8 @@ class Dialogue:
         model = await self._choose(None, chat, message.model)
         row = await self._chats.begin_resume(request.message, model.name)
         queued = self._others_first(row.chat_id)
-        return await self._start(row, request.sampling, model, clock, message.content, queued)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
+        return await self._start(row, sampling, model, clock, message.content, queued)
 
     def _others_first(self, chat: str | None) -> bool:
         """Whether a turn that begins now has to wait; one just begun counts before it has its place."""
@@ -150,10 +153,15 @@ class Dialogue:
         )
 
     async def prepare(self, request: Prepare) -> None:
-        """Load what the chat would use. A model that is missing is told when the prompt is sent."""
+        """Load what the chat would use; what goes wrong is told when the prompt is sent.
+
+        A switch is told at once, and done when this returns; it goes on without whoever asked.
+        """
         chat = await self._chats.resolve(request.chat) if request.chat else None
         model = await self._choose(request.model, chat)
-        self._spawn(self._models.prepare(model))
+        loading = self._spawn(self._models.prepare(model, switch=request.switch, anyway=request.anyway))
+        if request.switch:
+            await asyncio.shield(loading)
 
     async def choose_default(self) -> ModelInfo:
         """The model that a new chat would use."""
@@ -177,10 +185,10 @@ class Dialogue:
 
     async def _choose(self, wanted: str | None, chat: str | None, *more: str | None) -> ModelInfo:
         if wanted:
-            return await asyncio.to_thread(self._catalogue.find, wanted)
+            return await self._library.find(wanted)
         used = (await self._chats.summary(chat)).model if chat else None
         last = await self._chats.last_model()
-        return await asyncio.to_thread(self._catalogue.choose, *more, used, self._settings.model, last)
+        return await self._library.choose(*more, used, self._settings.model, last)
 
     async def _start(
         self, row: TurnRow, sampling: Sampling, model: ModelInfo, clock: Clock, prefix: str, queued: bool
@@ -193,10 +201,11 @@ class Dialogue:
         await self._tell(row.chat_id)
         return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=queued)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _write_rescue(self, message: str, text: str) -> None:
         path = self._rescue / f"unsaved-{message}.txt"
@@ -224,7 +233,7 @@ class Dialogue:
     async def _run(self, run: TurnRun, model: ModelInfo) -> Outcome:
         try:
             path = await self._chats.path_to(run.row.message_id)
-            system = await self._chats.system(run.row.chat_id)
+            system = await self._chats.system(run.row.chat_id) or (await self._library.defaults(model)).system
         except KenshoError as error:
             return run.outcome("failed", "error", error.line())
         return await run.run(turns_for(path[:-1], system), model, self._models, self._chats)

@@ -155,7 +155,7 @@ class TurnRun:
                 self.row.generation_id,
                 model.name,
                 ModelIdentity.of(model.path),
-                _settings(self.sampling, models, resident),
+                _settings(self.sampling, resident),
             )
             self._check_abort()
             self._resident = resident
@@ -163,7 +163,7 @@ class TurnRun:
                 id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix
             )
             try:
-                end = await resident.generate(request, self._on_frame)
+                end = await models.kept.generate(resident, self.row.chat_id, request, self._on_frame)
             finally:
                 self._resident = None
         state: State = "stopped" if end.stop_reason == "abort" else "complete"
@@ -240,15 +240,16 @@ def said(error: KenshoError) -> str:
     return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
-def _settings(sampling: Sampling, models: ModelManager, resident: Resident) -> dict[str, object]:
+def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
     """What the generation row remembers, to compare runs later."""
-    loaded = resident.loaded
+    loaded, request = resident.loaded, resident.request
     return {
         "sampling": msgspec.to_builtins(sampling),
         "context": loaded.context if loaded else 0,
         "device": loaded.device if loaded else "",
         "build": loaded.build if loaded else "",
-        "threads": models.options.threads,
-        "threads_batch": models.options.threads_batch,
-        "gpu_layers": models.options.gpu_layers,
+        "threads": request.threads if request else 0,
+        "threads_batch": request.threads_batch if request else 0,
+        "gpu_layers": request.gpu_layers if request else 0,
+        "kv_type": request.kv_type if request else "",
     }

@@ -4,15 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from kensho_tui.bus.board import FactBoard
 from kensho_tui.bus.endpoint import Endpoint, Peer
 from kensho_tui.bus.hub import StreamHub
 from kensho_tui.core import contract as c
-from kensho_tui.core.errors import NotFoundError
 from kensho_tui.dialogue.service import Dialogue
-from kensho_tui.models.catalogue import Catalogue
 from kensho_tui.storage.chats import Chats
 
 # Longer prompts are pasted documents: nobody steps through them, and two hundred would not fit a frame.
@@ -27,7 +23,6 @@ class Offers:
     chats: Chats
     hub: StreamHub
     board: FactBoard
-    catalogue: Catalogue
     status: Callable[[], c.HostStatus]
     stop: Callable[[], None]
     abort_with: Callable[[Peer, str], None]
@@ -41,7 +36,6 @@ class Offers:
         bus.register(c.SHOW_CHAT, self._show_chat)
         bus.register(c.LIST_PROMPTS, self._list_prompts)
         bus.register(c.PREPARE, self._prepare)
-        bus.register(c.LIST_MODELS, self._list_models)
         bus.register(c.WATCH, self._watch)
         bus.register(c.STATUS, self._status)
         bus.register(c.STOP, self._stop)
@@ -78,16 +72,6 @@ class Offers:
     async def _prepare(self, request: c.Prepare, peer: Peer) -> c.Empty:
         await self.dialogue.prepare(request)
         return c.Empty()
-
-    async def _list_models(self, request: c.Empty, peer: Peer) -> c.ModelList:
-        """Every model, the one that a new chat would use first and marked."""
-        models = await asyncio.to_thread(self.catalogue.models)
-        try:
-            default = await self.dialogue.choose_default()
-        except NotFoundError:
-            return c.ModelList(models)
-        others = tuple(model for model in models if model.path != default.path)
-        return c.ModelList((msgspec.structs.replace(default, default=True), *others))
 
     async def _watch(self, request: c.Watch, peer: Peer) -> c.Facts:
         return await self.board.watch(request.seen, request.wait)

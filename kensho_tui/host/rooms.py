@@ -17,13 +17,12 @@ from kensho_tui.core.errors import NotFoundError
 from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
-from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, prefill_threads, usable_cores
 from kensho_tui.hardware.gpu import gauge, gpus
 from kensho_tui.host.idle import Idleness, Use
+from kensho_tui.host.model_offers import ModelOffers
+from kensho_tui.host.model_rooms import ModelRooms
 from kensho_tui.host.offers import Offers
 from kensho_tui.models.ahead import Spare
-from kensho_tui.models.catalogue import Catalogue
-from kensho_tui.models.manager import EngineOptions, ModelManager
 from kensho_tui.models.spawn import WORKER_COMMAND
 from kensho_tui.storage.chats import Chats
 from kensho_tui.storage.database import Database, open_database
@@ -33,6 +32,7 @@ log = logging.getLogger(__name__)
 POST_DELAY_S = 0.05
 SAMPLE_S = 2.0
 COMPARE_AFTER_S = 2.0
+TIDY_AFTER_S = 10.0
 
 
 class Host:
@@ -42,13 +42,6 @@ class Host:
         self, paths: Paths, database: Database, notices: tuple[str, ...], command: Sequence[str]
     ) -> None:
         settings, problems = load_settings(paths.settings)
-        cores = usable_cores()
-        options = EngineOptions(
-            context=settings.context,
-            threads=settings.threads or decode_threads(cores),
-            threads_most=settings.threads or most_decode_threads(cores),
-            threads_batch=prefill_threads(cores),
-        )
         self.endpoint = Endpoint(self._greet)
         self.stopped = asyncio.Event()
         self._environment = digests()
@@ -60,10 +53,10 @@ class Host:
         self._chats = Chats(database)
         self._hub = StreamHub()
         self._board = FactBoard()
-        self._catalogue = Catalogue(paths.models)
-        self._models = ModelManager(options, self._changed, command, paths.cache)
+        self._rooms = ModelRooms(paths, database, settings, self._changed, command)
+        self._models = self._rooms.manager
         self._dialogue = Dialogue(
-            self._chats, self._hub, self._board, self._models, self._catalogue, settings, paths.data
+            self._chats, self._hub, self._board, self._models, self._rooms.library, settings, paths.data
         )
         self._dialogue.changed = self._changed
         self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
@@ -75,10 +68,16 @@ class Host:
             chats=self._chats,
             hub=self._hub,
             board=self._board,
-            catalogue=self._catalogue,
             status=self.status,
             stop=self.stop,
             abort_with=self._abort_with,
+        ).register(self.endpoint)
+        ModelOffers(
+            rooms=self._rooms,
+            dialogue=self._dialogue,
+            board=self._board,
+            paths=paths,
+            changed=self._changed,
         ).register(self.endpoint)
         self.endpoint.peers_changed = self._changed
 
@@ -95,6 +94,7 @@ class Host:
         if cut:
             log.warning("%d answers were cut short by an earlier end of the host", cut)
         host._notices += await host._wrong_setting()
+        host._spawn(host._tidy())
         host._post()
         return host
 
@@ -103,7 +103,7 @@ class Host:
         if not self._settings.model:
             return ()
         try:
-            await asyncio.to_thread(self._catalogue.find, self._settings.model)
+            await self._rooms.library.find(self._settings.model)
         except NotFoundError as error:
             return (f"setting `model`: {error.line()}",)
         return ()
@@ -119,7 +119,7 @@ class Host:
             if timer is not None:
                 timer.cancel()
         await self._dialogue.close()
-        await self._models.close()
+        await self._rooms.close()
         await self._database.close()
         await self.endpoint.close()
 
@@ -185,11 +185,11 @@ class Host:
 
     def _look_at_device(self) -> None:
         """Once a model runs, it is known what llama.cpp was built for."""
-        resident = self._models.resident
-        if resident is None or resident.loaded is None or resident.loaded.device == self._device:
-            return
-        self._device = resident.loaded.device
-        self._spawn(self._compare_build(self._device))
+        found = self._models.residents()
+        device = found[0].loaded.device if found and found[0].loaded is not None else ""
+        if device and device != self._device:
+            self._device = device
+            self._spawn(self._compare_build(device))
 
     async def _compare_build(self, device: str) -> None:
         """Nobody waits for this, and somebody waits for the first answer."""
@@ -202,6 +202,11 @@ class Host:
     def _unload(self) -> None:
         log.info("no front end for the keep-alive time: an unused model is unloaded")
         self._spawn(self._models.unload_unused())
+
+    async def _tidy(self) -> None:
+        """Nobody waits for this, and somebody waits for the first answer."""
+        await asyncio.sleep(TIDY_AFTER_S)
+        await self._rooms.tidy()
 
     def _abort_with(self, peer: Peer, stream: str) -> None:
         """The stream belongs to its connection: it stops when that closes."""

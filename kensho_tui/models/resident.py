@@ -18,19 +18,28 @@ from kensho_tui.core.frames import (
     Load,
     Loaded,
     Progress,
+    Save,
+    Saved,
 )
+from kensho_tui.core.model_info import Footprint
 from kensho_tui.models.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 10.0
 ABORT_GRACE_S = 5.0
+SAVE_S = 30.0
 
 OnFrame = Callable[[Chunk | Progress], None]
 
 
 class Resident:
-    """One worker with (soon) one model. Made cold; `load` makes it ready."""
+    """One worker with (soon) one model. Made cold; `load` makes it ready.
+
+    ``chat`` is the one whose KV cache it holds; ``footprint`` what it takes on ``device``, estimated until it
+    is loaded; ``last_used`` is monotonic. A ``leased`` one is in a turn's hands, a ``pinned`` one stays when
+    room is needed.
+    """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
         self.model = model
@@ -38,8 +47,18 @@ class Resident:
         self.state: WorkerState = "starting"
         self.phase: Phase | None = None
         self.loaded: Loaded | None = None
+        self.request: Load | None = None
+        self.chat = ""
+        self.device = "CPU"
+        self.footprint: Footprint | None = None
+        self.pinned = False
+        self.leased = False
+        self.expected_s = 0.0
+        self.load_s = 0.0
+        self.last_used = self.began = time.monotonic()
         self._changed = changed
         self._load: asyncio.Future[Loaded] | None = None
+        self._save: asyncio.Future[Saved] | None = None
         self._current: _Run | None = None
         worker.on_frame = self._frame
         worker.on_end = self._ended
@@ -58,7 +77,15 @@ class Resident:
             context=loaded.context if loaded else 0,
             has_template=loaded.has_template if loaded else True,
             device=loaded.device if loaded else "CPU",
+            pinned=self.pinned,
+            footprint=self.footprint,
+            elapsed_s=0.0 if loaded else time.monotonic() - self.began,
+            expected_s=0.0 if loaded else self.expected_s,
         )
+
+    def say(self, phase: Phase) -> None:
+        """What it waits for before the worker itself has anything to say."""
+        self._set("loading", phase)
 
     def _set(self, state: WorkerState, phase: Phase | None = None) -> None:
         self.state, self.phase = state, phase
@@ -70,15 +97,29 @@ class Resident:
         Raises `LoadError` or `WorkerDiedError`.
         """
         self._load = asyncio.get_running_loop().create_future()
-        self._set("loading", Phase(name="starting"))
+        self.request = request
+        self._set("loading", Phase(name="starting", note=self.phase.note if self.phase else ""))
+        started = time.monotonic()
         try:
             if not sent:
                 await self.worker.send(request)
             self.loaded = await self._load
         finally:
             self._load = None
+        self.last_used = time.monotonic()
+        self.load_s = self.last_used - started
         self._set("ready")
         return self.loaded
+
+    async def save(self, path: str, key: str, worth_s: float) -> Saved:
+        """Have the KV cache written to `path`. Raises `KenshoError` or, after `SAVE_S`, `TimeoutError`."""
+        self._save = asyncio.get_running_loop().create_future()
+        try:
+            await self.worker.send(Save(path=path, key=key, worth_s=worth_s))
+            async with asyncio.timeout(SAVE_S):
+                return await self._save
+        finally:
+            self._save = None
 
     async def generate(self, request: Generate, on_frame: OnFrame) -> End:
         """Run one generation; `on_frame` gets its text and progress in order.
@@ -132,6 +173,10 @@ class Resident:
                 self._load.set_result(frame)
             case Error(id="") if self._load is not None and not self._load.done():
                 self._load.set_exception(from_code(frame.code, frame.message, frame.hint))
+            case Saved() if self._save is not None and not self._save.done():
+                self._save.set_result(frame)
+            case Error(id="save") if self._save is not None and not self._save.done():
+                self._save.set_exception(from_code(frame.code, frame.message, frame.hint))
             case Error() if run is not None and frame.id == run.id:
                 run.fail(from_code(frame.code, frame.message, frame.hint))
             case Beat():
@@ -143,6 +188,8 @@ class Resident:
         death = self.worker.death()
         if self._load is not None and not self._load.done():
             self._load.set_exception(LoadError(f"{self.model.name}: {death.message}", hint=death.hint))
+        if self._save is not None and not self._save.done():
+            self._save.set_exception(death)
         if self._current is not None:
             self._current.fail(death)
         self._changed()

@@ -82,7 +82,8 @@ async def test_an_unused_model_is_unloaded_while_no_front_end_is_there(home: Hom
         assert len((await kensho.status()).workers) == 1
     wait_until(lambda: not home.named("scripted_worker"))
     async with Kensho() as kensho:
-        assert (await kensho.status()).workers == ()
+        while (await kensho.status()).workers:  # the process is gone a moment before the host hears of it
+            await asyncio.sleep(0.01)
 
 
 async def _raw(home: Home, *parts: bytes) -> bytes:

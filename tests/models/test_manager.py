@@ -10,12 +10,11 @@ from kensho_tui.bus.codec import HEADER, encode
 from kensho_tui.core.contract import ModelInfo, Phase
 from kensho_tui.core.frames import Load
 from kensho_tui.models import ahead
-from kensho_tui.models.manager import EngineOptions, ModelManager
+from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.spawn import spawn_worker
+from tests.models.stage import stage
 from tests.support.home import wait_until
 from tests.support.scripted_host import SCRIPTED_WORKER
-
-OPTIONS = EngineOptions(context=4096, threads=1, threads_most=2, threads_batch=2)
 
 
 def _model(folder: Path, name: str) -> ModelInfo:
@@ -30,10 +29,8 @@ def _ignore(phase: Phase) -> None:
 
 @pytest.fixture
 async def manager(tmp_path: Path) -> AsyncIterator[ModelManager]:
-    manager = ModelManager(OPTIONS, lambda: None, SCRIPTED_WORKER, tmp_path)
-    yield manager
-    await manager.close()
-    assert manager.workers() == ()
+    async with stage(tmp_path) as on:
+        yield on.manager
 
 
 async def _use(manager: ModelManager, model: ModelInfo) -> int:
@@ -47,10 +44,10 @@ async def test_asking_for_what_is_there_does_nothing(manager: ModelManager, tmp_
     assert await _use(manager, model) == await _use(manager, model)
 
 
-async def test_another_model_replaces_it(manager: ModelManager, tmp_path: Path) -> None:
+async def test_another_model_has_a_worker_of_its_own(manager: ModelManager, tmp_path: Path) -> None:
     first = await _use(manager, _model(tmp_path, "a"))
     second = await _use(manager, _model(tmp_path, "b"))
-    assert first != second and len(manager.workers()) == 1
+    assert [worker.pid for worker in manager.workers()] == [second, first]
 
 
 async def test_a_load_that_is_cancelled_before_its_first_step_blocks_nothing(
@@ -101,12 +98,11 @@ def scripted_spares(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_spare_worker_with_our_load_is_adopted(manager: ModelManager, tmp_path: Path) -> None:
     model = _model(tmp_path, "a")
     await _use(manager, model)
-    again = ModelManager(OPTIONS, lambda: None, SCRIPTED_WORKER, tmp_path)
-    spare = ahead.start_spare(tmp_path)
+    await manager.unload()
+    spare = ahead.start_spare(tmp_path / "cache")
     assert spare.frame
-    again.adopt(spare)
-    assert await _use(again, model) == spare.spawned.process.pid
-    await again.close()
+    manager.adopt(spare)
+    assert await _use(manager, model) == spare.spawned.process.pid
 
 
 @pytest.mark.usefixtures("scripted_spares")
@@ -123,15 +119,15 @@ async def test_a_spare_worker_with_anything_else_is_ended(
         "header": HEADER.pack(10_000) + ours[HEADER.size :],
         "another frame": encode({"type": "close"}),
     }[what]
-    ahead.frame_file(tmp_path).write_bytes(frame)
-    spare = ahead.start_spare(tmp_path)
+    ahead.frame_file(tmp_path / "cache").write_bytes(frame)
+    spare = ahead.start_spare(tmp_path / "cache")
     manager.adopt(spare)
-    wait_until(lambda: spare.spawned.process.poll() is not None)
+    await asyncio.to_thread(wait_until, lambda: spare.spawned.process.poll() is not None)
     assert await _use(manager, model) != spare.spawned.process.pid
 
 
 @pytest.mark.usefixtures("scripted_spares")
 async def test_a_spare_worker_without_a_load_takes_the_first(manager: ModelManager, tmp_path: Path) -> None:
-    spare = ahead.start_spare(tmp_path)
+    spare = ahead.start_spare(tmp_path / "cache")
     manager.adopt(spare)
     assert await _use(manager, _model(tmp_path, "a")) == spare.spawned.process.pid

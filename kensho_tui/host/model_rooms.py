@@ -1,0 +1,118 @@
+"""The rooms that deal with models, built for one host: library, memory, planner, manager, saved caches."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from kensho_tui.config.paths import Paths
+from kensho_tui.config.settings import Settings
+from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.errors import UsageError
+from kensho_tui.core.model_contract import ChangeModel, Deleted, Unloaded
+from kensho_tui.hardware.build import backends
+from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, prefill_threads, usable_cores
+from kensho_tui.hardware.gpu import gpus
+from kensho_tui.hardware.pools import pools
+from kensho_tui.models.fitting import Fitting
+from kensho_tui.models.kept_chats import KeptChats
+from kensho_tui.models.kv_files import KvFiles
+from kensho_tui.models.library import Library
+from kensho_tui.models.manager import ModelManager
+from kensho_tui.models.memory import MemoryManager
+from kensho_tui.models.plan import EngineOptions, Planner
+from kensho_tui.storage.database import Database
+
+GB = 1_000_000_000
+_DEVICES = {
+    "cuda": ("CUDA", {"nvidia"}),
+    "hip": ("ROCm", {"amd"}),
+    "metal": ("Metal", {"apple"}),
+    "vulkan": ("Vulkan", {"nvidia", "amd"}),
+}
+
+
+class ModelRooms:
+    """``changed`` is called when workers or models would read otherwise."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        database: Database,
+        settings: Settings,
+        changed: Callable[[], None],
+        command: Sequence[str],
+    ) -> None:
+        self.library = Library(paths, database, settings)
+        self.files = KvFiles(paths.cache / "kv", int(settings.kv_files * GB)) if settings.kv_files else None
+        memory = MemoryManager(pools, int(settings.memory_limit * GB))
+        self._planner = Planner(engine_options(settings), self.library, memory)
+        self.manager = ModelManager(
+            self._planner,
+            changed,
+            command,
+            paths.cache,
+            KeptChats(self.files),
+            may_shrink=settings.when_short == "smaller context",
+        )
+        self.fitting = Fitting(self.library, self._planner, self.manager)
+
+    async def tidy(self) -> None:
+        """Once, after the start: what was deleted long ago goes, and saved caches above their quota."""
+        await self.library.tidy()
+        if self.files is not None:
+            await asyncio.to_thread(self.files.prune)
+
+    async def close(self) -> None:
+        await self.manager.close()
+        await self.library.close()
+
+    # --- what a person does with a model -------------------------------------------------------------
+
+    async def change(self, request: ChangeModel) -> ModelInfo:
+        info = await self.library.change(request)
+        resident = self.manager.resident(info.path)
+        if resident is not None and request.pinned is not None:
+            resident.pinned = request.pinned
+        return info
+
+    async def unload(self, reference: str | None) -> Unloaded:
+        if reference is None:
+            return await self.manager.unload()
+        return await self.manager.unload((await self.library.find(reference)).path)
+
+    async def delete(self, reference: str) -> Deleted:
+        """Into the bin. A model that answers or loads stays: UsageError."""
+        info = await self.library.find(reference)
+        loading = self.manager.loading
+        if loading is not None and loading.path == info.path:
+            raise UsageError(f"{info.name} is being loaded", hint="Cancel that first, or wait for its end")
+        if (await self.manager.unload(info.path)).busy:
+            raise UsageError(f"{info.name} is answering", hint="Stop the answer first, or wait for its end")
+        deleted = await self.library.delete(info)
+        if self.files is not None:
+            await asyncio.to_thread(self.files.forget_model, info.path)
+        return deleted
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """What models are loaded with on this machine."""
+    cores = usable_cores()
+    return EngineOptions(
+        context=settings.context,
+        threads=settings.threads or decode_threads(cores),
+        threads_most=settings.threads or most_decode_threads(cores),
+        threads_batch=prefill_threads(cores),
+        gpu_layers=settings.gpu_layers,
+        kv_type=settings.kv_type,
+        device=expected_device(),
+    )
+
+
+def expected_device() -> str:
+    """Where llama.cpp will put layers, as far as its files and the cards tell before it ran."""
+    built = (backends() or frozenset()) & _DEVICES.keys()
+    if not built:  # nobody has to ask the drivers
+        return "CPU"
+    vendors = {card.vendor for card in gpus()}
+    return next(
+        (device for name, (device, vendor) in _DEVICES.items() if name in built and vendor & vendors), "CPU"
+    )

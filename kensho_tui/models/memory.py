@@ -1,0 +1,77 @@
+"""MemoryManager: how much memory a new model may take, with true numbers.
+
+What the system calls free is not all there is to know: pages of mapped model files count as available RAM
+though the residents need them, and a person may allow less than the machine has.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kensho_tui.core.model_info import Footprint
+from kensho_tui.hardware.pools import Pool
+
+MARGIN = 512 << 20
+MARGIN_SHARE = 0.05
+
+ReadPools = Callable[[str, Mapping[int, int]], Sequence[Pool]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one of our residents holds on llama.cpp's ``device``."""
+
+    pid: int
+    device: str
+    footprint: Footprint
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes of one kind of memory. ``free``: what a new model may take while all residents stay; ``whole``:
+    what it could take if it were alone; ``others``: what foreign processes use."""
+
+    kind: Literal["RAM", "VRAM"]
+    free: int
+    whole: int
+    total: int
+    others: int = 0
+
+
+def margin(total: int) -> int:
+    """Left free for everything else: drivers and desktops take memory in lumps."""
+    return min(max(MARGIN, int(total * MARGIN_SHARE)), total // 4)
+
+
+def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
+    """The room in ``pools``, all of one kind, beside ``taken``; ``limit`` 0: none is set (pure).
+
+    On a GPU the smaller of what the driver calls free and of what others and we leave; in RAM what is
+    available without the pages of our models' files.
+    """
+    kind = pools[0].kind
+    total = sum(pool.total for pool in pools)
+    others = sum(pool.used_by_others for pool in pools)
+    ours = sum(one.footprint.total for one in taken)
+    spare = margin(total)
+    reported = sum(pool.free for pool in pools)
+    if kind == "RAM":
+        reported -= sum(one.footprint.weights for one in taken)
+    free = min(reported, total - others - ours) - spare
+    whole = total - spare
+    if limit:
+        free, whole = min(free, limit - ours), min(whole, limit)
+    return Room(kind, max(free, 0), max(whole, 0), total, others)
+
+
+class MemoryManager:
+    """Reads the memory of a device. ``limit`` in bytes is what all models may take together (0: no limit)."""
+
+    def __init__(self, read: ReadPools, limit: int = 0) -> None:
+        self._read = read
+        self._limit = limit
+
+    def room(self, device: str, taken: Sequence[Taken]) -> Room:
+        """The room on llama.cpp's ``device`` now. Asks drivers: some milliseconds, best in a thread."""
+        pools = self._read(device, {one.pid: one.footprint.total for one in taken})
+        return room_in(pools, taken, self._limit)

@@ -1,0 +1,209 @@
+"""How a model would be loaded here, and what that takes: settings, defaults, header and measurements joined."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.errors import KenshoError, LoadError
+from kensho_tui.core.frames import Load, Loaded
+from kensho_tui.core.model_contract import Defaults, KvType
+from kensho_tui.core.model_info import Footprint
+from kensho_tui.models.estimate import LoadShape, estimate, largest_context
+from kensho_tui.models.gguf.shape import ModelShape
+from kensho_tui.models.library import Library
+from kensho_tui.models.memory import MemoryManager, Room, Taken
+
+T = TypeVar("T")
+
+# As kensho_tui.worker.model chooses when it is not told.
+BATCH_CPU, BATCH_GPU = 256, 512
+# When not even this fits, memory is not what decides: the model gets it and says that it does not fit.
+SMALLEST_CONTEXT = 2048
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What every model is loaded with unless its own defaults say otherwise.
+
+    ``context`` in tokens: the most that is given by itself (0: all it was trained for). ``device`` is where
+    llama.cpp will put layers, in its own words, as far as that is known before it ran.
+    """
+
+    context: int
+    threads: int
+    threads_most: int
+    threads_batch: int
+    gpu_layers: int = -1
+    kv_type: KvType = "f16"
+    device: str = "CPU"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Values of a what-if in place of those that a load would take; None: as it would be."""
+
+    context: int | None = None
+    kv_type: KvType | None = None
+    gpu_layers: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """``request`` goes to the worker; ``need`` is what it will take; ``expected_s`` 0 where never measured.
+
+    ``by_hand``: a person set the context, so that it is never made smaller for them. ``device`` is where the
+    model's memory will be taken. ``shape`` None: the header could not be read.
+    """
+
+    model: ModelInfo
+    request: Load
+    need: Footprint
+    device: str
+    load: LoadShape
+    shape: ModelShape | None = None
+    by_hand: bool = False
+    expected_s: float = 0.0
+
+
+class Planner:
+    """Makes plans. ``taken`` tells what the residents hold now; whoever holds them sets it."""
+
+    def __init__(self, options: EngineOptions, library: Library, memory: MemoryManager) -> None:
+        self.options = options
+        self._library = library
+        self._memory = memory
+        self.taken: Callable[[], list[Taken]] = list
+
+    def learn_device(self, device: str) -> None:
+        """What llama.cpp really uses is known once it has loaded something."""
+        self.options = replace(self.options, device=device)
+
+    def device_for(self, gpu_layers: int) -> str:
+        """Where a model's memory is taken: with no layers on the GPU it is RAM."""
+        return "CPU" if gpu_layers == 0 else self.options.device
+
+    async def room(self, device: str) -> Room:
+        """The room on `device` beside what is resident there."""
+        kind = _kind(device)
+        taken = [one for one, where in self._where() if where == kind]
+        return await asyncio.to_thread(self._memory.room, device, taken)
+
+    def _where(self) -> list[tuple[Taken, str]]:
+        return [(one, _kind(one.device)) for one in self.taken()]
+
+    async def plan(self, model: ModelInfo, wish: Wish | None = None) -> LoadPlan:
+        """How `model` would be loaded. A header that cannot be read leaves its file size as the estimate."""
+        wish = wish or Wish()
+        defaults = await self._library.defaults(model)
+        try:
+            shape: ModelShape | None = await self._library.shape(model)
+        except LoadError:
+            shape = None
+        layers = _first(wish.gpu_layers, defaults.gpu_layers, self.options.gpu_layers)
+        device = self.device_for(layers)
+        gpu = _kind(device) != "CPU"
+        load = LoadShape(
+            context=0,
+            kv_type=_first(wish.kv_type, defaults.kv_type, self.options.kv_type),
+            batch=BATCH_GPU if gpu else BATCH_CPU,
+            gpu_layers=layers,
+            gpu=gpu,
+        )
+        by_hand = _first(wish.context, defaults.context, 0)
+        context = by_hand or await self._decided(model, shape, load, device)
+        if shape is not None and shape.trained_context:
+            context = min(context, shape.trained_context)
+        load = replace(load, context=context)
+        need, expected_s = await self._need(model, shape, load, device)
+        return LoadPlan(
+            model=model,
+            request=self._request(model, load, defaults),
+            need=need,
+            device=device,
+            load=load,
+            shape=shape,
+            by_hand=bool(by_hand),
+            expected_s=expected_s,
+        )
+
+    def _request(self, model: ModelInfo, load: LoadShape, defaults: Defaults) -> Load:
+        options = self.options
+        return Load(
+            path=model.path,
+            context=load.context,
+            gpu_layers=load.gpu_layers,
+            threads=options.threads,
+            threads_most=options.threads_most,
+            threads_batch=options.threads_batch,
+            kv_type=load.kv_type,
+            template=defaults.template or "",
+        )
+
+    async def _need(
+        self, model: ModelInfo, shape: ModelShape | None, load: LoadShape, device: str
+    ) -> tuple[Footprint, float]:
+        measured = await self._library.measured(model, device, load.context, load.kv_type, load.gpu_layers)
+        if measured is not None:
+            return measured
+        expected_s = await self._library.expected_load_s(model)
+        if shape is None:
+            return Footprint(weights=model.size or _size(model.path)), expected_s
+        return estimate(shape, load), expected_s
+
+    async def _decided(self, model: ModelInfo, shape: ModelShape | None, load: LoadShape, device: str) -> int:
+        """The largest context up to the setting that fits the device's whole memory: decided once, and
+        again when it no longer fits, because a saved KV cache is good for one size only.
+        """
+        most = self.options.context
+        if shape is None:
+            return most
+        most = min(most or shape.trained_context, shape.trained_context or most)
+        whole = (await self.room(device)).whole
+        known = await self._library.decided_context(model, device)
+        if (
+            known is not None
+            and known <= most
+            and estimate(shape, replace(load, context=known)).total <= whole
+        ):
+            return known
+        found = largest_context(shape, load, whole, most) or min(SMALLEST_CONTEXT, most)
+        await self._library.decide_context(model, device, found)
+        return found
+
+    async def decide(self, plan: LoadPlan, context: int) -> None:
+        """From now on `context` is what the model gets: more did not fit."""
+        await self._library.decide_context(plan.model, plan.device, context)
+
+    async def remember(self, plan: LoadPlan, loaded: Loaded, footprint: Footprint, load_s: float) -> None:
+        """Keep what a load measured; not being able to is no reason to fail a turn."""
+        try:
+            await self._library.remember_load(
+                plan.model,
+                plan.device,
+                loaded.context,
+                plan.load.kv_type,
+                plan.load.gpu_layers,
+                footprint,
+                load_s,
+            )
+        except KenshoError:
+            return
+
+
+def _kind(device: str) -> str:
+    return "CPU" if device.upper() in ("", "CPU") else "GPU"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a path from outside, as it is
+    except OSError:
+        return 0
+
+
+def _first(*values: T | None) -> T:
+    """The first that is given; the last one must be."""
+    return next(value for value in values if value is not None)
