@@ -60,7 +60,7 @@ class Cursor:
         position = self.position
         self._inside(position + length)
         if position + length > self._source.held:
-            raise MoreNeeded(position + length)
+            raise MoreNeeded(position + length, self._source)
         self._window = self._source.read(position, max(length, WINDOW))
         self._start, self._at = position, 0
         if len(self._window) < length:

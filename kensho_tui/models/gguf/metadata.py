@@ -27,13 +27,15 @@ class Metadata:
     def bad(self, what: str, hint: str = DOWNLOAD_AGAIN) -> LoadError:
         return LoadError(f"{self._name}: {what}", hint=hint)
 
+    def _whole(self, key: str) -> str:
+        return f"{self.architecture}.{key}"
+
     def get(self, key: str) -> Value | None:
-        return self._values.get(f"{self.architecture}.{key}")
+        return self._values.get(self._whole(key))
 
     def has(self, prefix: str) -> bool:
         """Whether any of the architecture's keys begins with ``prefix``."""
-        whole = f"{self.architecture}.{prefix}"
-        return any(key.startswith(whole) for key in self._values)
+        return any(key.startswith(self._whole(prefix)) for key in self._values)
 
     def text(self, key: str, limit: int = 200) -> str:
         """One line of a general key; empty where there is none."""
@@ -55,19 +57,19 @@ class Metadata:
         value = self._values.get(key)
         return -1 if value is None else self._checked(key, value)
 
-    def _checked(self, key: str, value: Value) -> int:
+    def _checked(self, whole: str, value: Value) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.bad(f"{one_line(key, 80)} is not a whole number")
+            raise self.bad(f"{whole} is not a whole number")
         if not 0 <= value < MAX_NUMBER:
-            raise self.bad(f"{one_line(key, 80)} cannot be {value:,}")
+            raise self.bad(f"{whole} cannot be {value:,}")
         return value
 
     def number(self, key: str, default: int = 0) -> int:
         """A whole number; of an array (one for each layer) the largest."""
         value = self.get(key)
         if isinstance(value, tuple):
-            return max((self._checked(key, item) for item in value), default=default)
-        return default if value is None else self._checked(key, value)
+            return max((self._checked(self._whole(key), item) for item in value), default=default)
+        return default if value is None else self._checked(self._whole(key), value)
 
     def maybe(self, key: str) -> int | None:
         """None where the key is missing; of an array the largest."""
@@ -78,16 +80,16 @@ class Metadata:
         if value is None:
             return 0.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise self.bad(f"{one_line(key, 80)} is not a number")
+            raise self.bad(f"{self._whole(key)} is not a number")
         return float(value)
 
     def line(self, key: str) -> str:
-        return self.text(f"{self.architecture}.{key}")
+        return self.text(self._whole(key))
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.get(key)
         if value is not None and not isinstance(value, bool):
-            raise self.bad(f"{one_line(key, 80)} is neither true nor false")
+            raise self.bad(f"{self._whole(key)} is neither true nor false")
         return default if value is None else value
 
     def per_layer(self, key: str, layers: int, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -96,17 +98,17 @@ class Metadata:
         if value is None:
             return default
         if not isinstance(value, tuple):
-            return (self._checked(key, value),) * layers
+            return (self._checked(self._whole(key), value),) * layers
         if len(value) < layers:
-            raise self.bad(f"{one_line(key, 80)} has {len(value)} entries for {layers} blocks")
-        return tuple(self._checked(key, item) for item in value[:layers])
+            raise self.bad(f"{self._whole(key)} has {len(value)} entries for {layers} blocks")
+        return tuple(self._checked(self._whole(key), item) for item in value[:layers])
 
     def pattern(self, key: str) -> int | tuple[bool, ...] | None:
         """A period, or one entry for each layer."""
         value = self.get(key)
         if isinstance(value, tuple):
             return tuple(bool(item) for item in value)
-        return None if value is None else self._checked(key, value)
+        return None if value is None else self._checked(self._whole(key), value)
 
     def count(self, key: str) -> int:
         """How many items an array under a general key has; 0 where there is none."""

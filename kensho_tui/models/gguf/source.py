@@ -11,9 +11,13 @@ from kensho_tui.core.text import one_line
 
 
 class MoreNeeded(Exception):
-    """The header goes on beyond the bytes at hand: at least the file's first ``upto`` bytes are needed."""
+    """The header goes on beyond the bytes at hand: ask again with the file's first ``upto`` bytes.
 
-    def __init__(self, upto: int) -> None:
+    Those are twice as many as there were, or more, so that asking again and again ends soon.
+    """
+
+    def __init__(self, least: int, source: "Source") -> None:
+        upto = min(max(least, 2 * source.held), source.size)
         super().__init__(f"the first {upto:,} bytes are needed")
         self.upto = upto
 
