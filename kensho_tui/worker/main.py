@@ -224,6 +224,7 @@ class Worker:
             description=model.description,
             build=llama.build(lib),
             load_s=time.perf_counter() - job.arrived,
+            buffers=model.buffers,
         )
 
 
