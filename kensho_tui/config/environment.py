@@ -6,6 +6,9 @@ import os
 NAMES = (
     "HF_TOKEN",
     "HF_HOME",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "OLLAMA_MODELS",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
     "HTTP_PROXY",

@@ -93,7 +93,7 @@ def model_file(candidate: Candidate) -> ModelFile | None:
         mtime_ns=first.st_mtime_ns,
         ctime_ns=first.st_ctime_ns,
         inode=(first.st_dev, first.st_ino),
-        detail=one_line(candidate.detail, MAX_NAME),
+        detail=one_line(candidate.detail.replace(os.sep, "-"), MAX_NAME),
         missing=missing,
     )
 

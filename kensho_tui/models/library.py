@@ -5,6 +5,7 @@ them, is one walk through the folders and one query.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ from kensho_tui.models.wishes import check_defaults, clean_tags
 from kensho_tui.storage.database import Database
 from kensho_tui.storage.models import LOADS_KEPT, KnownModel, LoadSettings, ModelRows
 
+log = logging.getLogger(__name__)
+
 HEADER_WAIT_S = 1.0
 FRESH_S = 2.0
 """A file that was looked at this recently is taken to be what it was."""
@@ -50,7 +53,8 @@ class Library:
         self._records = Records(self._rows, Headers(self._rows, read))
         self._bin = Bin(paths.models)
         self._known: dict[str, ModelFile] | None = None
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._late: set[asyncio.Task[None]] = set()
 
     # --- which models there are ----------------------------------------------------------------------
 
@@ -60,21 +64,35 @@ class Library:
         Headers not read before are waited for up to `wait_s`; the rest follow, and ``on_changed`` with them.
         """
         records = await self._records.of(await self._files())
-        unread = [record for record in records if record.unread]
-        if unread:
-            await self._read_for(unread, wait_s)
+        if any(record.unread for record in records):
+            await self._read([record.file for record in records if record.unread], wait_s)
+            records = [self._records.get(record.file.path) or record for record in records]
         infos = [record.info() for record in records if record.is_model]
         infos.sort(key=lambda info: (not info.favourite, info.name.casefold()))
         infos.sort(key=lambda info: info.last_used or "", reverse=True)
         return tuple(infos)
 
-    async def _read_for(self, unread: Sequence[Record], wait_s: float) -> None:
-        task = asyncio.create_task(self._records.read_all(unread))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-        await asyncio.wait([task], timeout=wait_s)
-        if not task.done():
-            task.add_done_callback(lambda ended: None if ended.cancelled() else self.on_changed())
+    async def _read(self, files: Sequence[ModelFile], wait_s: float) -> None:
+        """Read their headers, or wait for those that are being read for another list."""
+        new = [file for file in files if file.path not in self._reading]
+        if new:
+            task = asyncio.create_task(self._records.read_all(new))
+            self._reading.update({file.path: task for file in new})
+            task.add_done_callback(self._have_read)
+        tasks = {self._reading[file.path] for file in files}
+        await asyncio.wait(tasks, timeout=wait_s)
+        self._late.update(task for task in tasks if not task.done())
+
+    def _have_read(self, task: asyncio.Task[None]) -> None:
+        self._reading = {path: other for path, other in self._reading.items() if other is not task}
+        late = task in self._late
+        self._late.discard(task)
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            log.error("headers of model files could not be read", exc_info=error)
+        if late:
+            self.on_changed()
 
     async def find(self, reference: str) -> ModelInfo:
         """By path, by name, or by a unique part of a name. Raises `NotFoundError`.
@@ -189,9 +207,10 @@ class Library:
 
     async def close(self) -> None:
         """Stop reading headers."""
-        for task in self._reading:
+        tasks = set(self._reading.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- finding files -------------------------------------------------------------------------------
 

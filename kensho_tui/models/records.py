@@ -137,16 +137,16 @@ class Records:
                 raise
         return record.shape
 
-    async def read_all(self, records: Sequence[Record]) -> None:
+    async def read_all(self, files: Sequence[ModelFile]) -> None:
         """Headers of many files, as far as they can be read."""
-        by_path = {record.file.path: record for record in records}
 
         def found(file: ModelFile, said: ModelShape | LoadError) -> None:
-            for record in (by_path[file.path], self._records.get(file.path)):
-                if record is not None and same_file(record.file, file):
-                    if isinstance(said, LoadError):
-                        record.error = said
-                    else:
-                        record.shape = said
+            record = self._same(file)
+            if record is None:
+                return
+            if isinstance(said, LoadError):
+                record.error = said
+            else:
+                record.shape = said
 
-        await self._headers.shapes([record.file for record in records], found)
+        await self._headers.shapes(files, found)

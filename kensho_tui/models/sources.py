@@ -108,8 +108,8 @@ def stem_of(name: str) -> str:
 class _Bounds:
     """What may still be looked at in one place, and the folders entered there (device and inode)."""
 
-    entries: int = MAX_ENTRIES
-    files: int = MAX_FILES
+    entries: int = field(default_factory=lambda: MAX_ENTRIES)
+    files: int = field(default_factory=lambda: MAX_FILES)
     entered: set[tuple[int, int]] = field(default_factory=set)
 
 

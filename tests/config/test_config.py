@@ -85,6 +85,50 @@ def test_drawing_is_one_of_two(tmp_path: Path) -> None:
     assert settings.drawing == "differ" and "drawing" in problems[0]
 
 
+def test_settings_of_models(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    assert Settings().context == 32768 and Settings().find_models and Settings().model_folders == ()
+    file.write_text(
+        'model_folders = ["~/a", "/b"]\nfind_models = false\nmemory_limit = 0.35\nkv_type = "q8_0"\n'
+        'gpu_layers = 12\nkv_files = 0\nwhen_short = "fail"\nprefetch = false\ncontext = 0\n',
+        encoding="utf-8",
+    )
+    wanted = Settings(
+        model_folders=("~/a", "/b"),
+        find_models=False,
+        memory_limit=0.35,
+        kv_type="q8_0",
+        gpu_layers=12,
+        kv_files=0,
+        when_short="fail",
+        prefetch=False,
+        context=0,
+    )
+    assert load_settings(file) == (wanted, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model_folders = '~/a'",
+        "model_folders = [1]",
+        "memory_limit = -1",
+        "memory_limit = nan",
+        "kv_files = inf",
+        "kv_type = 'f32'",
+        "gpu_layers = -2",
+        "when_short = 'guess'",
+        "prefetch = 1",
+        "context = -1",
+    ],
+)
+def test_settings_of_models_that_cannot_be(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(line, encoding="utf-8")
+    settings, problems = load_settings(file)
+    assert settings == Settings() and len(problems) == 1 and line.partition(" ")[0] in problems[0]
+
+
 @pytest.mark.parametrize("content", [b"linger = ", b"\xff\xfe", b"linger = -1"])
 def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "settings.toml"
@@ -115,3 +159,20 @@ def test_environment_values_never_leave_as_they_are(monkeypatch: pytest.MonkeyPa
     assert "hf_secret" not in str(mine)
     assert differing(mine, {**mine, "HF_TOKEN": "other"}) == ("HF_TOKEN",)
     assert differing(mine, mine) == ()
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    import tomllib
+
+    import msgspec
+
+    readme = Path(__file__).parents[2] / "README.md"
+    block = (
+        readme.read_text(encoding="utf-8")
+        .partition("## Settings")[2]
+        .partition("```toml")[2]
+        .partition("```")[0]
+    )
+    told = tomllib.loads(block)
+    assert msgspec.convert(told, Settings) == Settings()
+    assert set(told) == set(Settings.__struct_fields__)
