@@ -3,11 +3,11 @@
 import argparse
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
+from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import EngineError, KenshoError, UsageError
 from kensho_tui.core.text import Cleaner, valid
 
@@ -125,20 +125,12 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
     return Submit(
         prompt=valid(prompt),
         chat=chat,
-        model=_model_reference(options.model),
+        model=model_reference(options.model) if options.model is not None else None,
         system=valid(options.system) if options.system else None,
         sampling=Sampling(**given),
         given=tuple(given),
         attached=True,
     )
-
-
-def _model_reference(given: str | None) -> str | None:
-    """A file is named absolutely: the host works in another folder."""
-    if given is None:
-        return None
-    path = Path(given).expanduser()
-    return str(path.absolute()) if path.is_file() else given
 
 
 def _stop_on_interrupt(kensho: "Kensho", submitted: "Submitted") -> "asyncio.Event":
