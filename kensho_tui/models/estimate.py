@@ -40,7 +40,8 @@ _STATE = 256
 
 @dataclass(frozen=True)
 class LoadShape:
-    """What a load asks for. ``context`` and ``batch`` in tokens (batch 0: by device), ``gpu_layers`` -1: all.
+    """What a load asks for. ``context`` and ``batch`` in tokens (0: as trained, by device), ``gpu_layers``
+    -1: all.
 
     ``flash``: fused attention, which llama.cpp uses wherever the device can. ``gpu``: layers go to one.
     """
@@ -84,6 +85,12 @@ def estimate(shape: ModelShape, load: LoadShape) -> Footprint:
         overhead=DRIVER_CONTEXT,
         host=weights_host + kv_host + compute_host + output + process_overhead(shape),
     )
+
+
+def context_of(shape: ModelShape, load: LoadShape) -> int:
+    """Tokens that the load will get: never more than the model was trained for, which is also the default."""
+    asked = load.context if load.context > 0 else shape.trained_context
+    return max(min(asked, shape.trained_context or asked), 1)
 
 
 def process_overhead(shape: ModelShape) -> int:
@@ -180,8 +187,7 @@ def _layer_weights(shape: ModelShape) -> tuple[int, ...]:
 
 def _cells(shape: ModelShape, load: LoadShape) -> tuple[int, int]:
     """Tokens that the full cache and the sliding window's have room for (0: there is none)."""
-    context = min(load.context, shape.trained_context or load.context)
-    full = _padded(max(context, 1))
+    full = _padded(context_of(shape, load))
     if not any(shape.sliding) or not shape.window:
         return full, 0
     return full, _padded(min(full, shape.window + _batch(shape, load)))
@@ -193,8 +199,7 @@ def _padded(tokens: int) -> int:
 
 def _batch(shape: ModelShape, load: LoadShape) -> int:
     batch = load.batch or (BATCH_GPU if load.on_gpu else BATCH_CPU)
-    context = min(load.context, shape.trained_context or load.context)
-    return min(batch, _padded(max(context, 1)))
+    return min(batch, _padded(context_of(shape, load)))
 
 
 def _kv_by_layer(shape: ModelShape, load: LoadShape) -> list[int]:

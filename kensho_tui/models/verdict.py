@@ -6,7 +6,7 @@ from typing import Literal
 
 from kensho_tui.core.model_info import Footprint, Remedy, Verdict
 from kensho_tui.core.text import gigabytes
-from kensho_tui.models.estimate import LoadShape, estimate, largest_context
+from kensho_tui.models.estimate import LoadShape, context_of, estimate, largest_context
 from kensho_tui.models.gguf.shape import ModelShape
 
 LEAST_CONTEXT = 1024
@@ -41,7 +41,7 @@ _Rated = tuple[float, Remedy]
 
 
 def _shorter(shape: ModelShape, load: LoadShape, budget: int, kv_type: str | None = None) -> _Rated | None:
-    asked = min(load.context, shape.trained_context or load.context)
+    asked = context_of(shape, load)
     context = largest_context(shape, load, budget, asked - 1) // ROUND * ROUND
     if context < LEAST_CONTEXT:
         return None

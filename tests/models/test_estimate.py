@@ -66,6 +66,7 @@ def test_a_batch_is_the_workers_own_where_none_is_asked_for() -> None:
 def test_more_context_than_trained_is_not_paid_for() -> None:
     trained = estimate(LLAMA_3B, LoadShape(131_072))
     assert estimate(LLAMA_3B, LoadShape(1 << 30)) == trained
+    assert estimate(LLAMA_3B, LoadShape(0)) == trained
 
 
 def test_scores_of_all_cells_are_what_fused_attention_spares() -> None:

@@ -50,6 +50,11 @@ def test_much_too_large_both_together_keep_the_longer_context() -> None:
     assert both.what == f"a context of {both.context:,} tokens and a q8_0 KV cache"
 
 
+def test_the_trained_context_can_be_made_smaller_too() -> None:
+    budget = estimate(LLAMA_3B, LoadShape(16_384)).total
+    assert remedies(LLAMA_3B, LoadShape(0), budget)[-1].context == 16_384
+
+
 def test_on_a_gpu_layers_may_stay_behind() -> None:
     load = LoadShape(8192, gpu=True)
     budget = estimate(LLAMA_3B, replace(load, context=256)).total - 100 * MIB
