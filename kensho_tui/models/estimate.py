@@ -8,8 +8,8 @@ windows and mixtures of experts: `benchmarks/estimate.py` prints the table.
 
 Where the closed form does not hold (`holds` is false) the result is meant as an upper bound: a recurrent
 layer's state is taken at the largest of the published families, layers whose kind the header does not tell
-count as attention, and the compute buffer doubly; latent attention counts keys and values both. On a GPU
-the device's own terms are the same sums, but nothing here was compared with a driver's figures.
+count as attention, and the compute buffer doubly; so it was for Mamba, LFM2 and DeepSeek V2. On a GPU the
+device's own terms are the same sums, but nothing here was compared with a driver's figures.
 """
 
 import re
@@ -213,6 +213,8 @@ def _kv_by_layer(shape: ModelShape, load: LoadShape) -> list[int]:
         if slides:
             key, value = shape.key_length_swa or key, shape.value_length_swa or value
         heads = shape.kv_heads[layer] if layer < len(shape.kv_heads) else 0
+        if shape.latent and heads == 1:
+            value = 0  # the values are the first part of the one key that all heads share
         size = int(heads * (key + value) * per_element * (windowed if slides else full))
         if shape.recurrent and not heads:
             size += F32 * _STATE * shape.embedding

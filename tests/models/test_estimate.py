@@ -145,6 +145,11 @@ def test_a_recurrent_layer_has_a_state_that_does_not_grow() -> None:
     assert long - short == (estimate(LLAMA_3B, LoadShape(65_536)).kv * (65_536 - 2048) // 65_536) // 4
 
 
+def test_latent_attention_keeps_one_key_for_all_heads() -> None:
+    latent = replace(LLAMA_3B, latent=True, layers=27, kv_heads=(1,) * 27, key_length=576, value_length=512)
+    assert estimate(latent, LoadShape(2048)).kv == 27 * 2048 * 576 * 2
+
+
 # --- measured, and the rule of thumb ----------------------------------------------------------------
 
 
