@@ -19,18 +19,20 @@ from textual.worker import Worker, WorkerState
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
 from kensho_tui.core.errors import KenshoError
-from kensho_tui.core.text import printable
+from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import themes
 from kensho_tui.ui.chat_screen import ChatScreen
 from kensho_tui.ui.commands import registry
 from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.drawing.display import Drawing, driver_class
+from kensho_tui.ui.lines import QUIET, Notice
 from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
 from kensho_tui.ui.textual_input import guard_input
 
 if TYPE_CHECKING:
+    from kensho_tui.ui.models.actions import ModelActions
     from kensho_tui.ui.ports import Host
 
 # Connecting and drawing the last chat hold the event loop for a moment; the prompt takes keys before that.
@@ -78,11 +80,12 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.problems = (*problems, *key_problems, *self._take_theme(settings.theme))
         if os.environ.get("SSH_CONNECTION"):
             self.animation_level = "none"
-        self._bindings = BindingsMap.merge([self._bindings, self._make_bindings(everywhere=True)])
+        self._bindings = BindingsMap.merge([self._bindings, self._make_bindings(None)])
         self.chat_screen = ChatScreen(self)
         self.session = Session(host, self.chat_screen)
         self.answer_goes_on = False
         self.unsent = ""
+        self._models: ModelActions | None = None
 
     # --- start and end --------------------------------------------------------------------------------
 
@@ -149,10 +152,11 @@ class KenshoApp(App[None], inherit_bindings=False):
         """The command's first key as people write it, else its slash name."""
         return registry.key_label(self.keys_of(name)) or f"/{name}"
 
-    def screen_bindings(self) -> BindingsMap:
-        return self._make_bindings(everywhere=False)
+    def screen_bindings(self, place: str) -> BindingsMap:
+        return self._make_bindings(place)
 
-    def _make_bindings(self, *, everywhere: bool) -> BindingsMap:
+    def _make_bindings(self, place: str | None) -> BindingsMap:
+        """The keys of one screen; None: those that work over pickers and help, too."""
         bindings = [
             Binding(
                 self._keys[command.name],
@@ -164,9 +168,22 @@ class KenshoApp(App[None], inherit_bindings=False):
                 priority=command.priority or command.name in self.settings.keys,
             )
             for command in registry.COMMANDS
-            if command.everywhere == everywhere and self._keys[command.name]
+            if command.everywhere == (place is None)
+            and (place is None or place in command.places)
+            and self._keys[command.name]
         ]
         return BindingsMap(bindings)
+
+    @property
+    def place(self) -> str:
+        """The screen that is seen, behind whatever dialog: ``chat`` or ``models``."""
+        places = (getattr(screen, "PLACE", "") for screen in reversed(self.screen_stack))
+        return next(filter(None, places), "chat")
+
+    def to_chat(self) -> None:
+        """Back to the chat, from whatever lies over it."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
 
     def action_command(self, name: str) -> None:
         self.run_command(registry.BY_NAME[name])
@@ -190,7 +207,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         try:
             await work()
         except KenshoError as error:
-            self.chat_screen.show_error(error)
+            self.show_error(error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that ended in a way nobody expected is logged and said."""
@@ -198,7 +215,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         if event.state is not WorkerState.ERROR or error is None:
             return
         self._note(f"the app's part {event.worker.group!r} failed", error)
-        self.chat_screen.show_error(
+        self.show_error(
             KenshoError(
                 f"the app made a mistake ({type(error).__name__})", hint=f"See {self.paths.logs / 'app.log'}"
             )
@@ -208,6 +225,19 @@ class KenshoApp(App[None], inherit_bindings=False):
         from kensho_tui.ui.log import note
 
         note(self.paths.logs, what, error)
+
+    # --- what is said -----------------------------------------------------------------------------------
+
+    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
+        """Say something where it is seen: on the uppermost screen that has a place for it."""
+        for screen in reversed(self.screen_stack):
+            for notice in screen.query(Notice):
+                notice.say(what, then, style, seconds=seconds)
+                return
+
+    def show_error(self, error: KenshoError) -> None:
+        """It stays until somebody does something else."""
+        self.say(f"✗ {one_line(error.message, 400)}", one_line(error.hint, 400), "$error", seconds=0)
 
     # --- drawing --------------------------------------------------------------------------------------
 
@@ -222,6 +252,15 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.drawing.resized(*event.size)
 
     # --- what commands open ---------------------------------------------------------------------------
+
+    @property
+    def models(self) -> "ModelActions":
+        """What can be done with models; made when it is wanted first."""
+        if self._models is None:
+            from kensho_tui.ui.models.actions import ModelActions
+
+            self._models = ModelActions(self)
+        return self._models
 
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette

@@ -16,9 +16,10 @@ from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
-from kensho_tui.ui.lines import QUIET, Notice, SplitLine, fitting, quiet
+from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
+from kensho_tui.ui.live import resumable
 from kensho_tui.ui.prompt import Prompt
-from kensho_tui.ui.session import Session, resumable
+from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import StatusBar, numbers
 from kensho_tui.ui.textual_fixes import SteadyScreen
 from kensho_tui.ui.transcript.place import Words
@@ -36,11 +37,12 @@ class ChatScreen(SteadyScreen):
     """Shows one chat. It is the session's `View`."""
 
     AUTO_FOCUS = "#prompt"
+    PLACE = "chat"
 
     def __init__(self, app: "KenshoApp") -> None:
         super().__init__(id="chat")
         self._kensho = app
-        self._bindings = app.screen_bindings()
+        self._bindings = app.screen_bindings(self.PLACE)
         self.prompt = Prompt(self._history, complete)
         self.transcript = Transcript(Words(now=app.now, continue_key=lambda: app.key_label("continue")))
         self._sidebar: Sidebar | None = None
@@ -52,7 +54,6 @@ class ChatScreen(SteadyScreen):
         self._outbox: list[str] = []
         self._given_back = ""
         self._notice = Notice(id="notice")
-        self._notice_ends: Timer | None = None
         self._asked_to_leave = float("-inf")
 
     @property
@@ -123,14 +124,7 @@ class ChatScreen(SteadyScreen):
             self._show_frame()
 
     def show_error(self, error: KenshoError) -> None:
-        self.say(f"✗ {one_line(error.message, 400)}", one_line(error.hint, 400), "$error", seconds=0)
-
-    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
-        """Say something above the prompt; it goes after `seconds` (0: with the next text typed)."""
-        if self._notice_ends is not None:
-            self._notice_ends.stop()
-        self._notice.say(what, then, style)
-        self._notice_ends = self.set_timer(seconds, self._notice.say_nothing) if seconds else None
+        self._kensho.show_error(error)
 
     def _elapsed(self, message_id: str) -> float:
         live = self.session.live.get(message_id)
@@ -145,15 +139,15 @@ class ChatScreen(SteadyScreen):
     def _show_frame(self) -> None:
         """Header, hints and status; the clock runs only while something streams."""
         if self._ticking is not None:
-            if self.session.live:
+            if self.session.live or self.session.progress is not None:
                 self._ticking.resume()
             else:
                 self._ticking.pause()
         chat = self.session.chat
-        where = Content.assemble((" kensho", "bold"), ("  ▸ Chat", "$primary"))
+        place = where("Chat")
         title = quiet(one_line(chat.title, 120) if chat is not None else "new chat")
-        room = self._title.content_size.width - where.cell_length - 4
-        self._title.show(where, title.truncate(max(room, 8), ellipsis=True) + " ")
+        room = self._title.content_size.width - place.cell_length - 4
+        self._title.show(place, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
         self._status.update(self.session, self._kensho.problems)
@@ -174,8 +168,8 @@ class ChatScreen(SteadyScreen):
             return quiet(f"◌ {count} {until}: {one_line(self._outbox[0], 40)}")
         commands = matching(self.prompt.text)
         if commands:
-            return _key_row([(f"/{command.name}", command.title) for command in commands], width)
-        return _key_row(self._keys_now(), width)
+            return key_row([(f"/{command.name}", command.title) for command in commands], width)
+        return key_row(self._keys_now(), width)
 
     def _keys_now(self) -> list[tuple[str, str]]:
         """Keys and what they do now, the most important first."""
@@ -183,6 +177,8 @@ class ChatScreen(SteadyScreen):
         label = self._kensho.key_label
         if self.session.running() is not None:
             keys = [(label("stop"), "stop"), ("Enter", "queue a prompt")]
+        elif self.session.progress is not None:
+            keys.append((label("stop"), "cancel the load"))
         elif self.resumable is not None:
             keys.insert(0, (label("continue"), "continue"))
         elif self.session.last_answer() is not None:
@@ -274,20 +270,35 @@ class ChatScreen(SteadyScreen):
     # --- what commands ask for ------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        if not await self.session.stop():
+        if not await self._stop():
             self._notice.say_nothing()
             self.prompt.focus()
+
+    async def _stop(self) -> bool:
+        """End the answer under way, else the load of the chat's model. False: there is neither."""
+        if await self.session.stop():
+            return True
+        if self.session.progress is None:
+            return False
+        from kensho_tui.ui.models.switching import cancel_load
+
+        cancelled = await cancel_load(self.session)
+        if cancelled is not None:
+            answers = self.session.model
+            then = f"{one_line(answers, 60)} answers as before" if answers not in (None, cancelled) else ""
+            self._kensho.say(f"The load of {one_line(cancelled, 60)} is cancelled", then)
+        return cancelled is not None
 
     async def interrupt(self) -> None:
         selected = self.prompt.selected_text or self.get_selected_text()
         if selected:
             self._copy(selected)
-        elif not await self.session.stop():
+        elif not await self._stop():
             now = self.session.clock()
             if now - self._asked_to_leave < SECOND_PRESS_S:
                 self._kensho.leave()
             self._asked_to_leave = now
-            self.say("^C again leaves, and so does ^Q", seconds=SECOND_PRESS_S)
+            self._kensho.say("^C again leaves, and so does ^Q", seconds=SECOND_PRESS_S)
 
     async def resume(self) -> None:
         self.transcript.follow()
@@ -307,7 +318,7 @@ class ChatScreen(SteadyScreen):
         self._kensho.copy_to_clipboard(copied)
         chat_id = self.session.chat_id or ""
         style = "$warning" if cut else "$success"
-        self.say(clipboard.notice(copied, cut, chat_id), style=style)
+        self._kensho.say(clipboard.notice(copied, cut, chat_id), style=style)
 
     # --- the sidebar ----------------------------------------------------------------------------------
 
@@ -344,11 +355,3 @@ class ChatScreen(SteadyScreen):
     async def _open_chat(self, chat_id: str) -> None:
         await self.session.connected()
         await self.session.open_chat(chat_id)
-
-
-def _key_row(keys: list[tuple[str, str]], width: int) -> Content:
-    """As many keys as fit, without cutting one."""
-    parts = [
-        (rank, Content.assemble((key, "bold"), quiet(f" {does}"))) for rank, (key, does) in enumerate(keys)
-    ]
-    return quiet(" · ").join(fitting(parts, width, 3))

@@ -13,10 +13,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from kensho_tui.ui.columns import Cell, Column, joined, lay_out, natural_widths
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.lines import QUIET, quiet
 
 BAR = "▌"
+MARGIN = 4
+"""Cells for bar, mark and space at the left, and one at the right."""
 MIN_LABEL = 8
 
 
@@ -31,20 +34,41 @@ class Choice:
     mark_style: str = QUIET
     group: str = ""
     """The heading it stands under while there is no query; it takes the place of `detail` then."""
+    cells: tuple[Cell, ...] = ()
+    """Texts in columns behind the label, in place of `detail`."""
+    also: str = ""
+    """Words that are searched like the label, and not shown."""
 
 
 class ChoiceList(ScrollView, can_focus=True):
-    """Choices and headings (plain strings), one row each. What is chosen has a bar at its left edge."""
+    """Choices and headings (plain strings), one row each. What is chosen has a bar at its left edge.
+
+    With `columns`, the first of them for the label, every choice has cells for the others.
+    """
 
     ALLOW_SELECT = False
+    titled: ClassVar[bool] = False
+    """Whether the columns' titles stand above, and must have room."""
     # Other rows must not lay out the whole screen: the height is given from outside.
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=False)
     COMPONENT_CLASSES: ClassVar[set[str]] = {"choices--highlighted", "choices--hovered"}
 
-    def __init__(self, choose: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        choose: Callable[[str], object],
+        *,
+        columns: Sequence[Column] = (),
+        moved: Callable[[str], object] | None = None,
+    ) -> None:
+        """`choose` and `moved` get the key of the row that is taken, and of the one highlighted now."""
         super().__init__()
         self.auto_links = False
         self._choose = choose
+        self._columns = columns
+        self._moved = moved
+        self._told = ""
+        self._measured: Sequence[Choice] = ()
+        self._widths: tuple[int, list[int]] = (-1, [])
         self._rows: Sequence[Choice | str] = ()
         self._selectable: list[int] = []
         self._places: dict[str, int] = {}
@@ -70,6 +94,7 @@ class ChoiceList(ScrollView, can_focus=True):
         self.virtual_size = Size(1, max(len(rows), 1))
         self.scroll_to(y=0, animate=False)
         self.refresh()
+        self._tell()
 
     def renew(self, rows: Sequence[Choice | str], query: Query, nothing: str = "") -> None:
         """Show `rows` without losing the highlighted row, nor its place in sight unless that is the top."""
@@ -81,6 +106,13 @@ class ChoiceList(ScrollView, can_focus=True):
         self._at = self._places.get(key, self._selectable[nearest])
         if scrolled:
             self.scroll_to(y=scrolled + self._at - before, animate=False)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say which row is highlighted, when it is another."""
+        if self._moved is not None and self.highlighted != self._told:
+            self._told = self.highlighted
+            self._moved(self._told)
 
     @property
     def highlighted(self) -> str:
@@ -144,6 +176,7 @@ class ChoiceList(ScrollView, can_focus=True):
                 if row is not None:
                     self.refresh_line(row)
             self._at = at
+            self._tell()
         self._into_sight()
 
     def _into_sight(self) -> None:
@@ -214,16 +247,37 @@ class ChoiceList(ScrollView, can_focus=True):
     def _choice(self, choice: Choice, width: int) -> Content:
         bar = (BAR, "$primary") if choice.key == self._chosen else " "
         start = Content.assemble(bar, (choice.mark, choice.mark_style), " ")
+        if self._columns:
+            cells = [self._label(choice), *(Content.styled(*cell) for cell in choice.cells)]
+            return start + joined(self._columns, self.widths(width), cells)
         detail = Content() if choice.group and not self._query else quiet(choice.detail)
         room = width - start.cell_length - 1
         if detail and room - detail.cell_length - 2 >= MIN_LABEL:
             room -= detail.cell_length + 2
         else:
             detail = Content()
-        label = Content(choice.label)
-        match = self._query.match(choice.label)
-        for index in match.at if match is not None else ():
-            label = label.stylize("bold", index, index + 1)
-        label = label.truncate(max(room, 1), ellipsis=True)
+        label = self._label(choice).truncate(max(room, 1), ellipsis=True)
         pad = " " * (width - start.cell_length - label.cell_length - detail.cell_length - 1)
         return Content.assemble(start, label, pad, detail)
+
+    def _label(self, choice: Choice) -> Content:
+        """The label with what matched in bold."""
+        label = Content(choice.label)
+        match = self._query.match(f"{choice.label} {choice.also}")
+        for index in match.at if match is not None else ():
+            if index < len(choice.label):
+                label = label.stylize("bold", index, index + 1)
+        return label
+
+    def measure(self, choices: Sequence[Choice]) -> None:
+        """The columns are as wide as these need: all there are, so that a filter moves nothing."""
+        self._measured = choices
+        self._widths = (-1, [])
+
+    def widths(self, width: int) -> list[int]:
+        """The width of every column in a list that is so wide; the same for all rows."""
+        if self._widths[0] != width:
+            rows = [(row.label, *(cell.text for cell in row.cells)) for row in self._measured]
+            natural = natural_widths(self._columns, rows, self.titled)
+            self._widths = (width, lay_out(self._columns, natural, width - MARGIN))
+        return self._widths[1]

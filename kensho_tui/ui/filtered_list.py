@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.choice_list import Choice, ChoiceList
+from kensho_tui.ui.columns import Column
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.keys import did_binding, done, handed_on
 from kensho_tui.ui.lines import SplitLine, quiet
@@ -25,8 +26,17 @@ def ranked(choices: Sequence[Choice], query: Query) -> list[Choice]:
     """The choices that match, best first; equal ones and all of them without a query keep their order."""
     if not query:
         return list(choices)
-    found = [(match.score, choice) for choice in choices if (match := query.match(choice.label))]
-    return [choice for _, choice in sorted(found, key=lambda pair: -pair[0])]
+    found = [(rank, choice) for choice in choices if (rank := _rank(choice, query)) is not None]
+    return [choice for _, choice in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def _rank(choice: Choice, query: Query) -> tuple[bool, float] | None:
+    """How well it matches: what is in the label comes before what is only in the words besides it."""
+    match = query.match(choice.label)
+    if match is not None:
+        return True, match.score
+    more = query.match(f"{choice.label} {choice.also}") if choice.also else None
+    return (False, more.score) if more is not None else None
 
 
 def grouped(choices: Sequence[Choice]) -> list[Choice | str]:
@@ -68,10 +78,18 @@ class Filter(Input):
 
 
 class FilterableList(ChoiceList):
-    """Letters go back to the filter; so does Up on the first row."""
+    """Letters go back to the filter, but those of `keys`; so does Up on the first row."""
 
-    def __init__(self, choose: Callable[[str], object], back: Callable[[str], None], keys: Keys) -> None:
-        super().__init__(choose)
+    def __init__(
+        self,
+        choose: Callable[[str], object],
+        back: Callable[[str], None],
+        keys: Keys,
+        *,
+        columns: Sequence[Column] = (),
+        moved: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(choose, columns=columns, moved=moved)
         self._back = back
         self._keys = keys
         self._left = False
@@ -99,20 +117,28 @@ class FilterableList(ChoiceList):
 class FilteredList(Vertical):
     """Title with a count, filter, list. `choose` is called with the key of the row that was taken.
 
-    `keys` are more that are done at once, in the filter as in the list.
+    `keys` are more that are done at once, in the filter as in the list; `list_keys` in the list alone.
     """
 
     def __init__(
-        self, title: str, choose: Callable[[str], object], *, query: str = "", keys: Keys = NO_KEYS
+        self,
+        title: str,
+        choose: Callable[[str], object],
+        *,
+        query: str = "",
+        keys: Keys = NO_KEYS,
+        list_keys: Keys = NO_KEYS,
+        columns: Sequence[Column] = (),
+        moved: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__()
         self._title = Content.styled(title, "bold")
         self._line = SplitLine(self._title, classes="list-title")
         own = {"enter": self._take, "down": self._down, "pagedown": self._down}
         self._filter = Filter(query, {**own, **keys})
-        self._list = FilterableList(choose, self._back, keys)
+        self._list = FilterableList(choose, self._back, {**keys, **list_keys}, columns=columns, moved=moved)
         self._choices: Sequence[Choice] = ()
-        self._chosen = ""
+        self._first = ""
         self._nothing = ""
         self._query = query
 
@@ -121,23 +147,37 @@ class FilteredList(Vertical):
         yield self._filter
         yield self._list
 
-    def show(self, choices: Sequence[Choice], *, chosen: str = "", nothing: str = "") -> None:
+    def show(
+        self, choices: Sequence[Choice], *, chosen: str = "", first: str | None = None, nothing: str = ""
+    ) -> None:
         """Offer `choices`, the one with the key `chosen` marked; `nothing` is said when there are none.
 
-        The filter, the highlighted row and what is in sight stay. Costs nothing when nothing changed.
+        Without a query the highlighted row is `first` (None: what is chosen), until somebody moves. The
+        filter, the highlighted row and what is in sight stay. Costs nothing when nothing changed.
         """
         self._list.mark(chosen)
-        self._chosen = chosen
+        self._first = chosen if first is None else first
         if choices == self._choices and nothing == self._nothing:
             return
-        first = not self._choices
+        new = not self._choices
         self._choices, self._nothing = choices, nothing
-        self._fill(self._list.show if first else self._list.renew)
-        if first and not self._query:
-            self._list.highlight(chosen)
+        self._list.measure(choices)
+        self._fill(self._list.show if new else self._list.renew)
+        if new and not self._query:
+            self._list.highlight(self._first)
+
+    @property
+    def in_filter(self) -> bool:
+        """Whether keys go into the filter, and not into the list."""
+        return self.screen.focused is not self._list
+
+    @property
+    def highlighted(self) -> str:
+        """The key of the highlighted row; empty: there is none."""
+        return self._list.highlighted
 
     def search(self, query: str) -> None:
-        """Another filter, with the cursor behind it; without one, what is chosen is highlighted."""
+        """Another filter, with the cursor behind it."""
         self._filter.value = query
         self._filter.cursor_position = len(query)
         self._refill()
@@ -148,7 +188,7 @@ class FilteredList(Vertical):
         if select:
             self._filter.action_select_all()
             if not self._query:
-                self._list.highlight(self._chosen)
+                self._list.highlight(self._first)
 
     def on_descendant_focus(self) -> None:
         self._list.light(self.has_focus_within)
@@ -166,7 +206,7 @@ class FilteredList(Vertical):
             self._query = self._filter.value
             self._fill(self._list.show)
             if not self._query:
-                self._list.highlight(self._chosen)
+                self._list.highlight(self._first)
 
     def _fill(self, show: Callable[[Sequence[Choice | str], Query, str], None]) -> None:
         query = Query(self._query)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from kensho_tui.core.contract import Message, Phase, Timings
+from kensho_tui.core.text import one_line
 
 GIB = 1024**3
 
@@ -20,6 +21,13 @@ def percent(fraction: float) -> str:
 def gigabytes(used: int, total: int) -> str:
     """``1.1/24 G``: one decimal where it matters."""
     return f"{_gib(used)}/{_gib(total)} G"
+
+
+def size(count: int) -> str:
+    """``1.1 G``, ``98 M``: three digits at most."""
+    if count >= GIB * 0.95:
+        return f"{_gib(count)} G"
+    return f"{count / 1024**2:.0f} M" if count >= 1024**2 or not count else "< 1 M"
 
 
 def _gib(size: int) -> str:
@@ -83,6 +91,8 @@ def ago(iso: str, now: datetime) -> str:
 
 _PHASES = {
     "queued": "waiting for its turn",
+    "unloading": "unloading another model",
+    "waiting": "waiting for memory",
     "starting": "starting the engine",
     "reading": "reading the model file",
     "loading": "loading the model",
@@ -95,7 +105,10 @@ _PHASES = {
 
 def phase_text(phase: Phase, elapsed: float) -> str:
     """What is awaited, how far it is, and how long it has taken once that is more than a second."""
-    words = [_PHASES[phase.name]]
+    note = one_line(phase.note, 80)
+    words = [f"unloading {note}"] if phase.name == "unloading" and note else [_PHASES[phase.name]]
+    if note and phase.name != "unloading":
+        words.append(note)
     if phase.fraction is not None and phase.name != "decode":
         words.append(f"{bar(phase.fraction, 10)} {percent(phase.fraction)}")
     if elapsed >= 1:

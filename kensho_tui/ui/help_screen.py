@@ -29,6 +29,28 @@ CHATS_KEYS = (
     ("Enter", "opens; the chats stay beside the transcript where there is room"),
     ("Esc Tab", "back to the prompt; Esc ends the search, Tab keeps it"),
 )
+SWITCHER_KEYS = (
+    ("letters", "search names, quantisations and tags"),
+    ("Enter", "switches; at once, without a search, to the model used before"),
+    ("↓", "to the list: there p pins, u unloads, f makes a favourite, i shows details"),
+)
+MODELS_KEYS = (
+    ("Enter", "uses the model in the chat"),
+    ("l u p f", "load, unload, pin, favourite"),
+    ("t d", "tags, defaults"),
+    ("D z", "delete, and bring back what was deleted last"),
+    ("[ ] k", "what another context or KV cache would take; w makes that the default"),
+    ("x", "counts the memory exactly, with llama.cpp's own allocator"),
+    ("/ s S", "filter, sort by the next column, sort the other way round"),
+    ("Tab ← →", "installed or running models; Space pages through the details"),
+    ("F2 Esc", "back to the chat; Esc ends the filter first"),
+)
+SECTIONS = (
+    ("In the prompt", PROMPT_KEYS),
+    ("In the chats", CHATS_KEYS),
+    ("Switching the model", SWITCHER_KEYS),
+    ("In the models", MODELS_KEYS),
+)
 
 
 def help_text(keys_of: Callable[[str], str], width: int) -> Content:
@@ -39,7 +61,7 @@ def help_text(keys_of: Callable[[str], str], width: int) -> Content:
         slash = f"/{command.name} {command.argument}".strip()
         lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
         lines += _hanging(command.help, INDENT if width > 3 * INDENT else 2, width)
-    for heading, keys_there in (("In the prompt", PROMPT_KEYS), ("In the chats", CHATS_KEYS)):
+    for heading, keys_there in SECTIONS:
         lines += [Content(), Content.styled(heading, "$primary bold"), Content()]
         for key, does in keys_there:
             first, *rest = _hanging(does, 12, width)

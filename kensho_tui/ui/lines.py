@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from textual.content import Content
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -20,6 +21,23 @@ def fitting(parts: Sequence[tuple[int, Content]], width: int, gap: int) -> list[
     while len(kept) > 1 and sum(p.cell_length for _, p in kept) + gap * (len(kept) - 1) > width:
         kept.remove(max(kept, key=lambda part: part[0]))
     return [content for _, content in kept]
+
+
+def key_row(keys: Sequence[tuple[str, str]], width: int) -> Content:
+    """Keys and what they do, the most important first: as many as fit, without cutting one."""
+    parts = [
+        (rank, Content.assemble((key, "bold"), quiet(f" {does}"))) for rank, (key, does) in enumerate(keys)
+    ]
+    return quiet(" · ").join(fitting(parts, width, 3))
+
+
+SCREENS = ("Chat", "Models")
+
+
+def where(place: str) -> Content:
+    """The left end of a screen's first row: all screens, the one that is seen marked."""
+    names = [(f"  ▸ {name}", "$primary") if name == place else quiet(f"  {name}") for name in SCREENS]
+    return Content.assemble((" kensho", "bold"), *names)
 
 
 class SplitLine(Widget):
@@ -64,10 +82,15 @@ class Notice(Static):
     Notice { height: auto; max-height: 5; width: 1fr; display: none; }
     """
 
-    def say(self, what: str, then: str = "", style: str = QUIET) -> None:
-        """Show `what`, and quietly what can be done."""
+    _ends: Timer | None = None
+
+    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
+        """Show `what`, and quietly what can be done, for `seconds` (0: until `say_nothing`)."""
+        if self._ends is not None:
+            self._ends.stop()
         self.update(Content.assemble((what, style), quiet(f" · {then}" if then else "")))
         self.display = True
+        self._ends = self.set_timer(seconds, self.say_nothing) if seconds else None
 
     def say_nothing(self) -> None:
         self.display = False

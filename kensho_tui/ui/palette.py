@@ -25,7 +25,8 @@ class CommandProvider(Provider):
 
     def _offered(self) -> list[Command]:
         app = self._kensho
-        return [command for command in COMMANDS if command.name != "palette" and command.enabled(app)]
+        here = (command for command in COMMANDS if command.everywhere or app.place in command.places)
+        return [command for command in here if command.name != "palette" and command.enabled(app)]
 
     def _help(self, command: Command) -> str:
         key = key_label(self._kensho.keys_of(command.name))

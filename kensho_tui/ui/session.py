@@ -9,6 +9,9 @@ import msgspec
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
+from kensho_tui.ui.live import Live, resumable
+from kensho_tui.ui.loading import Loads, Progress
+from kensho_tui.ui.model_choice import ModelChoice
 
 if TYPE_CHECKING:
     from kensho_tui.ui.ports import Host, View
@@ -25,28 +28,6 @@ MAX_BACKOFF_S = 2.0
 Link = Literal["connecting", "connected", "reconnecting", "refused"]
 
 
-class Live:
-    """A stream being followed: what came last, when following began, and when the first text was seen
-    at how many tokens (monotonic seconds)."""
-
-    def __init__(self, stream: str, since: float) -> None:
-        self.stream = stream
-        self.since = since
-        self.piece: c.Piece | None = None
-        self.first_at: float | None = None
-        self.first_tokens = 0
-
-    def take(self, piece: c.Piece, now: float) -> None:
-        self.piece = piece
-        if self.first_at is None and piece.state == "streaming":
-            self.first_at, self.first_tokens = now, piece.tokens
-
-
-def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
-    """The answer that `continue` goes on with: the last message, when it is one that was cut."""
-    return messages[-1] if messages and messages[-1].resumable else None
-
-
 class Session:
     """One front end's open chat, its streams and the host's facts, kept fresh until `run` is cancelled."""
 
@@ -60,6 +41,12 @@ class Session:
         self.models: tuple[c.ModelInfo, ...] | None = None
         self.recent: tuple[c.ChatSummary, ...] = ()
         self.live: dict[str, Live] = {}
+        self.choice = ModelChoice()
+        self.watchers: list[Callable[[], None]] = []
+        """Told after the view that something changed: screens that come and go."""
+        self.prepared: set[tuple[str | None, str | None]] = set()
+        """Chats, with the model chosen for them, whose model has been asked for."""
+        self._loads = Loads()
         self._view = view
         self._connected = asyncio.Event()
         self._switched = asyncio.Event()
@@ -67,7 +54,6 @@ class Session:
         self._followers: set[asyncio.Task[None]] = set()
         self._drawings: set[asyncio.Task[None]] = set()
         self._prompts: list[str] | None = None
-        self._prepared: set[str | None] = set()
         self._gone: set[str] = set()
         self._entered = False
 
@@ -98,12 +84,18 @@ class Session:
     def _lost(self, link: Link) -> None:
         self.link = link
         self._connected.clear()
-        self._prepared.clear()
+        self.prepared.clear()
         self._drop_followers()
+        self.tell()
+
+    def tell(self) -> None:
+        """Something that is shown changed."""
         self._view.show_state()
+        for watcher in self.watchers:
+            watcher()
 
     async def _arrive(self) -> None:
-        self.status = await self.host.status()
+        self._take_status(await self.host.status())
         if not self._entered:
             await self._enter_last_chat()
         self.models = await self.host.models()
@@ -111,7 +103,7 @@ class Session:
         self.link = "connected"
         await self.refresh()
         self._connected.set()
-        self._view.show_state()
+        self.tell()
 
     async def _enter_last_chat(self) -> None:
         try:
@@ -126,7 +118,7 @@ class Session:
         """Facts of the host and of the open chat, from the versions of this host's life on."""
         seen: dict[str, int] = {}
         while True:
-            topics = {c.TOPIC_HOST, c.TOPIC_CHATS}
+            topics = {c.TOPIC_HOST, c.TOPIC_CHATS, c.TOPIC_MODELS}
             if self.chat_id is not None:
                 topics.add(c.chat_topic(self.chat_id))
             seen = {topic: seen.get(topic, 0) for topic in topics}
@@ -149,12 +141,31 @@ class Session:
 
     async def _apply(self, facts: dict[str, c.Fact]) -> None:
         if c.TOPIC_HOST in facts:
-            self.status = msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus)
+            self._take_status(msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus))
         if c.TOPIC_CHATS in facts:
             self.recent = await self.host.chats()
+        if c.TOPIC_MODELS in facts:
+            self.models = await self.host.models()
         if self.chat_id is not None and c.chat_topic(self.chat_id) in facts:
             await self.refresh()
-        self._view.show_state()
+        self.tell()
+
+    def _take_status(self, status: c.HostStatus) -> None:
+        before = self._at_hand()
+        self.status = status
+        self._loads.take(status.workers, self.clock())
+        if before - self._at_hand():
+            self.prepared.clear()  # what has been unloaded may be loaded behind the typing again
+
+    def _at_hand(self) -> set[str]:
+        workers = self.status.workers if self.status is not None else ()
+        return {worker.model for worker in workers if worker.state in ("ready", "busy")}
+
+    async def renew_models(self) -> None:
+        """Ask how the models stand now: what fits changes with everything that runs on this machine."""
+        await self._connected.wait()
+        self.models = await self.host.models()
+        self.tell()
 
     # --- the chat and its streams -------------------------------------------------------------------
 
@@ -179,6 +190,8 @@ class Session:
                 return
             self.chat = chat
             self.chat_id = chat.id if chat is not None else None
+            if chat is not None:
+                self.choice.settle(chat.id, chat.model)
             await self._view.show_chat(chat)
             if chat is not None and wanted == self.chat_id:
                 self._follow_all(chat)
@@ -253,7 +266,8 @@ class Session:
         before = self.chat_id
         known = self._known_ids()
         try:
-            chat_id = (await self.host.submit(c.Submit(prompt=text, chat=before))).chat
+            request = c.Submit(prompt=text, chat=before, model=self.choice.of(before))
+            chat_id = (await self.host.submit(request)).chat
         except HostGoneError:
             found = await self._arrived_anyway(text, before, known)
             if found is None:
@@ -261,6 +275,8 @@ class Session:
             chat_id = found
         if self._prompts is not None:
             self._prompts = [text, *(old for old in self._prompts if old != text)]
+        if before is None:
+            self.choice.got_id(chat_id)
         if self.chat_id == before:
             await self._show_own(chat_id)
 
@@ -325,18 +341,22 @@ class Session:
         return self._prompts
 
     async def prepare(self) -> None:
-        """Load the chat's model behind the typing, once per chat and link."""
+        """Load the chat's model behind the typing: once, until it is unloaded or the link is made anew."""
         await self._connected.wait()
-        if self.chat_id in self._prepared or self.models == ():
+        wanted = self.chat_id, self.choice.of(self.chat_id)
+        if wanted in self.prepared or self.models == ():
             return
-        self._prepared.add(self.chat_id)
-        await self.host.prepare(c.Prepare(chat=self.chat_id))
+        self.prepared.add(wanted)
+        await self.host.prepare(c.Prepare(chat=wanted[0], model=wanted[1]))
 
     # --- what can be said ---------------------------------------------------------------------------
 
     @property
     def model(self) -> str | None:
         """The name of the model that answers next."""
+        chosen = self.choice.of(self.chat_id)
+        if chosen is not None:
+            return chosen
         if self.chat is not None and self.chat.model is not None:
             return self.chat.model
         models = self.models or ()
@@ -347,6 +367,14 @@ class Session:
         """The worker of that model, when there is one."""
         workers = self.status.workers if self.status is not None else ()
         return next((worker for worker in workers if worker.model == self.model), None)
+
+    @property
+    def progress(self) -> Progress | None:
+        """The load of that model, while there is one."""
+        return self._loads.of(self.model, self.clock())
+
+    def load_of(self, model: str) -> Progress | None:
+        return self._loads.of(model, self.clock())
 
     def last_answer(self) -> c.Message | None:
         messages = self.chat.messages if self.chat is not None else ()

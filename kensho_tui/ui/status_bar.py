@@ -8,7 +8,8 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
-from kensho_tui.ui.session import Live, Session
+from kensho_tui.ui.live import Live
+from kensho_tui.ui.session import Session
 
 SEPARATOR = " ▪ "
 NOTICE_SHARE = 0.4
@@ -57,20 +58,17 @@ def model_part(session: Session) -> Content:
     if session.model is None:
         return Content.styled("○ no model", "$warning")
     name = one_line(session.model, 40)
+    progress = session.progress
+    if progress is not None:
+        load = f" {progress.text()} · Esc"
+        return Content.assemble(("◔ ", "$primary"), name, quiet(load))
     worker = session.worker
     if worker is None:
         return quiet(f"○ {name} · cold")
-    if worker.state in ("ready", "busy"):
-        glyph = ("● ", "$success") if worker.state == "ready" else ("◉ ", "$primary")
-        return Content.assemble(glyph, name)
-    return Content.assemble(("◔ ", "$primary"), name, " ", quiet(_progress(worker)))
-
-
-def _progress(worker: c.WorkerInfo) -> str:
     if worker.state == "closing":
-        return "unloading"
-    fraction = worker.phase.fraction if worker.phase is not None else None
-    return "loading" if fraction is None else f"loading {fmt.percent(fraction)}"
+        return Content.assemble(("◔ ", "$primary"), name, quiet(" unloading"))
+    glyph = ("● ", "$success") if worker.state == "ready" else ("◉ ", "$primary")
+    return Content.assemble(glyph, name)
 
 
 def parts(session: Session, width: int) -> list[tuple[int, Content]]:

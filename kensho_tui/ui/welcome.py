@@ -22,6 +22,9 @@ def _who(session: Session) -> Content:
     if session.model is None:
         return quiet("No model yet.")
     worker = session.worker
+    if session.progress is not None:
+        state = f"loads: {session.progress.text()}"
+        return Content.assemble((one_line(session.model, 60), "$primary"), quiet(f"  {state}"))
     warm = worker is not None and worker.state in ("ready", "busy")
     state = "is warm: it answers at once" if warm else "loads when you start to type"
     return Content.assemble((one_line(session.model, 60), "$primary"), quiet(f"  {state}"))
@@ -62,8 +65,9 @@ def welcome(session: Session, paths: Paths, now: datetime, key: Callable[[str], 
     chats = _last_chats(session, now)
     if chats:
         lines += [quiet("Last chats"), *chats, Content()]
-    keys = (("Enter", "send"), ("^J", "newline"), (key("chats"), "chats"), (key("palette"), "commands"))
-    words = [Content.assemble((k, "bold"), quiet(f" {word}")) for k, word in (*keys, (key("help"), "help"))]
+    named = (("model", "model"), ("chats", "chats"), ("palette", "commands"), ("help", "help"))
+    keys = [("Enter", "send"), ("^J", "newline"), *((key(name), word) for name, word in named)]
+    words = [Content.assemble((k, "bold"), quiet(f" {word}")) for k, word in keys]
     return Content("\n").join([*lines, Content("    ").join(words)])
 
 

@@ -91,7 +91,7 @@ async def test_a_giant_answer_is_copied_in_part_and_that_is_said(host: FakeHost,
 
 
 async def test_help_lists_every_command(start: Started) -> None:
-    async with start(size=(100, 60)) as pilot:
+    async with start(size=(100, 100)) as pilot:
         await pilot.press("f1")
         await shown(pilot, "Commands", *(command.title for command in registry.COMMANDS))
         await pilot.press("escape")
@@ -193,7 +193,7 @@ async def test_notices_of_the_host_are_in_the_status_bar(host: FakeHost, start: 
         phase = c.Phase(name="reading", done=62, total=100)
         loading = c.WorkerInfo(pid=1, model=MODEL, state="loading", phase=phase, context=8192)
         host.post_status(workers=(loading,))
-        await shown(pilot, "loading 62 %")
+        await shown(pilot, "50 %", "Esc")
 
 
 @pytest.mark.parametrize("key", ["enter", "a", "space", "tab"])

@@ -8,7 +8,8 @@ import pytest
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError
-from kensho_tui.ui.session import Session, resumable
+from kensho_tui.ui.live import resumable
+from kensho_tui.ui.session import Session
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_chat import only_stream
 

@@ -33,6 +33,9 @@ class Command:
     everywhere: ClassVar[bool] = False
     """The key works over pickers and help, too."""
 
+    places: ClassVar[tuple[str, ...]] = ("chat",)
+    """The screens where its key works and the palette offers it."""
+
     def enabled(self, app: "KenshoApp") -> bool:
         """Whether it can do something now. Pressed all the same, it says why not."""
         return True

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 class Stop(Command):
     name = "stop"
-    title = "Stop the answer"
-    help = "Ends the answer under way; its text so far is kept and can be continued."
+    title = "Stop the answer or the load"
+    help = "Ends the answer under way, its text is kept and can be continued; else the load of a model."
     keys = "escape"
 
     def enabled(self, app: "KenshoApp") -> bool:
-        return app.session.running() is not None
+        return app.session.running() is not None or app.session.progress is not None
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.chat_screen.stop()
@@ -27,6 +27,7 @@ class Interrupt(Command):
     help = "Copies selected text; without any it stops the answer; pressed twice with none it leaves."
     keys = "ctrl+c"
     priority = True
+    places = ("chat", "models")
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.chat_screen.interrupt()
@@ -51,8 +52,10 @@ class NewChat(Command):
     title = "New chat"
     help = "Starts an empty chat; the one before is kept, and what streams there goes on."
     keys = "ctrl+n"
+    places = ("chat", "models")
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.to_chat()
         app.chat_screen.to_prompt()
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
@@ -66,8 +69,10 @@ class Chats(Command):
     keys = "ctrl+r,f2"
     argument = "[words]"
     priority = True
+    places = ("chat", "models")
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.to_chat()
         app.chat_screen.show_chats(argument)
 
 

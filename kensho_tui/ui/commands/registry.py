@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kensho_tui.ui.commands import app, chat
+from kensho_tui.ui.commands import app, chat, models
 from kensho_tui.ui.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -15,6 +15,16 @@ COMMANDS: tuple[Command, ...] = (
     chat.Copy(),
     chat.Follow(),
     chat.Interrupt(),
+    models.Switch(),
+    models.Models(),
+    models.Unload(),
+    models.Load(),
+    models.Pin(),
+    models.Favourite(),
+    models.Tags(),
+    models.Defaults(),
+    models.DeleteModel(),
+    models.RestoreModel(),
     app.Palette(),
     app.Help(),
     app.Theme(),

@@ -1,0 +1,158 @@
+"""Commands about models. What they do is imported when one is given."""
+
+from typing import TYPE_CHECKING
+
+from kensho_tui.core.errors import UsageError
+from kensho_tui.ui.commands.base import Command
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+BOTH = ("chat", "models")
+
+
+class Switch(Command):
+    name = "model"
+    title = "Switch the model"
+    help = (
+        "Takes a model by name, else lets you pick one; the chat is kept. Enter at once goes back and forth."
+    )
+    keys = "ctrl+l"
+    argument = "[name]"
+    priority = True
+    places = BOTH
+
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        if not argument:
+            app.models.open_switcher()
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        if argument:
+            await app.models.choose(argument)
+
+
+class Models(Command):
+    name = "models"
+    title = "Models"
+    help = "Shows the models of this machine: what fits, what runs, and all that can be done with them."
+    keys = "f3"
+    argument = "[name]"
+    priority = True
+    places = BOTH
+
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        if not argument:
+            app.models.open_screen()
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        if argument:
+            app.models.open_screen(app.models.find(argument).name)
+
+
+class Unload(Command):
+    name = "unload"
+    title = "Free the memory now"
+    help = "Unloads the model named, else all of them; an answer under way is never cut."
+    keys = "f8"
+    argument = "[model]"
+    priority = True
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.models.unload(app.models.find(argument) if argument else None)
+
+
+class Load(Command):
+    name = "load"
+    title = "Load a model"
+    help = "Loads the model highlighted or named, beside those that are there if it fits."
+    argument = "[model]"
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.models.load(app.models.subject(argument))
+
+
+class Pin(Command):
+    name = "pin"
+    title = "Pin the model, or no longer"
+    help = "A pinned model is not unloaded for another one, nor when it is unused."
+    argument = "[model]"
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.models.pin(app.models.subject(argument))
+
+
+class Favourite(Command):
+    name = "favourite"
+    title = "Make the model a favourite, or no longer"
+    help = "Favourites come before other models that were not used lately."
+    argument = "[model]"
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.models.favour(app.models.subject(argument))
+
+
+class Tags(Command):
+    name = "tags"
+    title = "Tag the model"
+    help = (
+        "Sets what the chat's or the highlighted model is for, as `/tags code math`; without words it asks."
+    )
+    argument = "[words]"
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        from kensho_tui.ui.models.forms import ask_tags, split_tags
+
+        model = app.models.subject()
+        tags = split_tags(argument) if argument else await ask_tags(app, model)
+        if tags is not None:
+            await app.models.tag(model, tags)
+
+
+class Defaults(Command):
+    name = "defaults"
+    title = "The model's defaults"
+    help = "Context, KV cache, GPU layers, sampling and system prompt that a model has from now on."
+    argument = "[model]"
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        from kensho_tui.ui.models.forms import ask_defaults
+
+        model = app.models.subject(argument)
+        details = await app.models.details(model.name)
+        defaults = await ask_defaults(app, model, details.defaults)
+        if defaults is not None:
+            await app.models.set_defaults(model.name, defaults)
+            app.say(f"The defaults of {model.name} are kept", "they hold from its next load on")
+
+
+class DeleteModel(Command):
+    name = "delete-model"
+    title = "Delete the model"
+    help = "Takes the file off this machine; it can be brought back until the bin is emptied."
+    argument = "[model]"
+    aliases = ("rm",)
+    places = BOTH
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        if not argument and app.place != "models":
+            raise UsageError("say which model", hint="/delete-model NAME, or D on its row of /models")
+        await app.models.delete(app.models.subject(argument))
+
+
+class RestoreModel(Command):
+    name = "restore-model"
+    title = "Bring the deleted model back"
+    help = "Undoes the last deletion of a model."
+    places = BOTH
+
+    def enabled(self, app: "KenshoApp") -> bool:
+        return app.models.can_restore
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await app.models.restore()

@@ -1,0 +1,274 @@
+"""What can be done with models: each is a call of the host, and what is said of it."""
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import NotFoundError, UsageError
+from kensho_tui.core.model_contract import (
+    CHANGE,
+    DELETE,
+    DETAILS,
+    RESTORE,
+    UNLOAD,
+    ChangeModel,
+    Defaults,
+    Deleted,
+    Details,
+    ModelRef,
+    RestoreModel,
+    Unload,
+    Unloaded,
+)
+from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.models.rows import name_of, names
+from kensho_tui.ui.models.switching import switch
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+    from kensho_tui.ui.models.screen import ModelsScreen
+
+SAID_S = 30.0
+"""How long it is said that a deletion can be undone; it can be after that, too."""
+ANYWAY = "anyway"
+
+
+class ModelActions:
+    """Every method may raise a `KenshoError`. Names are whole, or parts that mean one model."""
+
+    def __init__(self, app: "KenshoApp") -> None:
+        self._app = app
+        self._deleted: list[Deleted] = []
+        self._screen: ModelsScreen | None = None
+
+    # --- which model ----------------------------------------------------------------------------------
+
+    def find(self, reference: str) -> c.ModelInfo:
+        """The model with this name, or the only one that has it as a part, or that the letters fit best."""
+        return meant(reference, self._app.session.models or ())
+
+    def subject(self, argument: str = "") -> c.ModelInfo:
+        """The model a command is about: the one named, the one highlighted, else the one of the chat."""
+        if argument:
+            return self.find(argument)
+        highlighted = self._screen.highlighted if self._screen is not None and self._on_screen else None
+        name = highlighted or self._app.session.model
+        if name is None:
+            raise NotFoundError("there is no model yet", hint="Ctrl+N shows how to get one")
+        return self.find(name)
+
+    @property
+    def _on_screen(self) -> bool:
+        return self._app.place == "models"
+
+    # --- screens and dialogs --------------------------------------------------------------------------
+
+    def open_switcher(self) -> None:
+        """At once, so that the next key goes there."""
+        from kensho_tui.ui.models.switcher import Switcher, Taken
+
+        if isinstance(self._app.screen, Switcher):
+            return
+
+        def taken(result: Taken | None) -> None:
+            if result is not None and result.details:
+                self.open_screen(result.model)
+            elif result is not None:
+                self._app.run_quietly(lambda: self.choose(result.model), "switch")
+
+        self._app.push_screen(Switcher(self._app), taken)
+
+    def open_screen(self, model: str = "") -> None:
+        """The models screen, with this row highlighted."""
+        from kensho_tui.ui.models.screen import ModelsScreen
+
+        if self._screen is None:
+            self._screen = ModelsScreen(self._app)
+            self._app.install_screen(self._screen, "models")
+        if model:
+            self._screen.look_at(model)
+        if not self._on_screen:
+            self._app.push_screen("models")
+
+    # --- choosing -------------------------------------------------------------------------------------
+
+    async def choose(self, reference: str) -> None:
+        """Let a model answer in the open chat; one that does not fit is first made to."""
+        model = self.find(reference)
+        if model.problem:
+            raise UsageError(f"{model.name} cannot be used: {model.problem}")
+        found = model.verdict
+        anyway = False
+        if found is not None and found.kind == "too large":
+            taken = await self._remedy(model, found)
+            if taken is None:
+                return
+            anyway = taken == ANYWAY
+            if not anyway:
+                await self._apply(model, found.remedies[int(taken)])
+        self._app.to_chat()
+        if not self._app.session.progress:
+            self._say_switch(model)
+        await switch(self._app.session, model.name, anyway=anyway)
+
+    def _say_switch(self, model: c.ModelInfo) -> None:
+        before = self._app.session.model
+        if before == model.name:
+            return
+        found = model.verdict
+        goes = names(found.unload) if found is not None and found.kind == "after" else ""
+        key = self._app.key_label("model")
+        then = f"{goes} makes room for it" if goes else f"{key} Enter goes back"
+        self._app.say(f"{name_of(model)} answers from here on", then)
+
+    async def _remedy(self, model: c.ModelInfo, found: c.Verdict) -> str | None:
+        """What somebody picks of what would make it fit; None: nothing."""
+        from kensho_tui.ui.picker import Picker
+
+        free = f"{fmt.size(found.free)} of {found.memory} are free"
+        title = f"{name_of(model)} needs {fmt.size(found.need)}, {free}"
+        choices = [
+            Choice(str(at), one_line(remedy.what, 120), "kept as its default")
+            for at, remedy in enumerate(found.remedies)
+        ]
+        choices.append(Choice(ANYWAY, "Load it anyway", "it may fail", mark="!", mark_style="$warning"))
+        return await self._app.push_screen_wait(Picker(title, choices))
+
+    async def _apply(self, model: c.ModelInfo, remedy: c.Remedy) -> None:
+        wanted: dict[str, Any] = {
+            "context": remedy.context,
+            "kv_type": remedy.kv_type,
+            "gpu_layers": remedy.gpu_layers,
+        }
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        details = await self.details(model.name)
+        await self.set_defaults(model.name, replace(details.defaults, **changes))
+
+    # --- changing -------------------------------------------------------------------------------------
+
+    async def details(self, model: str) -> Details:
+        return await self._app.session.host.call(DETAILS, ModelRef(model=model))
+
+    async def set_defaults(self, model: str, defaults: Defaults) -> None:
+        await self._change(ChangeModel(model=model, defaults=defaults))
+
+    async def pin(self, model: c.ModelInfo) -> None:
+        changed = await self._change(ChangeModel(model=model.name, pinned=not model.pinned))
+        name = name_of(model)
+        if changed.pinned:
+            self._app.say(
+                f"◆ {name} is pinned", "it is not unloaded for another model, nor when it is unused"
+            )
+        else:
+            self._app.say(f"{name} is pinned no longer")
+
+    async def favour(self, model: c.ModelInfo) -> None:
+        changed = await self._change(ChangeModel(model=model.name, favourite=not model.favourite))
+        self._app.say(
+            f"★ {name_of(model)} is a favourite"
+            if changed.favourite
+            else f"{name_of(model)} is none any more"
+        )
+
+    async def tag(self, model: c.ModelInfo, tags: tuple[str, ...]) -> None:
+        changed = await self._change(ChangeModel(model=model.name, tags=tags))
+        said = f"has the tags {', '.join(changed.tags)}" if changed.tags else "has no tags"
+        self._app.say(f"{name_of(model)} {one_line(said, 120)}")
+
+    async def _change(self, request: ChangeModel) -> c.ModelInfo:
+        changed = await self._app.session.host.call(CHANGE, request)
+        await self._app.session.renew_models()
+        return changed
+
+    # --- memory ---------------------------------------------------------------------------------------
+
+    async def load(self, model: c.ModelInfo) -> None:
+        """Load it without choosing it for the chat."""
+        if model.problem:
+            raise UsageError(f"{model.name} cannot be used: {model.problem}")
+        await self._app.session.host.prepare(c.Prepare(model=model.name, switch=True))
+        self._app.say(f"{name_of(model)} is loaded", style="$success")
+        await self._app.session.renew_models()
+
+    async def unload(self, model: c.ModelInfo | None) -> None:
+        """Free its memory now, or that of all; what answers just now is left alone, and said."""
+        freed = await self._app.session.host.call(
+            UNLOAD, Unload(model=model.name if model is not None else None)
+        )
+        self._app.say(*unloaded_words(freed, model))
+        await self._app.session.renew_models()
+
+    # --- deleting -------------------------------------------------------------------------------------
+
+    async def delete(self, model: c.ModelInfo) -> None:
+        if not model.removable:
+            hint = "Only models in the models folder are; this one lies at " + model.path
+            raise UsageError(f"the file of {model.name} is not ours to delete", hint=hint)
+        deleted = await self._app.session.host.call(DELETE, ModelRef(model=model.name))
+        self._deleted.append(deleted)
+        key = "z" if self._on_screen else f"/{RESTORE_COMMAND}"
+        self._app.say(
+            f"{name_of(model)} is deleted ({fmt.size(deleted.size)})",
+            f"{key} brings it back",
+            "$warning",
+            seconds=SAID_S,
+        )
+        await self._app.session.renew_models()
+
+    @property
+    def can_restore(self) -> bool:
+        return bool(self._deleted)
+
+    async def restore(self) -> None:
+        """Bring the model back that was deleted last."""
+        if not self._deleted:
+            raise UsageError("nothing was deleted since the app started")
+        last = self._deleted.pop()
+        model = await self._app.session.host.call(RESTORE, RestoreModel(last.token))
+        self._app.say(f"{name_of(model)} is back")
+        await self._app.session.renew_models()
+
+
+RESTORE_COMMAND = "restore-model"
+
+
+def meant(reference: str, models: tuple[c.ModelInfo, ...]) -> c.ModelInfo:
+    """By name, by a part of one name only, else the best fuzzy match when it is the only best one."""
+    wanted = reference.casefold()
+    found = [model for model in models if model.name.casefold() == wanted]
+    found = found or [model for model in models if wanted in model.name.casefold()]
+    if not found:
+        found = _best(reference, models)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        some = ", ".join(name_of(model) for model in found[:5])
+        raise NotFoundError(f"{len(found)} models match {reference!r}: {some}", hint="Give more of the name")
+    raise NotFoundError(f"there is no model {reference!r}", hint="/models lists those of this machine")
+
+
+def _best(reference: str, models: tuple[c.ModelInfo, ...]) -> list[c.ModelInfo]:
+    query = Query(reference)
+    scored = [(match.score, model) for model in models if (match := query.match(model.name)) is not None]
+    best = max((score for score, _ in scored), default=0.0)
+    return [model for score, model in scored if score == best]
+
+
+def unloaded_words(done: Unloaded, asked: c.ModelInfo | None) -> tuple[str, str, str]:
+    """What is said after an unload: what has gone, what stays, and in which style."""
+    busy = (
+        f"{names(done.busy)} {'answer' if len(done.busy) > 1 else 'answers'} just now and stays"
+        if done.busy
+        else ""
+    )
+    if done.models:
+        freed = f", {fmt.size(done.freed)} are free again" if done.freed else ""
+        return f"{names(done.models)} unloaded{freed}", busy, "$success"
+    if busy:
+        return busy, "stop the answer first", "$warning"
+    what = f"{name_of(asked)} is not loaded" if asked is not None else "No model is loaded"
+    return what, "", "$foreground 55%"

@@ -1,0 +1,228 @@
+"""Small forms: the tags of a model, and its defaults. What is typed becomes values in pure functions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import msgspec
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static, TextArea
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import UsageError
+from kensho_tui.core.model_contract import Defaults
+from kensho_tui.core.text import one_line, valid
+from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet
+from kensho_tui.ui.models.rows import name_of
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+MAX_TAGS, MAX_TAG = 16, 32
+MAX_TEMPLATE = 1 << 20
+MAX_SYSTEM = 100_000
+KEPT = "as it is set now"
+KV_TYPES = ("f16", "q8_0", "q4_0")
+
+
+class Field(NamedTuple):
+    """One line of the form: a field of `Defaults`, what it is called, what may stand there."""
+
+    name: str
+    title: str
+    says: str
+    least: float = 0
+    most: float = 0
+    whole: bool = True
+
+
+FIELDS = (
+    Field("context", "Context", "tokens; the most that fits", 64, 10_000_000),
+    Field("kv_type", "KV cache", " or ".join(KV_TYPES)),
+    Field("gpu_layers", "GPU layers", "-1 for all of them", -1, 10_000),
+    Field("temperature", "Temperature", "0 always takes the likeliest token", 0, 5, whole=False),
+    Field("top_k", "Top k", "0 looks at all tokens", 0, 1_000_000),
+    Field("top_p", "Top p", "from 0 to 1", 0, 1, whole=False),
+    Field("min_p", "Min p", "from 0 to 1", 0, 1, whole=False),
+    Field("max_tokens", "Answer's tokens", "the most an answer may have", 1, 10_000_000),
+)
+KEYS = (("Enter", "keeps them"), ("Tab", "next"), ("Esc", "leaves all as it was"))
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Words between blanks or commas, in lower case, each once. Raises `UsageError`."""
+    words = dict.fromkeys(one_line(word, 200).casefold() for word in text.replace(",", " ").split())
+    tags = tuple(word for word in words if word)
+    if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in tags):
+        raise UsageError(f"there may be {MAX_TAGS} tags of {MAX_TAG} letters at most")
+    return tags
+
+
+def number(field: Field, text: str) -> int | float | None:
+    """What was typed into a field of numbers; None for nothing. Raises `UsageError`, naming the field."""
+    text = text.strip().replace(",", "").replace("_", "").replace("\u202f", "")
+    if not text:
+        return None
+    try:
+        value: int | float = int(text) if field.whole else float(text)
+    except ValueError:
+        kind = "a whole number" if field.whole else "a number"
+        raise UsageError(f"{field.title}: {one_line(text, 20)!r} is not {kind}", hint=field.says) from None
+    if not field.least <= value <= field.most:  # NaN is in no range either
+        raise UsageError(f"{field.title} must be from {field.least:,} to {field.most:,}", hint=field.says)
+    return value
+
+
+def defaults_of(typed: Mapping[str, str], before: Defaults) -> Defaults:
+    """The defaults that the form says, of its texts by field. Raises `UsageError`, naming the field."""
+    values: dict[str, Any] = {}
+    for field in FIELDS:
+        if field.name == "kv_type":
+            kind = typed["kv_type"].strip().lower()
+            if kind and kind not in KV_TYPES:
+                raise UsageError(
+                    f"KV cache: there is no {one_line(kind, 20)!r}", hint=f"one of {', '.join(KV_TYPES)}"
+                )
+            values["kv_type"] = kind or None
+        else:
+            values[field.name] = number(field, typed[field.name])
+    system = valid(typed["system"]).strip()
+    if len(system) > MAX_SYSTEM:
+        raise UsageError(f"the system prompt is longer than {MAX_SYSTEM:,} characters")
+    values["system"] = system or None
+    template = typed["template"].strip()
+    values["template"] = before.template if template == KEPT else read_template(template)
+    return msgspec.convert(values, Defaults)
+
+
+def read_template(path: str) -> str | None:
+    """The Jinja source in a file; None for no path. Raises `UsageError`."""
+    if not path:
+        return None
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            data = file.read(MAX_TEMPLATE + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"template: {one_line(str(error), 160)}", hint="Give a file with a Jinja template"
+        ) from None
+    if len(data) > MAX_TEMPLATE or not text.strip():
+        raise UsageError(
+            "template: the file is empty or larger than 1 MiB", hint="Give a file with a Jinja template"
+        )
+    return text
+
+
+class Line(Input):
+    """One field, quiet as the prompt is."""
+
+    def __init__(self, value: str, says: str, name: str) -> None:
+        super().__init__(value, placeholder=says, compact=True, name=name, select_on_focus=False)
+        self.cursor_blink = False
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.replace(one_line(event.text, 4000), *self.selection)
+
+
+class TagsForm(ModalScreen[tuple[str, ...] | None]):
+    """One line for the tags."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    AUTO_FOCUS = "Line"
+
+    def __init__(self, model: c.ModelInfo) -> None:
+        super().__init__()
+        self._model = model
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield SplitLine(Content.styled(f"Tags of {name_of(self._model)}", "bold"), id="dialog-title")
+            yield Line(" ".join(self._model.tags), "dialogue code math …", "tags")
+            yield Notice(id="dialog-notice")
+            yield SplitLine(key_row((("Enter", "keeps them"), ("Esc", "leaves them")), 60), id="dialog-hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        try:
+            self.dismiss(split_tags(event.value))
+        except UsageError as error:
+            self.query_one(Notice).say(f"✗ {error.message}", error.hint, "$error", seconds=0)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class DefaultsForm(ModalScreen[Defaults | None]):
+    """A line for each default; an empty one leaves it to the program."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+    AUTO_FOCUS = "Line"
+
+    def __init__(self, model: c.ModelInfo, defaults: Defaults) -> None:
+        super().__init__()
+        self._model = model
+        self._defaults = defaults
+        self._system = TextArea(
+            defaults.system or "",
+            placeholder="none",
+            compact=True,
+            tab_behavior="focus",
+            highlight_cursor_line=False,
+        )
+        self._system.cursor_blink = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="tall"):
+            yield SplitLine(
+                Content.styled(f"Defaults of {name_of(self._model)}", "bold"),
+                quiet("empty: the program decides"),
+                id="dialog-title",
+            )
+            with VerticalScroll(id="form"):
+                for field in FIELDS:
+                    value = getattr(self._defaults, field.name)
+                    yield from _row(
+                        field.title, Line("" if value is None else f"{value}", field.says, field.name)
+                    )
+                kept = KEPT if self._defaults.template else ""
+                yield from _row(
+                    "Template file", Line(kept, "a Jinja file in place of the model's own", "template")
+                )
+                yield from _row("System prompt", self._system)
+            yield Notice(id="dialog-notice")
+            yield SplitLine(key_row(KEYS, 70), id="dialog-hint")
+
+    def on_input_submitted(self) -> None:
+        typed = {line.name or "": line.value for line in self.query(Line)}
+        try:
+            self.dismiss(defaults_of({**typed, "system": self._system.text}, self._defaults))
+        except UsageError as error:
+            self.query_one(Notice).say(f"✗ {error.message}", error.hint, "$error", seconds=0)
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+def _row(title: str, widget: Line | TextArea) -> ComposeResult:
+    with Horizontal(classes="field"):
+        yield Static(title, classes="field-name", markup=False)
+        yield widget
+
+
+async def ask_tags(app: "KenshoApp", model: c.ModelInfo) -> tuple[str, ...] | None:
+    return await app.push_screen_wait(TagsForm(model))
+
+
+async def ask_defaults(app: "KenshoApp", model: c.ModelInfo, defaults: Defaults) -> Defaults | None:
+    return await app.push_screen_wait(DefaultsForm(model, defaults))
