@@ -170,8 +170,7 @@ def split_weights(shape: ModelShape, load: LoadShape) -> tuple[int, int]:
         return shape.weights, 0
     first = first_gpu_layer(shape, load)
     blocks = _layer_weights(shape)
-    tied = shape.output_weights < shape.vocabulary * shape.embedding // 8
-    head = shape.output_weights + (shape.input_weights if tied else 0)
+    head = shape.output_weights + (shape.input_weights if shape.tied else 0)
     return sum(blocks[first:]) + head, sum(blocks[:first]) + shape.input_weights
 
 
