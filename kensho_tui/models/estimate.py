@@ -170,14 +170,14 @@ def split_weights(shape: ModelShape, load: LoadShape) -> tuple[int, int]:
         return shape.weights, 0
     first = first_gpu_layer(shape, load)
     blocks = _layer_weights(shape)
-    head = shape.output_weights + (shape.input_weights if shape.tied else 0)
+    head = shape.output_weights + shape.draft_weights + (shape.input_weights if shape.tied else 0)
     return sum(blocks[first:]) + head, sum(blocks[:first]) + shape.input_weights
 
 
 def _layer_weights(shape: ModelShape) -> tuple[int, ...]:
     if len(shape.layer_weights) == shape.layers:
         return shape.layer_weights
-    between = max(shape.weights - shape.input_weights - shape.output_weights, 0)
+    between = max(shape.weights - shape.input_weights - shape.output_weights - shape.draft_weights, 0)
     return (between // max(shape.layers, 1),) * shape.layers
 
 
@@ -277,6 +277,7 @@ def _feed_forward(shape: ModelShape, *, in_place: bool) -> int:
         # The experts' outputs are summed last; they fit where gate and up were, or they do not.
         outputs = embedding * shape.experts_used
         rest += outputs if outputs > 2 * wide else 0
+        wide = max(wide, shape.dense_feed_forward)  # some begin with blocks that are no mixture
     elif wide <= query:
         return 2 * wide + rest
     elif wide <= embedding + query:

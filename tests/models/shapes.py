@@ -56,12 +56,14 @@ def shapes(draw: st.DrawFn) -> ModelShape:
     experts = draw(st.sampled_from((0, 0, 8, 128)))
     blocks = tuple(draw(st.lists(st.integers(1, 1 << 30), min_size=layers, max_size=layers)))
     head, rest = draw(st.integers(1, 1 << 30)), draw(st.integers(0, 1 << 30))
+    draft = draw(st.sampled_from((0, 0, 1 << 20)))
     windowed = draw(st.booleans())
     return ModelShape(
         architecture="llama",
-        weights=sum(blocks) + head + rest,
+        weights=sum(blocks) + head + rest + draft,
         input_weights=head,
         output_weights=rest,
+        draft_weights=draft,
         tied=draw(st.booleans()),
         layer_weights=blocks,
         layers=layers,
