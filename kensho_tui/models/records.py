@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError, NotAModelError
@@ -18,8 +18,7 @@ from kensho_tui.storage.models import LOADS_KEPT, About, ModelRows
 RECORDS_KEPT = 2000
 
 
-@dataclass
-class Record:
+class Record(Struct):
     """One file. ``shape`` is None until its header was read, ``error`` says why it cannot be.
 
     ``looked`` is when it was last seen to be this file (monotonic).
@@ -46,7 +45,7 @@ class Record:
 
     def info(self) -> ModelInfo:
         about, shape = self.about, self.shape
-        info = msgspec.structs.replace(
+        info = replace(
             info_of(self.file),
             favourite=about.favourite,
             pinned=about.pinned,
@@ -56,8 +55,8 @@ class Record:
             last_used=about.last_used,
         )
         if shape is None:
-            return msgspec.structs.replace(info, problem=info.problem or _said(self.error))
-        return msgspec.structs.replace(
+            return replace(info, problem=info.problem or _said(self.error))
+        return replace(
             info,
             quantisation=one_line(shape.quantisation, 40),
             architecture=one_line(shape.architecture, 40),

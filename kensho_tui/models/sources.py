@@ -9,7 +9,6 @@ Studio's models folder (``publisher/repository/file.gguf``).
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,17 +27,13 @@ MAX_MANIFEST = 1 << 20
 MAX_POINTER = 4096
 
 ENDING = ".gguf"
-PART = re.compile(r"-(\d{5})-of-(\d{5})(\.gguf)?\Z", re.IGNORECASE)
 _PROJECTOR = "mmproj"  # the vision half of a model, no model of its own
 _OLLAMA_SYSTEM = "usr/share/ollama/.ollama/models"
 _MODEL_LAYER = "application/vnd.ollama.image.model"
 _ADAPTER_LAYER = "application/vnd.ollama.image.adapter"
-_DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})\Z")
-_REVISION = re.compile(r"(/models--[^/]+)/snapshots/[^/]+/")
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A file that may be a model. ``detail`` tells files of one name and source apart."""
 
     path: Path
@@ -47,8 +42,7 @@ class Candidate:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Elsewhere:
+class Elsewhere(msgspec.Struct, frozen=True):
     """Places beside our own folder. Nothing of the process is used but what is handed in here.
 
     ``system`` is where the paths of services begin (``/``, but for tests).
@@ -56,7 +50,7 @@ class Elsewhere:
 
     folders: tuple[str, ...] = ()
     search: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = {}
     home: Path = Path("/nonexistent")
     system: Path = Path("/")
 
@@ -88,7 +82,7 @@ class Elsewhere:
 def settings_path(path: str) -> str:
     """The path under which a person's wishes for a model are kept: those for a file of the Hugging Face cache
     outlive its next revision."""
-    return _REVISION.sub(r"\1/", path, count=1)
+    return re.sub(r"(/models--[^/]+)/snapshots/[^/]+/", r"\1/", path, count=1)
 
 
 def gguf_files(root: Path, source: Source) -> Iterator[Candidate]:
@@ -96,21 +90,27 @@ def gguf_files(root: Path, source: Source) -> Iterator[Candidate]:
     yield from _gguf_files(root, source, _Bounds())
 
 
+def part_of(name: str) -> re.Match[str] | None:
+    """Where a file name says which part of how many it is: groups 1 and 2. (Compiled when first needed.)"""
+    return re.search(r"-(\d{5})-of-(\d{5})(?:\.gguf)?\Z", name, re.IGNORECASE)
+
+
 def stem_of(name: str) -> str:
     """A file name without its ending and part number; anything else as it is."""
-    return PART.sub("", name[: -len(ENDING)] if name.lower().endswith(ENDING) else name)
+    stem = name[: -len(ENDING)] if name.lower().endswith(ENDING) else name
+    part = part_of(stem)
+    return stem[: part.start()] if part is not None else stem
 
 
 # --- walking ----------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Bounds:
+class _Bounds(msgspec.Struct):
     """What may still be looked at in one place, and the folders entered there (device and inode)."""
 
-    entries: int = field(default_factory=lambda: MAX_ENTRIES)
-    files: int = field(default_factory=lambda: MAX_FILES)
-    entered: set[tuple[int, int]] = field(default_factory=set)
+    entries: int = msgspec.field(default_factory=lambda: MAX_ENTRIES)
+    files: int = msgspec.field(default_factory=lambda: MAX_FILES)
+    entered: set[tuple[int, int]] = msgspec.field(default_factory=set)
 
 
 def _gguf_files(root: Path, source: Source, bounds: _Bounds) -> Iterator[Candidate]:
@@ -239,7 +239,7 @@ def _blob(root: Path, manifest: Path) -> Path | None:
     if any(layer.mediaType == _ADAPTER_LAYER for layer in layers):
         return None
     digest = next((layer.digest for layer in layers if layer.mediaType == _MODEL_LAYER), "")
-    found = _DIGEST.match(digest)
+    found = re.fullmatch(r"sha256[:-]([0-9a-f]{64})", digest)
     return root / "blobs" / f"sha256-{found[1]}" if found else None
 
 

@@ -5,7 +5,6 @@ for what a person set.
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -30,8 +29,7 @@ NOTHING_SET = Defaults()
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class FileKey:
+class FileKey(msgspec.Struct, frozen=True):
     """A model file as it is now (of a split one the first part). ``settings``: see `models.sources`."""
 
     path: str
@@ -67,8 +65,7 @@ class LoadRow(msgspec.Struct, frozen=True, array_like=True):
         return _decoded(self.memory, Footprint, Footprint(source="measured"))
 
 
-@dataclass(frozen=True)
-class KnownModel:
+class KnownModel(msgspec.Struct, frozen=True):
     """A file that was loaded here: its path, and what it was called."""
 
     path: str
@@ -76,8 +73,7 @@ class KnownModel:
     source: str
 
 
-@dataclass(frozen=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """All that is kept of one file. ``shape`` is JSON (None: not read yet, read before it changed, or not
     asked for), ``speeds`` and ``loads`` come newest first, ``contexts`` are in tokens by device.
     """
@@ -90,7 +86,7 @@ class About:
     last_used: str | None = None
     speeds: tuple[float, ...] = ()
     loads: tuple[LoadRow, ...] = ()
-    contexts: dict[str, int] = field(default_factory=dict)
+    contexts: dict[str, int] = {}
 
 
 # Lists come as one text per file: SQLite has no arrays, and one query for all files is what makes a long list
