@@ -42,7 +42,7 @@ def may_keep(keep: int, held: int, positions: tuple[int, int], n_swa: int, chunk
     return first == 0 or first <= keep - n_swa
 
 
-class _Measured:
+class Measured:
     """Tokens and seconds of what was evaluated; chunks below `SMALLEST` count while there are no others."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Prefill:
         self._kept = kept
         self._batch = Batch(model.lib, model.batch)
         self._rate = UNKNOWN_RATE
-        self._measured = _Measured()
+        self._measured = Measured()
         self._aborted: Callable[[], bool] = lambda: False
         # llama.cpp asks only while it computes on the CPU; elsewhere the time between chunks decides.
         self._callback = model.lib.ggml_abort_callback(lambda _data: self._aborted())

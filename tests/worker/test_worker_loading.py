@@ -1,6 +1,9 @@
 """Loading, and the life of the process, with real workers."""
 
+import ctypes
+import mmap
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +15,20 @@ import msgspec
 import pytest
 
 from kensho_tui.bus.codec import HEADER
-from kensho_tui.core.frames import AbortWork, Beat, Close, Error, Generate, Load, Loaded, Progress, Turn
+from kensho_tui.core.frames import (
+    AbortWork,
+    Beat,
+    Close,
+    Error,
+    FromWorker,
+    Generate,
+    Load,
+    Loaded,
+    Prefetch,
+    Progress,
+    Turn,
+)
+from tests.support.home import wait_until
 from tests.support.worker_process import GREEDY, WorkerProcess
 
 ENDLESS = msgspec.structs.replace(GREEDY, max_tokens=100_000)
@@ -195,3 +211,103 @@ def test_an_unknown_id_aborts_nothing(spawn: Callable[[], WorkerProcess], smollm
     worker.send(Generate(id="a", turns=(Turn("user", "Hello"),), sampling=GREEDY))
     worker.send(AbortWork(id="b"))
     assert worker.finish("a")[1].stop_reason in ("end", "length")
+
+
+# --- reading ahead of a load ------------------------------------------------------------------------
+
+
+def held_in_memory(path: Path) -> int:
+    """Bytes of the file at `path` that are in the page cache."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    size, page = path.stat().st_size, mmap.PAGESIZE
+    flags = (ctypes.c_ubyte * -(-size // page))()
+    with path.open("rb") as file:
+        address = ctypes.c_void_p(
+            library.mmap(None, ctypes.c_size_t(size), mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+        )
+    assert library.mincore(address, ctypes.c_size_t(size), flags) == 0
+    library.munmap(address, ctypes.c_size_t(size))
+    return sum(flag & 1 for flag in flags) * page
+
+
+def forget(path: Path) -> None:
+    """Have the system drop what it holds of the file at `path`."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@pytest.fixture
+def cold_model(smollm: Path, tmp_path: Path) -> Path:
+    """A model that is in no page cache, where the file system can do that."""
+    if sys.platform != "linux":
+        pytest.skip("the page cache is looked at in Linux's way")
+    path = tmp_path / "cold.gguf"
+    shutil.copyfile(smollm, path)
+    forget(path)
+    if held_in_memory(path) > path.stat().st_size // 2:
+        pytest.skip("this file system keeps its files in memory")
+    return path
+
+
+def test_a_prefetch_fills_the_page_cache_and_the_load_goes_on_from_it(
+    worker: WorkerProcess, cold_model: Path
+) -> None:
+    worker.send(Prefetch(path=str(cold_model)))
+    wait_until(lambda: held_in_memory(cold_model) >= cold_model.stat().st_size)
+    worker.send(Load(path=str(cold_model), context=512))
+    seen: list[FromWorker] = []
+    assert isinstance(worker.until(Loaded, Error, seen=seen), Loaded)
+    reading = [frame for frame in seen if isinstance(frame, Progress) and frame.phase == "reading"]
+    assert cold_model.stat().st_size // 2 < reading[0].done <= reading[-1].done == cold_model.stat().st_size
+    assert worker.ask("Hello")[1].usage.completion_tokens > 0
+
+
+def test_a_prefetch_is_replaced_and_ended(worker: WorkerProcess, smollm: Path, tmp_path: Path) -> None:
+    for path in (str(smollm), str(tmp_path / "absent.gguf"), "", str(tmp_path), str(smollm), ""):
+        worker.send(Prefetch(path=path))
+    worker.send(Load(path=str(smollm), context=512))
+    worker.send(Prefetch(path=str(tmp_path / "absent.gguf")))
+    assert isinstance(worker.until(Loaded, Error), Loaded)
+
+
+def test_a_failed_prefetch_leaves_its_reason_to_the_load(worker: WorkerProcess, tmp_path: Path) -> None:
+    path = tmp_path / "later.gguf"
+    worker.send(Prefetch(path=str(path)))
+    worker.send(Load(path=str(path)))
+    error = worker.until(Loaded, Error)
+    assert isinstance(error, Error) and "No such file" in error.message
+
+
+# --- a template of one's own ------------------------------------------------------------------------
+
+
+def test_a_template_replaces_the_files_own(worker: WorkerProcess, gemma: Path) -> None:
+    """A base model has none: with one it is a chat model, and another prompt is written."""
+    source = "{% for m in messages %}Q: {{ m.content }}\nA:{% endfor %}"
+    assert worker.load(gemma, context=512, template=source).has_template
+    _, end = worker.ask("1 + 1 = ", GREEDY)
+    _, again = worker.ask([("user", "Q: 1 + 1 = \nA:")], GREEDY)
+    assert 5 < end.usage.prompt_tokens < again.usage.prompt_tokens
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{% for %}", "failed"),
+        ("{{ raise_exception('only poems') }}", "only poems"),
+        ("always the same", "leaves out what is asked"),
+        ("{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", "wrote more than"),
+    ],
+)
+def test_a_broken_template_is_refused_before_the_model_is_loaded(
+    worker: WorkerProcess, smollm: Path, source: str, reason: str
+) -> None:
+    worker.send(Load(path=str(smollm), context=512, template=source))
+    seen: list[FromWorker] = []
+    error = worker.until(Loaded, Error, seen=seen)
+    assert isinstance(error, Error) and error.code == "load"
+    assert reason in error.message and "template" in error.hint
+    assert not [frame for frame in seen if isinstance(frame, Progress) and frame.phase == "loading"]
+    assert worker.load(smollm, context=512).has_template

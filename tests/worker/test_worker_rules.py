@@ -1,5 +1,6 @@
 """Small decisions of the worker, each a pure function or a part that needs no model."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,11 +12,11 @@ import pytest
 from kensho_tui.bus.codec import HEADER, encode
 from kensho_tui.core.errors import EngineError, LoadError, ProtocolError
 from kensho_tui.core.frames import Beat, Chunk, Close, Load
-from kensho_tui.worker import llama
+from kensho_tui.worker import llama, reading
 from kensho_tui.worker.emitter import Emitter
 from kensho_tui.worker.link import Link
 from kensho_tui.worker.log import LlamaLog
-from kensho_tui.worker.prefill import chunk_size, may_keep
+from kensho_tui.worker.prefill import SMALLEST, Measured, chunk_size, may_keep
 from kensho_tui.worker.reading import CANCELLED, ReadAhead, parts
 from kensho_tui.worker.sampling import pick_seed
 
@@ -34,6 +35,17 @@ from kensho_tui.worker.sampling import pick_seed
 )
 def test_chunk_size(rate: float, largest: int, expected: int) -> None:
     assert chunk_size(rate, largest) == expected
+
+
+def test_the_speed_is_of_large_chunks_where_there_were_any() -> None:
+    measured = Measured()
+    assert measured.speed == 0
+    measured.add(10, 1.0)
+    assert measured.speed == 10
+    measured.add(SMALLEST, 0.5)
+    measured.add(SMALLEST * 3, 1.5)
+    measured.add(1, 60.0)
+    assert measured.speed == SMALLEST * 2
 
 
 @pytest.mark.parametrize(
@@ -171,6 +183,67 @@ def test_reading_can_be_cancelled(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=CANCELLED):
         ReadAhead(str(path), lambda done, _: seen.append(done), lambda: len(seen) > 2, step=1000).wait()
     assert seen == [0, 1000, 2000]
+
+
+def test_a_load_follows_a_prefetch_from_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"x" * 2500)
+    prefetch = ReadAhead(str(path), step=1000)
+    prefetch.wait()
+    seen: list[tuple[int, int]] = []
+    assert prefetch.follow(lambda done, total: seen.append((done, total)), lambda: False)
+    prefetch.wait()
+    assert seen == [(2500, 2500)]
+
+
+def test_a_load_does_not_follow_what_was_read_long_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"x" * 2500)
+    prefetch = ReadAhead(str(path))
+    prefetch.wait()
+    monkeypatch.setattr(reading, "FRESH_S", -1.0)
+    assert not prefetch.follow(lambda *_: None, lambda: False)
+
+
+@pytest.mark.parametrize("change", ["replaced", "longer", "gone"])
+def test_a_load_does_not_follow_the_reading_of_another_file(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"x" * 2500)
+    prefetch = ReadAhead(str(path))
+    prefetch.wait()
+    if change == "longer":
+        path.write_bytes(b"x" * 2501)
+    elif change == "replaced":
+        (tmp_path / "new").write_bytes(b"y" * 2500)
+        (tmp_path / "new").replace(path)
+    else:
+        path.unlink()
+    assert not prefetch.follow(lambda *_: None, lambda: False)
+
+
+def test_a_prefetch_that_was_stopped_or_failed_is_not_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    failed = ReadAhead(str(tmp_path / "pipe"))
+    with pytest.raises(LoadError, match="is not a file"):
+        failed.wait()
+    assert not failed.follow(lambda *_: None, lambda: False)
+    (tmp_path / "model").write_bytes(b"x" * 50_000)
+    began, told = threading.Event(), threading.Event()
+
+    def report(done: int, _total: int) -> None:
+        if done:
+            began.set()
+            told.wait(10)
+
+    stopped = ReadAhead(str(tmp_path / "model"), report, step=10)
+    began.wait(10)
+    stopped.stop()
+    told.set()
+    with pytest.raises(LoadError, match=CANCELLED):
+        stopped.wait()
+    assert not stopped.follow(lambda *_: None, lambda: False)
 
 
 # --- the library ------------------------------------------------------------------------------------
