@@ -92,7 +92,7 @@ class Library:
             return
         if (error := task.exception()) is not None:
             log.error("headers of model files could not be read", exc_info=error)
-        if late:
+        elif late:
             self.on_changed()
 
     async def find(self, reference: str) -> ModelInfo:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import site
 import subprocess
 import sys
 import time
@@ -29,6 +30,10 @@ class Home:
     def __init__(self, root: Path, setenv: Callable[[str, str], None]) -> None:
         self.root = root
         setenv("KENSHO_HOME", str(root))
+        # Nor may the models of whoever runs the tests be among those found; packages stay where they are.
+        setenv("PYTHONUSERBASE", site.getuserbase())
+        for name in ("HOME", "HF_HUB_CACHE", "OLLAMA_MODELS"):
+            setenv(name, str(root / "person"))
         self.paths: Paths = find_paths().ensure()
         self._started: list[subprocess.Popen[bytes]] = []
 

@@ -19,6 +19,7 @@ from kensho_tui.hardware.memory import ram
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
 from kensho_tui.host.doctor.engine import EXPECTED
 from kensho_tui.models.catalogue import STARTER_HINT, Catalogue
+from kensho_tui.models.sources import Elsewhere
 
 GIB = 1 << 30
 
@@ -87,9 +88,13 @@ def _first_device(around: Surroundings) -> str:
     return next((str(device["name"]) for device in devices if device["kind"] != "CPU"), "CPU")
 
 
+def _catalogue(around: Surroundings) -> Catalogue:
+    return Catalogue(around.paths.models, Elsewhere.of(around.settings, around.environ))
+
+
 def check_models(around: Surroundings) -> Finding:
     """There is a model, and the one in the settings is among them."""
-    catalogue = Catalogue(around.paths.models)
+    catalogue = _catalogue(around)
     models = catalogue.models()
     if not models and not around.settings.model:
         return bad(f"no model is installed; {around.paths.models} is empty", STARTER_HINT)
@@ -125,6 +130,6 @@ def check_generation(around: Surroundings) -> Finding:
 
 def _trial_model(around: Surroundings) -> ModelInfo:
     """The starter, since its answer is known; else the settings' model, else the first there is."""
-    catalogue = Catalogue(around.paths.models)
+    catalogue = _catalogue(around)
     starter = next((model for model in catalogue.models() if model.source == "starter"), None)
     return starter or catalogue.choose(around.settings.model)
