@@ -60,7 +60,7 @@ class Fitting:
         names = None if going is None else tuple(self._names(one.name for one in going))
         return judge(
             plan.need,
-            free,
+            free if room.known or same else None,
             room.kind,
             names,
             resident=same,

@@ -29,13 +29,21 @@ class Taken:
 @dataclass(frozen=True)
 class Room:
     """Bytes of one kind of memory. ``free``: what a new model may take while all residents stay; ``whole``:
-    what it could take if it were alone; ``others``: what foreign processes use."""
+    what it could take if it were alone; ``others``: what foreign processes use.
+
+    Not ``known``: nothing tells how much there is, so no model is refused for want of it.
+    """
 
     kind: Literal["RAM", "VRAM"]
     free: int
     whole: int
     total: int
     others: int = 0
+    known: bool = True
+
+
+# What stands for the room on a card that nothing tells the size of.
+BOUNDLESS = 1 << 62
 
 
 def margin(total: int) -> int:
@@ -50,13 +58,16 @@ def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
     available without the pages of our models' files.
     """
     kind = pools[0].kind
+    ours = sum(one.footprint.total for one in taken)
+    if not all(pool.total for pool in pools):
+        whole = limit or BOUNDLESS
+        return Room(kind, max(whole - ours, 0), whole, 0, known=False)
     total = sum(pool.total for pool in pools)
     others = sum(pool.used_by_others for pool in pools)
-    ours = sum(one.footprint.total for one in taken)
     spare = margin(total)
     reported = sum(pool.free for pool in pools)
     if kind == "RAM":
-        reported -= sum(one.footprint.weights for one in taken)
+        reported -= sum(one.footprint.weights - one.footprint.copies for one in taken)
     free = min(reported, total - others - ours) - spare
     whole = total - spare
     if limit:

@@ -52,6 +52,17 @@ def test_a_limit_above_what_is_there_changes_nothing() -> None:
     assert room_in([ram(16, 14)], [], 400 * GIB) == room_in([ram(16, 14)], [], 0)
 
 
+def test_copies_of_weights_are_private_memory_and_missing_already() -> None:
+    copied = Taken(1, "CPU", Footprint(weights=4 * GIB, copies=3 * GIB))
+    assert room_in([ram(16, 12)], [copied], 0).free == 11 * GIB - margin(16 * GIB)
+
+
+def test_a_card_that_tells_nothing_refuses_nothing() -> None:
+    room = room_in([vram(24, 20), vram(0, 0, name="CUDA1")], [taken(8)], 0)
+    assert not room.known and room.free > 1000 * GIB
+    assert room_in([vram(0, 0)], [taken(8)], 10 * GIB).free == 2 * GIB, "but for what a person allows"
+
+
 def test_nothing_free_is_no_negative_room() -> None:
     assert room_in([ram(4, 0, 4)], [taken(2)], GIB).free == 0
 
