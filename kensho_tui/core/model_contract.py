@@ -49,7 +49,8 @@ class FitModel(Struct, frozen=True, kw_only=True):
 class Fit(Struct, frozen=True, kw_only=True):
     """The answer: memory by its terms, the verdict, and the largest context that fits (0: none does).
 
-    ``kensho`` is what the formula (parameters x bits / 8) x 1.2 would have said, in bytes.
+    ``kensho`` is what the formula (parameters x bits / 8) x 1.2 would have said, in bytes. ``memory`` is all
+    there is of the kind the verdict names (0: nothing tells), ``others`` what other programs use of it.
     """
 
     model: str
@@ -60,6 +61,8 @@ class Fit(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     max_context: int
     kensho: int
+    memory: int = 0
+    others: int = 0
 
 
 class Details(Struct, frozen=True, kw_only=True):

@@ -38,13 +38,14 @@ class ModelRooms:
         paths: Paths,
         database: Database,
         settings: Settings,
+        device: str,
         changed: Callable[[], None],
         command: Sequence[str],
     ) -> None:
         self.library = Library(paths, database, settings)
         self.files = KvFiles(paths.cache / "kv", int(settings.kv_files * GB)) if settings.kv_files else None
         memory = MemoryManager(pools, int(settings.memory_limit * GB))
-        self._planner = Planner(engine_options(settings), self.library, memory)
+        self._planner = Planner(engine_options(settings, device), self.library, memory)
         self.manager = ModelManager(
             self._planner,
             changed,
@@ -93,8 +94,8 @@ class ModelRooms:
         return deleted
 
 
-def engine_options(settings: Settings) -> EngineOptions:
-    """What models are loaded with on this machine."""
+def engine_options(settings: Settings, device: str) -> EngineOptions:
+    """What models are loaded with on this machine, whose llama.cpp puts layers on ``device``."""
     cores = usable_cores()
     return EngineOptions(
         context=settings.context,
@@ -103,12 +104,12 @@ def engine_options(settings: Settings) -> EngineOptions:
         threads_batch=prefill_threads(cores),
         gpu_layers=settings.gpu_layers,
         kv_type=settings.kv_type,
-        device=expected_device(),
+        device=device,
     )
 
 
 def expected_device() -> str:
-    """Where llama.cpp will put layers, as far as its files and the cards tell before it ran."""
+    """Where llama.cpp will put layers, as far as its files and the cards tell before it ran (blocks)."""
     built = (backends() or frozenset()) & _DEVICES.keys()
     if not built:  # nobody has to ask the drivers
         return "CPU"

@@ -20,7 +20,7 @@ from kensho_tui.hardware.build import build_mismatch
 from kensho_tui.hardware.gpu import gauge, gpus
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.model_offers import ModelOffers
-from kensho_tui.host.model_rooms import ModelRooms
+from kensho_tui.host.model_rooms import ModelRooms, expected_device
 from kensho_tui.host.offers import Offers
 from kensho_tui.models.ahead import Spare
 from kensho_tui.models.spawn import WORKER_COMMAND
@@ -39,7 +39,12 @@ class Host:
     """All rooms of one host. Made by `build`; `stopped` is set when it shall end."""
 
     def __init__(
-        self, paths: Paths, database: Database, notices: tuple[str, ...], command: Sequence[str]
+        self,
+        paths: Paths,
+        database: Database,
+        device: str,
+        notices: tuple[str, ...],
+        command: Sequence[str],
     ) -> None:
         settings, problems = load_settings(paths.settings)
         self.endpoint = Endpoint(self._greet)
@@ -53,7 +58,7 @@ class Host:
         self._chats = Chats(database)
         self._hub = StreamHub()
         self._board = FactBoard()
-        self._rooms = ModelRooms(paths, database, settings, self._changed, command)
+        self._rooms = ModelRooms(paths, database, settings, device, self._changed, command)
         self._models = self._rooms.manager
         self._dialogue = Dialogue(
             self._chats, self._hub, self._board, self._models, self._rooms.library, settings, paths.data
@@ -86,8 +91,10 @@ class Host:
         cls, paths: Paths, command: Sequence[str] = WORKER_COMMAND, spare: Spare | None = None
     ) -> "Host":
         """Open the database, put right what a crash left, and build the rooms. Raises `StorageError`."""
-        opened = await open_database(paths.database)
-        host = cls(paths, opened.database, opened.notices, command)
+        opened, device = await asyncio.gather(
+            open_database(paths.database), asyncio.to_thread(expected_device)
+        )
+        host = cls(paths, opened.database, device, opened.notices, command)
         if spare is not None:
             host._models.adopt(spare)
         cut = await host._chats.recover()

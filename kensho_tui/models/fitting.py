@@ -38,7 +38,9 @@ class Fitting:
 
     async def _judged(self, model: ModelInfo, rooms: dict[str, Room]) -> ModelInfo:
         if model.problem:
-            return msgspec.structs.replace(model, verdict=Verdict(kind="unknown", reason=model.problem))
+            there = self._manager.resident(model.path) is not None
+            verdict = Verdict(kind="unknown", reason=model.problem)
+            return msgspec.structs.replace(model, verdict=verdict, resident=there)
         plan = await self._planner.plan(model)
         if plan.device not in rooms:
             rooms[plan.device] = await self._planner.room(plan.device)
@@ -96,6 +98,8 @@ class Fitting:
             verdict=self._verdict(plan, room),
             max_context=largest_context(shape, plan.load, room.whole, shape.trained_context),
             kensho=kensho_formula(shape),
+            memory=room.total,
+            others=room.others,
         )
 
     async def details(self, reference: str) -> Details:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 # As kensho_tui.worker.model chooses when it is not told.
 BATCH_CPU, BATCH_GPU = 256, 512
+BLOCK = 32
 # When not even this fits, memory is not what decides: the model gets it and says that it does not fit.
 SMALLEST_CONTEXT = 2048
 
@@ -107,7 +108,7 @@ class Planner:
         gpu = _kind(device) != "CPU"
         load = LoadShape(
             context=0,
-            kv_type=_first(wish.kv_type, defaults.kv_type, self.options.kv_type),
+            kv_type=_usable(_first(wish.kv_type, defaults.kv_type, self.options.kv_type), shape),
             batch=BATCH_GPU if gpu else BATCH_CPU,
             gpu_layers=layers,
             gpu=gpu,
@@ -191,6 +192,12 @@ class Planner:
             )
         except KenshoError:
             return
+
+
+def _usable(kv_type: KvType, shape: ModelShape | None) -> KvType:
+    """A quantised cache needs keys and values that fill blocks of 32: llama.cpp refuses it for all others."""
+    lengths = (shape.key_length, shape.value_length) if shape is not None else ()
+    return "f16" if any(length % BLOCK for length in lengths) else kv_type
 
 
 def _kind(device: str) -> str:
