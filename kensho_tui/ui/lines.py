@@ -95,6 +95,11 @@ class Notice(Static):
     def say_nothing(self) -> None:
         self.display = False
 
+    def move_on(self) -> None:
+        """Somebody does something else: what has no time of its own goes."""
+        if self._ends is None:
+            self.say_nothing()
+
 
 def _content(value: Content | str) -> Content:
     return Content(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Models of a machine as the host would tell of them, and a host in memory that answers what is asked of them."""
+"""Models of a machine as the host would tell of them, and answers to what is asked of them."""
 
 from msgspec.structs import replace
 
@@ -12,7 +12,9 @@ FREE = int(7.1 * GIB)
 QWEN, GEMMA, LLAMA, BROKEN = "Qwen2.5-Coder-1.5B", "Gemma-3-4B-it", "Llama-3.1-8B-Instruct", "Phi-3-mini"
 
 
-def footprint(weights: int, context: int = 8192, source: str = "estimated", half: bool = False) -> c.Footprint:
+def footprint(
+    weights: int, context: int = 8192, source: str = "estimated", half: bool = False
+) -> c.Footprint:
     """Grows with the context as a dense model's does; a q8_0 cache takes half."""
     kv = int(weights * 0.2 * context / 8192) // (2 if half else 1)
     base = c.Footprint(weights=weights, kv=kv, compute=300 * MIB, overhead=60 * MIB)
@@ -123,8 +125,10 @@ class FakeModels:
         found = footprint(info.size, context, source, half=kind != "f16")
         assert info.verdict is not None
         fits = found.total <= FREE
-        judged = info.verdict if context == 8192 and kind == "f16" else c.Verdict(
-            kind="fits" if fits else "too large", need=found.total, free=FREE, reason=""
+        judged = (
+            info.verdict
+            if context == 8192 and kind == "f16"
+            else c.Verdict(kind="fits" if fits else "too large", need=found.total, free=FREE, reason="")
         )
         return m.Fit(
             model=info.name,
@@ -172,7 +176,9 @@ class FakeModels:
         return info
 
 
-def loading(name: str, phase: c.PhaseName, done: int = 0, total: int = 100, **changes: object) -> c.WorkerInfo:
+def loading(
+    name: str, phase: c.PhaseName, done: int = 0, total: int = 100, **changes: object
+) -> c.WorkerInfo:
     """A worker on its way."""
     state: c.WorkerState = "starting" if phase in ("starting", "unloading", "waiting") else "loading"
     base = c.WorkerInfo(pid=77, model=name, state=state, phase=c.Phase(name=phase, done=done, total=total))

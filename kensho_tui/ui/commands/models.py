@@ -127,8 +127,7 @@ class Defaults(Command):
         details = await app.models.details(model.name)
         defaults = await ask_defaults(app, model, details.defaults)
         if defaults is not None:
-            await app.models.set_defaults(model.name, defaults)
-            app.say(f"The defaults of {model.name} are kept", "they hold from its next load on")
+            await app.models.set_defaults(model, defaults)
 
 
 class DeleteModel(Command):
@@ -138,6 +137,9 @@ class DeleteModel(Command):
     argument = "[model]"
     aliases = ("rm",)
     places = BOTH
+
+    def enabled(self, app: "KenshoApp") -> bool:
+        return app.place == "models"
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         if not argument and app.place != "models":

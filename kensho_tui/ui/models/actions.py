@@ -146,15 +146,17 @@ class ModelActions:
         }
         changes = {name: value for name, value in wanted.items() if value is not None}
         details = await self.details(model.name)
-        await self.set_defaults(model.name, replace(details.defaults, **changes))
+        await self.set_defaults(model, replace(details.defaults, **changes))
 
     # --- changing -------------------------------------------------------------------------------------
 
     async def details(self, model: str) -> Details:
         return await self._app.session.host.call(DETAILS, ModelRef(model=model))
 
-    async def set_defaults(self, model: str, defaults: Defaults) -> None:
-        await self._change(ChangeModel(model=model, defaults=defaults))
+    async def set_defaults(self, model: c.ModelInfo, defaults: Defaults, said: str = "") -> None:
+        """They replace all defaults it had; `said` is said of it then."""
+        await self._change(ChangeModel(model=model.name, defaults=defaults))
+        self._app.say(said or f"The defaults of {name_of(model)} are kept", "they hold from its next load on")
 
     async def pin(self, model: c.ModelInfo) -> None:
         changed = await self._change(ChangeModel(model=model.name, pinned=not model.pinned))
@@ -260,11 +262,8 @@ def _best(reference: str, models: tuple[c.ModelInfo, ...]) -> list[c.ModelInfo]:
 
 def unloaded_words(done: Unloaded, asked: c.ModelInfo | None) -> tuple[str, str, str]:
     """What is said after an unload: what has gone, what stays, and in which style."""
-    busy = (
-        f"{names(done.busy)} {'answer' if len(done.busy) > 1 else 'answers'} just now and stays"
-        if done.busy
-        else ""
-    )
+    doing = "answer just now and stay" if len(done.busy) > 1 else "answers just now and stays"
+    busy = f"{names(done.busy)} {doing}" if done.busy else ""
     if done.models:
         freed = f", {fmt.size(done.freed)} are free again" if done.freed else ""
         return f"{names(done.models)} unloaded{freed}", busy, "$success"

@@ -143,13 +143,10 @@ def _facts(seen: Seen) -> list[tuple[str, str]]:
         "Defaults": in_words(seen.details.defaults) if seen.details is not None else "",
         "Loads in": fmt.seconds(info.load_s) if info.load_s > 0 else "",
         "From": SOURCES.get(info.source, "") + ("" if info.removable else ", only read"),
-        "File": f"{fmt.size(info.size)}  {_short_path(info.path)}",
+        "File": f"{fmt.size(info.size)}  {one_line(_short_path(info.path), 300)}",
     }
-    return [
-        (one_line(name, FACT_NAME - 1), one_line(text, 300))
-        for name, text in [*list(facts.items())[:MAX_FACTS], *own.items()]
-        if text
-    ]
+    told = [(one_line(name, FACT_NAME - 1), one_line(text, 300)) for name, text in facts.items()]
+    return [(name, text) for name, text in [*told[:MAX_FACTS], *own.items()] if text]
 
 
 def _short_path(path: str) -> str:

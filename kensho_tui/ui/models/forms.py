@@ -189,7 +189,7 @@ class DefaultsForm(ModalScreen[Defaults | None]):
                 quiet("empty: the program decides"),
                 id="dialog-title",
             )
-            with VerticalScroll(id="form"):
+            with VerticalScroll(id="form", can_focus=False):
                 for field in FIELDS:
                     value = getattr(self._defaults, field.name)
                     yield from _row(

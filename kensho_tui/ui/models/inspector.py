@@ -135,12 +135,11 @@ class Inspector:
             context=context or details.defaults.context,
             kv_type=kv_type or details.defaults.kv_type,
         )
-        await self._app.models.set_defaults(info.name, defaults)
-        self._what, self._tried = WhatIf(), None
         kept = [f"{fmt.thousands(context)} tokens"] if context is not None else []
         kept += [f"a {kv_type} KV cache"] if kv_type is not None else []
-        said = f"{name_of(info)} is loaded with {' and '.join(kept)} from now on"
-        self._app.say(said, "d changes it", "$success")
+        said = f"{name_of(info)} has {' and '.join(kept)} from now on"
+        await self._app.models.set_defaults(info, defaults, said)
+        self._what, self._tried = WhatIf(), None
         self._ask()
 
 

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.timer import Timer
 from textual.widgets import Input
 
 from kensho_tui.core.text import one_line
@@ -77,6 +78,8 @@ class ModelsScreen(SteadyScreen):
         self._sorts = {tab.title: tab.first() for tab in TABS}
         self._query = ""
         self._wanted = ""
+        self._drawn: object = None
+        self._ticking: Timer | None = None
         self._header, self._tabs, self._hint = (
             SplitLine(id="header"),
             SplitLine(id="tabs"),
@@ -99,6 +102,7 @@ class ModelsScreen(SteadyScreen):
 
     def on_mount(self) -> None:
         self._filter.display = False
+        self._ticking = self.set_interval(0.5, self._show_frame, pause=True)
         self._kensho.session.watchers.append(self._changed)
 
     def on_unmount(self) -> None:
@@ -135,13 +139,14 @@ class ModelsScreen(SteadyScreen):
 
     def _renew(self, show: Show | None = None) -> None:
         """The rows as they are now. The highlighted one stays, unless `show` begins with the first."""
-        query = Query(self._query)
-        all_rows = self._rows()
-        rows = ranked(all_rows, query)
-        self._table.measure(all_rows)
+        query, rows = Query(self._query), self._rows()
         self._table.mark(self._kensho.session.model or "")
-        (show or self._table.renew)(rows, query, self._nothing())
-        self._titles.show(self._tab, self._sort)
+        drawn = (rows, self._query, self._tab.title, self._sort, self._nothing())
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._table.measure(rows)
+            (show or self._table.renew)(ranked(rows, query), query, self._nothing())
+            self._titles.show(self._tab, self._sort)
         self._inspect()
         self._show_frame()
 
@@ -175,10 +180,20 @@ class ModelsScreen(SteadyScreen):
 
     def _moved(self, key: str) -> None:
         if self.is_mounted:
+            self._move_on()
             self._inspect()
+
+    def _move_on(self) -> None:
+        for notice in self.query(Notice):
+            notice.move_on()
 
     def _show_frame(self) -> None:
         session = self._kensho.session
+        if self._ticking is not None:
+            if session.progress is not None:
+                self._ticking.resume()
+            else:
+                self._ticking.pause()
         answers = quiet(f"{one_line(session.model, 60)} answers in the chat ") if session.model else ""
         self._header.show(where("Models"), answers)
         counts = (len(session.models or ()), len(session.status.workers) if session.status is not None else 0)
@@ -240,6 +255,7 @@ class ModelsScreen(SteadyScreen):
 
     def _commanding(self, name: str) -> Callable[[], None]:
         def do() -> None:
+            self._move_on()
             about = self.highlighted if name in ABOUT_THE_ROW else ""
             if about or name not in ABOUT_THE_ROW:
                 self._kensho.run_command(BY_NAME[name], about)
@@ -247,7 +263,11 @@ class ModelsScreen(SteadyScreen):
         return do
 
     def _asking(self, work: "Work") -> Callable[[], None]:
-        return lambda: self._kensho.run_quietly(work, "model-try")
+        def do() -> None:
+            self._move_on()
+            self._kensho.run_quietly(work, "model-try")
+
+        return do
 
     def key_question_mark(self) -> None:
         self._kensho.action_command("help")

@@ -13,6 +13,7 @@ from textual.timer import Timer
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import PREFETCH, ModelRef
+from kensho_tui.core.text import one_line
 from kensho_tui.ui.filtered_list import FilteredList
 from kensho_tui.ui.keys import handed_on
 from kensho_tui.ui.lines import Notice, SplitLine, key_row
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PREFETCH_AFTER_S = 2.0
 """A row that is highlighted for so long is probably wanted."""
+
+SAID_S = 10.0
 
 KEYS = (("Enter", "switch"), ("↓", "list"), ("Esc", "close"))
 LIST_KEYS = (("Enter", "switch"), ("p", "pin"), ("u", "unload"), ("f", "favourite"), ("i", "details"))
@@ -119,8 +122,9 @@ class Switcher(ModalScreen[Taken | None]):
         if model is None:
             return
         if model.problem:
-            hint = "i shows where the file is; another copy of it may be whole"
-            self._kensho.show_error(KenshoError(f"{model.name} cannot be used: {model.problem}", hint=hint))
+            said = one_line(f"✗ {model.name} cannot be used: {model.problem}", 400)
+            hint = "i in the list shows where the file is"
+            self._kensho.say(said, hint, "$error", seconds=SAID_S)
         else:
             self.dismiss(Taken(name))
 
@@ -144,7 +148,7 @@ class Switcher(ModalScreen[Taken | None]):
 
     def _moved(self, name: str) -> None:
         for notice in self.query(Notice):
-            notice.say_nothing()
+            notice.move_on()
         if self._resting is not None:
             self._resting.stop()
         self._resting = self.set_timer(PREFETCH_AFTER_S, lambda: self._rested(name))

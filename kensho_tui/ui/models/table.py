@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from textual.content import Content
-from textual.events import Key
+from textual.events import Click, Key
 from textual.widget import Widget
 
 from kensho_tui.core import contract as c
@@ -31,12 +31,12 @@ from kensho_tui.ui.models.rows import (
 
 INSTALLED = (
     Column("name", least=20),
-    Column("", rank=5),
+    Column("", rank=4),
     Column("quant", rank=3),
     Column("size", rank=1, right=True),
     Column("verdict", least=18, grows=True),
     Column("speed", rank=2, right=True),
-    Column("last used", rank=4, right=True),
+    Column("last used", rank=5, right=True),
 )
 RUNNING = (
     Column("name", least=20, grows=True),
@@ -204,6 +204,14 @@ class Table(ChoiceList):
     def use(self, columns: tuple[Column, ...]) -> None:
         """Other columns, and so other rows."""
         self._columns = columns
+
+    def on_click(self, event: Click) -> None:
+        """A click highlights, a second one takes."""
+        at = self._row_of(event)
+        if at is not None:
+            self._go(at)
+            if event.chain > 1:
+                self.choose()
 
     def on_key(self, event: Key) -> None:
         if event.key in self._keys:
