@@ -153,6 +153,14 @@ class Buffers(Struct, frozen=True, kw_only=True):
     mapped: int = 0
 
 
+class DeviceMemory(Struct, frozen=True, kw_only=True):
+    """What llama.cpp itself knows of a GPU's memory, in bytes, once the model is there."""
+
+    name: str
+    total: int
+    free: int
+
+
 class Saved(Struct, frozen=True, kw_only=True, tag="saved"):
     """``tokens`` of the KV cache are in the file now, ``size`` bytes; 0: it was not worth it."""
 
@@ -171,6 +179,7 @@ class Loaded(Struct, frozen=True, kw_only=True, tag="loaded"):
     build: str
     load_s: float
     buffers: Buffers = Buffers()
+    devices: tuple[DeviceMemory, ...] = ()
 
 
 class Chunk(Struct, frozen=True, kw_only=True, tag="chunk"):

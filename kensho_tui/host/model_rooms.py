@@ -25,7 +25,7 @@ GB = 1_000_000_000
 _DEVICES = {
     "cuda": ("CUDA", {"nvidia"}),
     "hip": ("ROCm", {"amd"}),
-    "metal": ("Metal", {"apple"}),
+    "metal": ("MTL", {"apple"}),
     "vulkan": ("Vulkan", {"nvidia", "amd"}),
 }
 

@@ -104,7 +104,7 @@ class Loader:
         if footprint.total > footprint.overhead:
             resident.footprint = footprint
             await self._planner.remember(plan, loaded, footprint, resident.load_s)
-        self._planner.learn_device(loaded.device)
+        self._planner.learn(plan, loaded)
         return plan
 
     # --- room ----------------------------------------------------------------------------------------

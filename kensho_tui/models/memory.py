@@ -5,9 +5,10 @@ though the residents need them, and a person may allow less than the machine has
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from kensho_tui.core.frames import DeviceMemory
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.hardware.pools import Pool
 
@@ -81,8 +82,21 @@ class MemoryManager:
     def __init__(self, read: ReadPools, limit: int = 0) -> None:
         self._read = read
         self._limit = limit
+        self._told: dict[str, tuple[int, int]] = {}
+
+    def learn(self, devices: Sequence[DeviceMemory], own: int) -> None:
+        """What llama.cpp says of its GPUs, ``own`` bytes of them ours: it counts where no driver can be asked."""
+        ours = own // max(len(devices), 1)
+        self._told = {gpu.name: (gpu.total, max(gpu.total - gpu.free - ours, 0)) for gpu in devices}
 
     def room(self, device: str, taken: Sequence[Taken]) -> Room:
         """The room on llama.cpp's ``device`` now. Asks drivers: some milliseconds, best in a thread."""
         pools = self._read(device, {one.pid: one.footprint.total for one in taken})
-        return room_in(pools, taken, self._limit)
+        ours = sum(one.footprint.total for one in taken) // max(len(pools), 1)
+        return room_in([self._filled(pool, ours) for pool in pools], taken, self._limit)
+
+    def _filled(self, pool: Pool, ours: int) -> Pool:
+        if pool.total or pool.device not in self._told:
+            return pool
+        total, others = self._told[pool.device]
+        return replace(pool, total=total, free=max(total - others - ours, 0), used_by_others=others)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -29,8 +30,8 @@ SMALLEST_CONTEXT = 2048
 class EngineOptions:
     """What every model is loaded with unless its own defaults say otherwise.
 
-    ``context`` in tokens: the most that is given by itself (0: all it was trained for). ``device`` is where
-    llama.cpp will put layers, in its own words, as far as that is known before it ran.
+    ``context`` in tokens: the most that is given by itself (0: all it was trained for). ``device`` is the
+    family of devices that llama.cpp will put layers on, as far as that is known before it ran.
     """
 
     context: int
@@ -78,9 +79,11 @@ class Planner:
         self._memory = memory
         self.taken: Callable[[], list[Taken]] = list
 
-    def learn_device(self, device: str) -> None:
-        """What llama.cpp really uses is known once it has loaded something."""
-        self.options = replace(self.options, device=device)
+    def learn(self, plan: LoadPlan, loaded: Loaded) -> None:
+        """What llama.cpp really uses is known once it has loaded something there."""
+        if plan.load.gpu_layers != 0:
+            self.options = replace(self.options, device=family(loaded.device))
+        self._memory.learn(loaded.devices, sum(one.footprint.total for one in self.taken()))
 
     def device_for(self, gpu_layers: int) -> str:
         """Where a model's memory is taken: with no layers on the GPU it is RAM."""
@@ -198,6 +201,12 @@ def _usable(kv_type: KvType, shape: ModelShape | None) -> KvType:
     """A quantised cache needs keys and values that fill blocks of 32: llama.cpp refuses it for all others."""
     lengths = (shape.key_length, shape.value_length) if shape is not None else ()
     return "f16" if any(length % BLOCK for length in lengths) else kv_type
+
+
+def family(device: str) -> str:
+    """llama.cpp's devices without numbers and descriptions: ``CUDA`` for "CUDA0 (…), CUDA1 (…)"."""
+    found = re.match(r"[A-Za-z]+", device)
+    return found.group() if found else "CPU"
 
 
 def _kind(device: str) -> str:

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,9 +134,13 @@ def devices(lib: Any) -> list[Device]:
     return found
 
 
-def device_line(lib: Any, gpu_layers: int) -> str:
-    """ "CPU", or the GPUs that layers are put on."""
+def gpus_used(lib: Any, gpu_layers: int) -> list[Device]:
+    """The GPUs that layers are put on."""
     if gpu_layers == 0 or not lib.llama_supports_gpu_offload():
-        return "CPU"
-    gpus = [f"{device.name} ({device.description})" for device in devices(lib) if device.kind != "CPU"]
-    return ", ".join(gpus) or "CPU"
+        return []
+    return [device for device in devices(lib) if device.kind != "CPU"]
+
+
+def device_line(gpus: Sequence[Device]) -> str:
+    """ "CPU", or the names of the GPUs."""
+    return ", ".join(f"{device.name} ({device.description})" for device in gpus) or "CPU"

@@ -25,6 +25,7 @@ from kensho_tui.core.frames import (
     AbortWork,
     Beat,
     Close,
+    DeviceMemory,
     Error,
     Generate,
     Load,
@@ -216,15 +217,17 @@ class Worker:
         engine = Engine(model, self._link, frame.template)
         engine.warm_up()
         self._engine = engine
+        gpus = llama.gpus_used(lib, frame.gpu_layers)
         return Loaded(
             context=model.context,
             trained_context=model.trained,
             has_template=engine.has_template,
-            device=llama.device_line(lib, frame.gpu_layers),
+            device=llama.device_line(gpus),
             description=model.description,
             build=llama.build(lib),
             load_s=time.perf_counter() - job.arrived,
             buffers=model.buffers,
+            devices=tuple(DeviceMemory(name=gpu.name, total=gpu.total, free=gpu.free) for gpu in gpus),
         )
 
 

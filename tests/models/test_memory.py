@@ -2,6 +2,7 @@
 
 import pytest
 
+from kensho_tui.core.frames import DeviceMemory
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.hardware.pools import Pool
 from kensho_tui.models.memory import MARGIN, MemoryManager, Room, Taken, margin, room_in
@@ -71,6 +72,16 @@ def test_nothing_free_is_no_negative_room() -> None:
 def test_the_margin_never_takes_most_of_a_small_memory(total: int) -> None:
     assert 0 <= margin(total) <= total // 4
     assert margin(24 * GIB) > MARGIN
+
+
+def test_llama_cpp_s_own_figures_count_where_no_driver_can_be_asked() -> None:
+    manager = MemoryManager(lambda device, own: [vram(0, 0), vram(0, 0, name="CUDA1")])
+    assert not manager.room("CUDA", []).known
+    free = [DeviceMemory(name=name, total=24 * GIB, free=16 * GIB) for name in ("CUDA0", "CUDA1")]
+    manager.learn(free, own=10 * GIB)
+    room = manager.room("CUDA", [taken(10)])
+    assert (room.known, room.total, room.others) == (True, 48 * GIB, 6 * GIB)
+    assert room.free == 32 * GIB - margin(48 * GIB)
 
 
 def test_the_manager_asks_for_the_memory_of_its_workers() -> None:

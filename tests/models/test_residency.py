@@ -1,6 +1,7 @@
 """Several residents under a limit: who stays, who goes, what is said, what happens when memory runs out."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from kensho_tui.core.contract import Phase
 from kensho_tui.core.errors import KenshoError, LoadError, NoMemoryError
 from kensho_tui.core.model_contract import ChangeModel, Defaults, FitModel
 from kensho_tui.hardware.pools import Pool
-from tests.models.stage import MB, stage
+from tests.models.stage import MB, OPTIONS, stage
 
 pytestmark = pytest.mark.timeout(60)
+
+ON_CARD = {"device": "CUDA0 (card)"}
 
 
 def notes(phases: list[Phase], name: str) -> list[str]:
@@ -187,11 +190,9 @@ async def test_a_card_gives_its_memory_back_a_moment_later(tmp_path: Path) -> No
     def card(free: int) -> Pool:
         return Pool("VRAM", "card", "CUDA0", 4000 * MB, free * MB, 0)
 
-    async with stage(tmp_path, pools=[card(2000)]) as on:
-        on.planner.learn_device("CUDA0")
-        one, other = on.add("one", 150 * MB), on.add("other", 150 * MB)
+    async with stage(tmp_path, options=replace(OPTIONS, device="CUDA"), pools=[card(2000)]) as on:
+        one, other = on.add("one", 150 * MB, **ON_CARD), on.add("other", 150 * MB, **ON_CARD)
         await on.use(one)
-        on.planner.learn_device("CUDA0")
         on.pools[:] = [card(900)]
         phases: list[Phase] = []
 

@@ -59,6 +59,7 @@ class Shape(msgspec.Struct):
     host: int = 0
     rss: int = 0
     context: int = 4096
+    device: str = "CPU"
     load_s: float = 0.0
     fail: str = ""
     times: int = 0
@@ -207,7 +208,7 @@ class ScriptedWorker:
                 context=context,
                 trained_context=shape.context,
                 has_template=True,
-                device="CPU",
+                device=shape.device,
                 description="scripted",
                 build="scripted",
                 load_s=shape.load_s,
