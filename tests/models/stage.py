@@ -15,7 +15,7 @@ from kensho_tui.models.kept_chats import KeptChats
 from kensho_tui.models.kv_files import KvFiles
 from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
-from kensho_tui.models.memory import MemoryManager
+from kensho_tui.models.memory import MemoryManager, ReadPools
 from kensho_tui.models.plan import EngineOptions, Planner
 from kensho_tui.storage.database import open_database
 from tests.support.gguf import TINY, write_model
@@ -74,6 +74,7 @@ async def stage(
     options: EngineOptions = OPTIONS,
     pools: Sequence[Pool] = (Pool("RAM", "RAM", "CPU", 64_000 * MB, 64_000 * MB, 0),),
     *,
+    ask: ReadPools | None = None,
     may_shrink: bool = True,
     quota: int = 0,
 ) -> AsyncIterator[Stage]:
@@ -85,7 +86,7 @@ async def stage(
         return there
 
     library = Library(paths, database, Settings(find_models=False))
-    planner = Planner(options, library, MemoryManager(read, limit))
+    planner = Planner(options, library, MemoryManager(ask or read, limit))
     kept = KeptChats(KvFiles(paths.cache / "kv", quota) if quota else None)
     manager = ModelManager(planner, lambda: None, SCRIPTED_WORKER, paths.cache, kept, may_shrink=may_shrink)
     try:
