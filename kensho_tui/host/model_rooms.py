@@ -56,11 +56,13 @@ class ModelRooms:
         )
         self.fitting = Fitting(self.library, self._planner, self.manager)
 
-    async def tidy(self) -> None:
-        """Once, after the start: what was deleted long ago goes, and saved caches above their quota."""
+    async def tidy(self, chats: set[str]) -> None:
+        """Once, after the start: what was deleted long ago goes, and saved caches above their quota or of
+        chats that are not among ``chats``.
+        """
         await self.library.tidy()
         if self.files is not None:
-            await asyncio.to_thread(self.files.prune)
+            await asyncio.to_thread(self.files.prune, living=chats)
 
     async def close(self) -> None:
         await self.manager.close()

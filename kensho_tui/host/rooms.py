@@ -213,7 +213,7 @@ class Host:
     async def _tidy(self) -> None:
         """Nobody waits for this, and somebody waits for the first answer."""
         await asyncio.sleep(TIDY_AFTER_S)
-        await self._rooms.tidy()
+        await self._rooms.tidy(await self._chats.ids())
 
     def _abort_with(self, peer: Peer, stream: str) -> None:
         """The stream belongs to its connection: it stops when that closes."""

@@ -6,35 +6,35 @@ take longer than a second. What cannot be saved or restored costs time, never a 
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import msgspec
 
 from kensho_tui.core.errors import KenshoError
-from kensho_tui.core.frames import End, Generate
+from kensho_tui.core.frames import End, Generate, Save
 from kensho_tui.models.kv_files import KvFiles, state_key
 from kensho_tui.models.resident import OnFrame, Resident
 
 log = logging.getLogger(__name__)
 
-WORTH_S = 1.0
-
 
 class KeptChats:
     """Saves and restores what residents hold of chats. ``files`` None: nothing is kept."""
 
-    def __init__(self, files: KvFiles | None, key: Callable[[Resident], str] | None = None) -> None:
+    def __init__(self, files: KvFiles | None) -> None:
         self._files = files
-        self._key = key or _key
+
+    async def loaded(self, resident: Resident) -> None:
+        """Remember which file it was that has been loaded: it may be replaced while it is resident."""
+        if self._files is not None:
+            resident.key = await asyncio.to_thread(_key, resident)
 
     async def generate(self, resident: Resident, chat: str, request: Generate, on_frame: OnFrame) -> End:
         """`Resident.generate`, from the chat's saved cache where the worker holds another chat's."""
         restore = None
         if self._files is not None and resident.chat != chat:
-            key = self._key(resident)
-            restore = await asyncio.to_thread(self._files.find, chat, key)
+            restore = await asyncio.to_thread(self._files.find, chat, resident.key)
             if restore is not None:
-                request = msgspec.structs.replace(request, restore=str(restore), key=key)
+                request = msgspec.structs.replace(request, restore=str(restore), key=resident.key)
         resident.chat = chat
         end = await resident.generate(request, on_frame)
         if restore is not None and self._files is not None and end.refused:
@@ -47,10 +47,9 @@ class KeptChats:
         files, chat = self._files, resident.chat
         if files is None or not chat or resident.state != "ready" or not resident.alive:
             return
-        key = self._key(resident)
         try:
-            path = await asyncio.to_thread(files.place, chat, key)
-            saved = await resident.save(str(path), key, WORTH_S)
+            path = await asyncio.to_thread(files.place, chat, resident.key)
+            saved = await resident.save(Save(path=str(path), key=resident.key, limit=files.quota))
             if saved.tokens:
                 log.info("%d tokens of a chat are kept, %d bytes", saved.tokens, saved.size)
                 await asyncio.to_thread(files.prune)

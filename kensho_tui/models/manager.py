@@ -226,6 +226,7 @@ class ModelManager:
     async def _load(self, job: LoadJob, plan: LoadPlan | None) -> None:
         plan = plan or await self._planner.plan(job.resident.model)
         plan = await self._loader.load(job, plan)
+        await self.kept.loaded(job.resident)
         if self._cache is not None:
             keep_frame(encode(plan.request), self._cache)
 

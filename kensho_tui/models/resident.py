@@ -36,9 +36,9 @@ OnFrame = Callable[[Chunk | Progress], None]
 class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
-    ``chat`` is the one whose KV cache it holds; ``footprint`` what it takes on ``device``, estimated until it
-    is loaded; ``last_used`` is monotonic. A ``leased`` one is in a turn's hands, a ``pinned`` one stays when
-    room is needed.
+    ``chat`` is the one whose KV cache it holds, ``key`` says for what that is good; ``footprint`` is what it
+    takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A ``leased`` one is in a
+    turn's hands, a ``pinned`` one stays when room is needed.
     """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
@@ -48,7 +48,7 @@ class Resident:
         self.phase: Phase | None = None
         self.loaded: Loaded | None = None
         self.request: Load | None = None
-        self.chat = ""
+        self.chat = self.key = ""
         self.device = "CPU"
         self.footprint: Footprint | None = None
         self.pinned = False
@@ -111,11 +111,11 @@ class Resident:
         self._set("ready")
         return self.loaded
 
-    async def save(self, path: str, key: str, worth_s: float) -> Saved:
-        """Have the KV cache written to `path`. Raises `KenshoError` or, after `SAVE_S`, `TimeoutError`."""
+    async def save(self, request: Save) -> Saved:
+        """Have the KV cache written to a file. Raises `KenshoError` or, after `SAVE_S`, `TimeoutError`."""
         self._save = asyncio.get_running_loop().create_future()
         try:
-            await self.worker.send(Save(path=path, key=key, worth_s=worth_s))
+            await self.worker.send(request)
             async with asyncio.timeout(SAVE_S):
                 return await self._save
         finally:

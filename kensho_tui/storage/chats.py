@@ -102,6 +102,10 @@ class Chats(Turns):
             raise no_chat(chat_id)
         return None if rows[0][0] is None else str(rows[0][0])
 
+    async def ids(self) -> set[str]:
+        """Of all chats."""
+        return {str(row[0]) for row in await self._database.fetch("SELECT id FROM chats")}
+
     async def last_model(self) -> str | None:
         """The model of the newest chat that has one."""
         rows = await self._database.fetch(
