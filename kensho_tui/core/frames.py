@@ -95,7 +95,8 @@ class Save(Struct, frozen=True, kw_only=True, tag="save"):
     """Write what the KV cache holds to ``path`` (which is replaced whole, or left alone).
 
     ``key`` says for which model, build and shape of the cache it is good. Not worth it, and answered with no
-    tokens, when evaluating them again would take less than ``worth_s`` or the file would exceed ``limit`` bytes.
+    tokens, when evaluating them again would take less than ``worth_s`` or the file would have more than
+    ``limit`` bytes.
     """
 
     path: str
@@ -141,8 +142,8 @@ class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
 class Buffers(Struct, frozen=True, kw_only=True):
     """Bytes that llama.cpp says it allocated: on the device, and in RAM beside it (``host``).
 
-    ``rss``: the process's own resident memory that is not the model file, once it is warm. ``mapped``: what of
-    the weights in RAM (of ``host``, beside a GPU) is pages of the model file.
+    ``rss``: the process's own resident memory that is not the model file, once it is warm. ``mapped``: what
+    of the weights in RAM (of ``host``, beside a GPU) is pages of the model file.
     """
 
     weights: int = 0

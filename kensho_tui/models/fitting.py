@@ -12,8 +12,8 @@ from kensho_tui.core.model_info import Verdict
 from kensho_tui.models.dry_run import dry_run
 from kensho_tui.models.estimate import kensho_formula, largest_context
 from kensho_tui.models.evict import Held, choose
-from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.gguf.facts import facts
+from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
 from kensho_tui.models.loading import held
 from kensho_tui.models.manager import ModelManager

@@ -84,7 +84,7 @@ class Loader:
         self._may_shrink = may_shrink
 
     async def load(self, job: LoadJob, plan: LoadPlan) -> LoadPlan:
-        """Raises `LoadError` (also for want of memory) or `WorkerDiedError`; the plan that worked otherwise."""
+        """The plan that worked. Raises `LoadError` (also for want of memory) or `WorkerDiedError`."""
         resident = job.resident
         resident.expected_s, resident.device = plan.expected_s, plan.device
         resident.pinned = resident.model.pinned
@@ -173,8 +173,8 @@ def no_room(plan: LoadPlan, room: Room) -> LoadError:
     """Said before anything is tried: what it needs, what there is, what would do."""
     need, free = gigabytes(plan.need.total), gigabytes(room.free)
     return NoMemoryError(
-        f"{plan.model.name} needs about {need} of {room.kind} with a context of {plan.load.context:,} tokens, "
-        f"{free} are free",
+        f"{plan.model.name} needs about {need} of {room.kind} with a context of {plan.load.context:,} "
+        f"tokens, {free} are free",
         hint=_advice(plan, room) or "Choose a smaller model or quantisation, or load it anyway (Ctrl+L)",
     )
 

@@ -1,4 +1,4 @@
-"""How a model would be loaded here, and what that takes: settings, defaults, header and measurements joined."""
+"""How a model would be loaded here, and what that takes: settings, header and measurements joined."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A chat goes on without prefill after its model was unloaded, or its host stopped; and the answer is the same."""
+"""A chat goes on without prefill after its model was unloaded or its host stopped; the answer is the same."""
 
 from pathlib import Path
 
