@@ -185,8 +185,7 @@ class ChatScreen(SteadyScreen):
             keys.append((label("copy"), "copy"))
         if not self.transcript.following:
             keys.insert(0, ("End", "newest text"))
-        keys.append((label("help"), "help"))
-        return keys
+        return [*keys, (label("help"), "help"), (label("model"), "model")]
 
     # --- the prompt -----------------------------------------------------------------------------------
 

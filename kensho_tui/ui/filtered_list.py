@@ -135,7 +135,7 @@ class FilteredList(Vertical):
         self._title = Content.styled(title, "bold")
         self._line = SplitLine(self._title, classes="list-title")
         own = {"enter": self._take, "down": self._down, "pagedown": self._down}
-        self._filter = Filter(query, {**own, **keys})
+        self.filter = Filter(query, {**own, **keys})
         self._list = FilterableList(choose, self._back, {**keys, **list_keys}, columns=columns, moved=moved)
         self._choices: Sequence[Choice] = ()
         self._first = ""
@@ -144,7 +144,7 @@ class FilteredList(Vertical):
 
     def compose(self) -> ComposeResult:
         yield self._line
-        yield self._filter
+        yield self.filter
         yield self._list
 
     def show(
@@ -178,15 +178,15 @@ class FilteredList(Vertical):
 
     def search(self, query: str) -> None:
         """Another filter, with the cursor behind it."""
-        self._filter.value = query
-        self._filter.cursor_position = len(query)
+        self.filter.value = query
+        self.filter.cursor_position = len(query)
         self._refill()
 
     def focus_filter(self, *, select: bool = False) -> None:
         """The next key goes into the filter; with `select` it begins another one, from what is chosen now."""
-        self.screen.set_focus(self._filter)
+        self.screen.set_focus(self.filter)
         if select:
-            self._filter.action_select_all()
+            self.filter.action_select_all()
             if not self._query:
                 self._list.highlight(self._first)
 
@@ -202,8 +202,8 @@ class FilteredList(Vertical):
 
     def _refill(self) -> None:
         """Show what the filter lets through now."""
-        if self._filter.value != self._query:
-            self._query = self._filter.value
+        if self.filter.value != self._query:
+            self._query = self.filter.value
             self._fill(self._list.show)
             if not self._query:
                 self._list.highlight(self._first)
@@ -230,6 +230,6 @@ class FilteredList(Vertical):
     def _back(self, typed: str) -> None:
         self.focus_filter()
         if typed == "\b":
-            self._filter.action_delete_left()
+            self.filter.action_delete_left()
         elif typed:
-            self._filter.insert_text_at_cursor(typed)
+            self.filter.insert_text_at_cursor(typed)

@@ -5,7 +5,10 @@ bindings only when a key has bubbled up to the app: "ab", Backspace, "c" becomes
 used here: `DOMNode._bindings`.
 """
 
+from typing import Any
+
 from textual.events import Key
+from textual.screen import Screen
 from textual.widget import Widget
 
 
@@ -17,6 +20,14 @@ def handed_on(widget: Widget, event: Key) -> bool:
     done(event)
     target.post_message(event.copy())
     return True
+
+
+def took_early(screen: Screen[Any], event: Key, target: Widget) -> bool:
+    """A key that came before anything of `screen` had the focus goes to `target`. False: something has."""
+    if screen.focused is not None:
+        return False
+    screen.set_focus(target)
+    return handed_on(screen, event)
 
 
 async def did_binding(widget: Widget, event: Key) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
@@ -381,3 +382,22 @@ async def test_esc_on_it_leaves_a_load_alone(host: FakeHost, start: Started) -> 
         await pilot.press("escape")
         await shown(pilot, "▸ Chat")
         assert not host.called(m.CANCEL_LOAD.name)
+
+
+async def test_keys_that_come_in_one_go_reach_the_table(start: Started) -> None:
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        for key in ("f3", "down", "down", "enter"):
+            pilot.app.post_message(events.Key(key, None))
+        await until(pilot, lambda: app_of(pilot).session.model == GEMMA)
+
+
+async def test_a_click_highlights_and_a_second_one_uses(start: Started) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        table = pilot.app.screen.query_one(ChoiceList)
+        await pilot.click(table, offset=(10, 2))
+        await until(pilot, lambda: highlighted(pilot) == GEMMA)
+        assert "▸ Models" in screen_text(pilot)
+        await pilot.click(table, offset=(10, 2), times=2)
+        await until(pilot, lambda: app_of(pilot).session.model == GEMMA)

@@ -95,12 +95,13 @@ def _memory(seen: Seen, width: int) -> list[Content]:
     free = found.free if found is not None else 0
     resident = found is not None and found.kind == "resident"
     room = free + footprint.total if resident else free
+    over = "$warning" if found is not None and found.kind == "after" else "$error"
     lines = [
         Content(),
         Content.assemble(
             (found.memory if found is not None else "memory", HEADING), quiet(f" · {footprint.source}")
         ),
-        memory_bar.bar(footprint, room, width),
+        memory_bar.bar(footprint, room, width, over),
         *memory_bar.legend(footprint, _kv_note(fit)),
         _together(footprint, free, resident),
     ]
@@ -118,6 +119,8 @@ def _together(footprint: c.Footprint, free: int, resident: bool) -> Content:
 
 def _limits(seen: Seen, fit: Fit) -> list[Content]:
     most = f"{fmt.thousands(fit.max_context)} tokens fit at most" if fit.max_context else "no context fits"
+    if fit.max_context >= seen.info.context > 0:
+        most = f"{fmt.thousands(seen.info.context)} tokens fit: its whole context"
     lines = [Content(), Content.assemble(most, quiet("  ◌") if seen.asking else "")]
     usual = seen.details.fit if seen.details is not None else None
     if usual is not None and (fit.context, fit.kv_type) != (usual.context, usual.kv_type):
@@ -160,7 +163,7 @@ def _fact(name: str, text: str) -> Content:
 
 def _hanging(name: str, text: str, width: int) -> list[Content]:
     """A fact on as many lines as it needs, the text under itself."""
-    first, *rest = Content(text).wrap(max(width - FACT_NAME, 20)) or [Content()]
+    first, *rest = Content(text).wrap(max(width - FACT_NAME, 12)) or [Content()]
     return [_fact(name, first.plain), *(_fact("", line.plain) for line in rest)]
 
 

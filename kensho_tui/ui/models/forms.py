@@ -42,7 +42,7 @@ class Field(NamedTuple):
 
 
 FIELDS = (
-    Field("context", "Context", "tokens; the most that fits", 64, 10_000_000),
+    Field("context", "Context", "tokens, as 8192", 64, 10_000_000),
     Field("kv_type", "KV cache", " or ".join(KV_TYPES)),
     Field("gpu_layers", "GPU layers", "-1 for all of them", -1, 10_000),
     Field("temperature", "Temperature", "0 always takes the likeliest token", 0, 5, whole=False),

@@ -45,8 +45,8 @@ def cells(sizes: list[int], whole: int, width: int) -> list[int]:
     return given
 
 
-def bar(footprint: c.Footprint, free: int, width: int) -> Content:
-    """What the model takes of what is free; where it takes more, what is too much is red."""
+def bar(footprint: c.Footprint, free: int, width: int, over: str = "$error") -> Content:
+    """What the model takes of what is free; where it takes more, what is too much is in the style `over`."""
     found = terms(footprint)
     if not found or width < len(found):
         return Content()
@@ -59,7 +59,7 @@ def bar(footprint: c.Footprint, free: int, width: int) -> Content:
     )
     if footprint.total > free:
         fits = min(max(round(free / whole * width), 0), width - 1)
-        drawn = drawn.stylize("$error", fits, width)
+        drawn = drawn.stylize(over, fits, width)
     return drawn
 
 

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -16,6 +16,7 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.filtered_list import Filter, ranked
 from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.keys import took_early
 from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.models.details import DetailsPane
 from kensho_tui.ui.models.inspector import Inspector
@@ -211,21 +212,17 @@ class ModelsScreen(SteadyScreen):
         """The keys that matter here, the most important first."""
         if self._filter.has_focus:
             return [("Enter", "to the table"), ("Esc", "all models")]
-        keys = [
-            ("Enter", "use"),
-            ("F2", "chat"),
-            ("u", "unload"),
-            ("p", "pin"),
-            ("/", "filter"),
-            ("s", "sort"),
-        ]
+        other = ("Tab", "installed" if self._tab is RUNNING_TAB else "running")
+        undo = [("z", "undo the deletion")] if self._kensho.models.can_restore else []
+        if not self.highlighted:
+            return [*undo, ("F2", "chat"), other, ("F1", "help")]
+        use, back = ("Enter", "use"), ("F2", "chat")
+        most = [("u", "unload"), ("p", "pin"), ("/", "filter"), ("s", "sort")]
         if self._tab is RUNNING_TAB:
-            return [*keys, ("Tab", "installed"), ("x", "exact"), ("F1", "help")]
-        if self._kensho.models.can_restore:
-            keys.insert(0, ("z", "undo the deletion"))
-        keys[2:2] = [("l", "load")]
+            return [*undo, use, back, *most, other, ("x", "exact"), ("F1", "help")]
         more = [("d", "defaults"), ("[ ]", "context"), ("k", "KV"), ("x", "exact"), ("f", "favourite")]
-        return [*keys, *more, ("t", "tags"), ("D", "delete"), ("Tab", "running"), ("F1", "help")]
+        rest = [("t", "tags"), ("D", "delete"), other, ("F1", "help")]
+        return [*undo, use, back, ("l", "load"), *most, *more, *rest]
 
     # --- keys -----------------------------------------------------------------------------------------
 
@@ -268,6 +265,9 @@ class ModelsScreen(SteadyScreen):
             self._kensho.run_quietly(work, "model-try")
 
         return do
+
+    def on_key(self, event: Key) -> None:
+        took_early(self, event, self._table)
 
     def key_question_mark(self) -> None:
         self._kensho.action_command("help")

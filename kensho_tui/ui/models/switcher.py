@@ -15,7 +15,7 @@ from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import PREFETCH, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.filtered_list import FilteredList
-from kensho_tui.ui.keys import handed_on
+from kensho_tui.ui.keys import took_early
 from kensho_tui.ui.lines import Notice, SplitLine, key_row
 from kensho_tui.ui.models.rows import COLUMNS, Workers, first_other, last_used_first, switch_rows
 from kensho_tui.ui.picker import ABOVE, FRAME, SHARE
@@ -83,10 +83,7 @@ class Switcher(ModalScreen[Taken | None]):
         self._show_keys()
 
     def on_key(self, event: Key) -> None:
-        """Keys that came before the filter had the focus."""
-        if self.focused is None:
-            self._rows.focus_filter()
-            handed_on(self._rows, event)
+        took_early(self, event, self._rows.filter)
 
     def _fit(self) -> None:
         room = self.app.size.height * SHARE // 100 - FRAME

@@ -207,6 +207,7 @@ class Table(ChoiceList):
 
     def on_click(self, event: Click) -> None:
         """A click highlights, a second one takes."""
+        event.prevent_default()  # what a list does otherwise
         at = self._row_of(event)
         if at is not None:
             self._go(at)
