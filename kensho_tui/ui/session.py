@@ -39,6 +39,8 @@ class Session:
         self.chat: c.Chat | None = None
         self.status: c.HostStatus | None = None
         self.models: tuple[c.ModelInfo, ...] | None = None
+        self.models_stale = False
+        """Whether models came or went in memory since they were listed, so that others may fit now."""
         self.recent: tuple[c.ChatSummary, ...] = ()
         self.live: dict[str, Live] = {}
         self.choice = ModelChoice()
@@ -154,7 +156,9 @@ class Session:
         before = self._at_hand()
         self.status = status
         self._loads.take(status.workers, self.clock())
-        if before - self._at_hand():
+        now = self._at_hand()
+        self.models_stale = self.models_stale or before != now
+        if before - now:
             self.prepared.clear()  # what has been unloaded may be loaded behind the typing again
 
     def _at_hand(self) -> set[str]:
@@ -164,6 +168,7 @@ class Session:
     async def renew_models(self) -> None:
         """Ask how the models stand now: what fits changes with everything that runs on this machine."""
         await self._connected.wait()
+        self.models_stale = False
         self.models = await self.host.models()
         self.tell()
 

@@ -156,6 +156,20 @@ async def test_the_list_follows_the_host(host: FakeHost, models: FakeModels, sta
         assert highlighted(pilot) == QWEN
 
 
+@pytest.mark.parametrize("key", ["f3", "ctrl+l"])
+async def test_what_fits_is_asked_again_when_a_model_has_gone(
+    host: FakeHost, start: Started, key: str
+) -> None:
+    async with start(size=WIDE) as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press(key)
+        await shown(pilot, f"fits after unloading {MODEL}"[:30])
+        fits_now = c.Verdict(kind="fits", need=GIB, free=8 * GIB)
+        host.models_now = tuple(replace(info, resident=False, verdict=fits_now) for info in a_few()[:3])
+        host.post_status(workers=())
+        await until(pilot, lambda: "after unloading" not in screen_text(pilot))
+
+
 # --- what is tried --------------------------------------------------------------------------------------
 
 

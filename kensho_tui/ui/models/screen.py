@@ -136,6 +136,8 @@ class ModelsScreen(SteadyScreen):
 
     def _changed(self) -> None:
         if self._kensho.place == self.PLACE:
+            if self._kensho.session.models_stale:
+                self._kensho.run_quietly(self._kensho.session.renew_models, "models")
             self._renew()
 
     def _renew(self, show: Show | None = None) -> None:

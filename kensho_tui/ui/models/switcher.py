@@ -97,6 +97,8 @@ class Switcher(ModalScreen[Taken | None]):
 
     def _renew(self) -> None:
         session = self._kensho.session
+        if session.models_stale:
+            self._kensho.run_quietly(session.renew_models, "models")
         models = last_used_first(self._models, session.choice.recent)
         self._rows.show(
             switch_rows(models, workers_of(self._kensho)),
