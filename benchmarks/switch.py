@@ -71,34 +71,54 @@ async def resident(kensho: Kensho, rounds: int) -> tuple[list[float], list[float
     return changed, same
 
 
-async def cold(kensho: Kensho, path: Path, *, prefetched: bool) -> float:
-    await kensho.call(m.UNLOAD, m.Unload(model=GEMMA))
-    await switch(kensho, SMOL)
+async def cold(kensho: Kensho, target: str, path: Path, *, prefetched: bool) -> float:
+    await kensho.call(m.UNLOAD, m.Unload(model=target))
+    await switch(kensho, GEMMA if target == SMOL else SMOL)
     forget(path)
     if prefetched:
-        await kensho.call(m.PREFETCH, m.ModelRef(model=GEMMA))
+        await kensho.call(m.PREFETCH, m.ModelRef(model=target))
         await asyncio.sleep(HIGHLIGHTED_S)
-    return await switch(kensho, GEMMA)
+    return await switch(kensho, target)
 
 
-async def measure(path: Path, rounds: int, limit: float) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {"bare": [], "cold": [], "prefetched": [], "changed": [], "same": []}
+async def switches(kensho: Kensho, target: str, path: Path, rounds: int, ahead: bool) -> dict[str, float]:
+    """Medians and ratios of cold switches to `target`."""
+    bare: list[float] = []
+    unread: list[float] = []
+    prefetched: list[float] = []
+    for number in range(-1, rounds):
+        forget(path)
+        floor_s = floor.run(path, 1, 1, "a", threads_batch=2, context=CONTEXT)["first_s"]
+        cold_s = await cold(kensho, target, path, prefetched=False)
+        ahead_s = await cold(kensho, target, path, prefetched=True) if ahead else cold_s
+        if number >= 0:  # the first round learns what the models need
+            bare.append(floor_s)
+            unread.append(cold_s)
+            prefetched.append(ahead_s)
+    found = {
+        "bare_s": statistics.median(bare),
+        "cold_s": statistics.median(unread),
+        "cold_over_bare": median_ratio(unread, bare),
+    }
+    if ahead:
+        found["prefetched_s"] = statistics.median(prefetched)
+        found["prefetched_over_cold"] = median_ratio(prefetched, unread)
+    return found
+
+
+async def measure(gemma_path: Path, rounds: int, limit: float) -> dict[str, object]:
     settings = f"context = {CONTEXT}\nmemory_limit = {limit}\n"
+    found: dict[str, object] = {}
     with home(settings) as folder:
         folder.joinpath("data/models").mkdir(parents=True)
-        folder.joinpath("data/models/gemma.gguf").symlink_to(path)
+        folder.joinpath("data/models/gemma.gguf").symlink_to(gemma_path)
         async with Kensho(front_end=True) as kensho:
-            for number in range(-1, rounds):
-                forget(path)
-                bare = floor.run(path, 1, 1, "a", threads_batch=2, context=CONTEXT)["first_s"]
-                took = await cold(kensho, path, prefetched=False)
-                ahead = await cold(kensho, path, prefetched=True) if not limit else 0.0
-                if number >= 0:  # the first round learns what the models need
-                    found["bare"].append(bare)
-                    found["cold"].append(took)
-                    found["prefetched"].append(ahead)
+            for target, path in ((GEMMA, gemma_path), (SMOL, starter())):
+                found[target] = await switches(kensho, target, path, rounds, ahead=not limit)
             if not limit:
-                found["changed"], found["same"] = await resident(kensho, rounds * 3)
+                changed, same = await resident(kensho, rounds * 3)
+                found["first_text_s"] = statistics.median(changed)
+                found["first_text_later_s"] = statistics.median(changed) - statistics.median(same)
     return found
 
 
@@ -106,22 +126,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    starter()
     with gemma() as path:
-        both = await measure(path, rounds, 0.0)
-        one = await measure(path, rounds, ONE)
-    report(
-        "switching between two models",
-        resident_later_s=statistics.median(both["changed"]) - statistics.median(both["same"]),
-        resident_s=statistics.median(both["changed"]),
-        bare_s=statistics.median(both["bare"]),
-        cold_s=statistics.median(both["cold"]),
-        cold_over_bare=median_ratio(both["cold"], both["bare"]),
-        prefetched_s=statistics.median(both["prefetched"]),
-        prefetched_over_cold=median_ratio(both["prefetched"], both["cold"]),
-        cold_with_eviction_s=statistics.median(one["cold"]),
-        cold_with_eviction_over_bare=median_ratio(one["cold"], one["bare"]),
-    )
+        report("room for both models", **await measure(path, rounds, 0.0))
+        report("room for one: the other is unloaded on the way", **await measure(path, rounds, ONE))
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class MemoryManager:
         self._told: dict[str, tuple[int, int]] = {}
 
     def learn(self, devices: Sequence[DeviceMemory], own: int) -> None:
-        """What llama.cpp says of its GPUs, ``own`` bytes of them ours: counts where no driver can be asked."""
+        """What llama.cpp says of its GPUs, ``own`` bytes of them ours: for where no driver tells."""
         ours = own // max(len(devices), 1)
         self._told = {gpu.name: (gpu.total, max(gpu.total - gpu.free - ours, 0)) for gpu in devices}
 
