@@ -15,6 +15,7 @@ from common import KENSHO, TEMPLATE, first_byte, home, median_ratio, report, sta
 from kensho_tui.config.settings import Settings
 
 PROMPT = "What is a REST API?"
+TRAINED = 8192
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--threads-batch", type=int, default=2)
     arguments = parser.parse_args()
     model, prompt = starter(), TEMPLATE.format(PROMPT)
-    context = Settings().context
+    context = min(Settings().context, TRAINED)
     ours: list[float] = []
     bare: list[float] = []
     with home():
