@@ -261,6 +261,15 @@ def test_details_fit_any_width(width: int, tall: bool) -> None:
         assert max(map(len, text.splitlines())) <= width
 
 
+def test_what_other_programs_use_is_said() -> None:
+    shared = fit(memory=24 * GIB, others=18 * GIB)
+    assert (
+        "other programs use 18 G of 24 G" in content(Seen(QWEN_INFO, Workers(), None, shared), 60, True).plain
+    )
+    alone = content(Seen(QWEN_INFO, Workers(), None, fit(memory=24 * GIB)), 60, True).plain
+    assert "other programs" not in alone
+
+
 def test_measured_memory_is_shown_until_something_is_tried() -> None:
     measured = replace(worker(), model=QWEN, footprint=footprint(GIB, source="measured"))
     seen = Seen(QWEN_INFO, Workers((measured,)), None, None)

@@ -105,7 +105,12 @@ def _memory(seen: Seen, width: int) -> list[Content]:
         *memory_bar.legend(footprint, _kv_note(fit)),
         _together(footprint, free, resident),
     ]
-    return [*lines, *_limits(seen, fit)] if fit is not None else lines
+    if fit is None:
+        return lines
+    if fit.others > 0 and fit.memory > 0:
+        used = f"{fmt.size(fit.others)} of {fmt.size(fit.memory)}"
+        lines.append(quiet(f"  other programs use {used}"))
+    return [*lines, *_limits(seen, fit)]
 
 
 def _kv_note(fit: Fit | None) -> str:
