@@ -45,6 +45,7 @@ class Stage:
     manager: ModelManager
     fitting: Fitting
     pools: list[Pool]
+    files: KvFiles | None
 
     def add(self, name: str, size: int = 100 * MB, **shape: object) -> ModelInfo:
         return add_model(self.paths.models, name, size, **shape)
@@ -87,10 +88,11 @@ async def stage(
 
     library = Library(paths, database, Settings(find_models=False))
     planner = Planner(options, library, MemoryManager(ask or read, limit))
-    kept = KeptChats(KvFiles(paths.cache / "kv", quota) if quota else None)
+    files = KvFiles(paths.cache / "kv", quota) if quota else None
+    kept = KeptChats(files)
     manager = ModelManager(planner, lambda: None, SCRIPTED_WORKER, paths.cache, kept, may_shrink=may_shrink)
     try:
-        yield Stage(paths, library, planner, manager, Fitting(library, planner, manager), there)
+        yield Stage(paths, library, planner, manager, Fitting(library, planner, manager), there, files)
     finally:
         await manager.close()
         await database.close()
