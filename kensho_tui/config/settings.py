@@ -42,7 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """GB that all loaded models together may take, fractions too. 0: all that is free."""
 
     when_short: Literal["smaller context", "fail"] = "smaller context"
-    """What the one retry may change when a model did not get the memory it was expected to need."""
+    """When memory runs out while a model loads: try once more without the other models, else with half of
+    a context that was chosen by itself; or `fail` at once."""
 
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
     """How the KV cache is kept: `q8_0` takes half the memory of `f16`, `q4_0` a quarter, at some quality."""

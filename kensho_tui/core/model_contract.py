@@ -28,7 +28,7 @@ class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelRef(Struct, frozen=True, kw_only=True):
-    """A model by name, unique part of one, or path."""
+    """A model by name, unique part of one, or path; to prefetch none any more: empty."""
 
     model: str
 

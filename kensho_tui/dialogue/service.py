@@ -103,12 +103,12 @@ class Dialogue:
             raise UsageError("the prompt is empty", hint="Type something to ask")
         chat = await self._chats.resolve(request.chat) if request.chat else None
         model = await self._choose(request.model, chat)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
         queued = self._others_first(chat)
         system = valid(request.system) if request.system else None
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
         return await self._start(row, sampling, model, clock, "", queued)
 
     async def resume(self, request: Resume) -> Submitted:
@@ -120,9 +120,9 @@ class Dialogue:
             raise UsageError("this answer is complete or under way", hint="Ask a new question instead")
         chat = await self._chats.chat_of(request.message)
         model = await self._choose(None, chat, message.model)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
         row = await self._chats.begin_resume(request.message, model.name)
         queued = self._others_first(row.chat_id)
-        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
         return await self._start(row, sampling, model, clock, message.content, queued)
 
     def _others_first(self, chat: str | None) -> bool:

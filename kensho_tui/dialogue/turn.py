@@ -157,15 +157,17 @@ class TurnRun:
                 ModelIdentity.of(model.path),
                 _settings(self.sampling, resident),
             )
-            self._check_abort()
-            self._resident = resident
             request = Generate(
                 id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix
             )
+            request = await models.kept.before(resident, self.row.chat_id, request)
+            self._check_abort()
+            self._resident = resident
             try:
-                end = await models.kept.generate(resident, self.row.chat_id, request, self._on_frame)
+                end = await resident.generate(request, self._on_frame)
             finally:
                 self._resident = None
+            await models.kept.after(resident, self.row.chat_id, request, end)
         state: State = "stopped" if end.stop_reason == "abort" else "complete"
         timings = self.clock.timings(end.usage, end.prefill_s, end.decode_s)
         return Outcome(state, end.stop_reason, None, end.usage, timings, end.trimmed)

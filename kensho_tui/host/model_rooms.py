@@ -52,7 +52,7 @@ class ModelRooms:
             command,
             paths.cache,
             KeptChats(self.files),
-            may_shrink=settings.when_short == "smaller context",
+            may_retry=settings.when_short != "fail",
         )
         self.fitting = Fitting(self.library, self._planner, self.manager)
 
@@ -72,7 +72,7 @@ class ModelRooms:
 
     async def change(self, request: ChangeModel) -> ModelInfo:
         info = await self.library.change(request)
-        resident = self.manager.resident(info.path)
+        resident = self.manager.residents.ready(info.path)
         if resident is not None and request.pinned is not None:
             resident.pinned = request.pinned
         return info

@@ -192,8 +192,17 @@ class Host:
 
     def _look_at_device(self) -> None:
         """Once a model runs, it is known what llama.cpp was built for."""
-        found = self._models.residents()
-        device = found[0].loaded.device if found and found[0].loaded is not None else ""
+        device = next(
+            (
+                resident.loaded.device
+                for resident in self._models.residents.all()
+                # Layers kept off the GPU on purpose say nothing about the build.
+                if resident.loaded is not None
+                and resident.request is not None
+                and resident.request.gpu_layers
+            ),
+            "",
+        )
         if device and device != self._device:
             self._device = device
             self._spawn(self._compare_build(device))

@@ -28,6 +28,7 @@ BATCH_CPU, BATCH_GPU = 256, 512
 
 # Of an element; the quantised ones are blocks of 32 with a 16-bit scale.
 _KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+BLOCK = 32
 # The worker itself: interpreter, llama.cpp's libraries, graphs; and per token of the vocabulary its text and
 # the maps that find it. Measured with both models of the tests, after an answer.
 PROCESS = 24 << 20
@@ -91,6 +92,13 @@ def context_of(shape: ModelShape, load: LoadShape) -> int:
     """Tokens that the load will get: never more than the model was trained for, which is also the default."""
     asked = load.context if load.context > 0 else shape.trained_context
     return max(min(asked, shape.trained_context or asked), 1)
+
+
+def may_quantise(shape: ModelShape) -> bool:
+    """Whether the KV cache may be quantised: keys and values must fill blocks of 32, llama.cpp refuses all
+    others.
+    """
+    return shape.key_length % BLOCK == 0 and shape.value_length % BLOCK == 0
 
 
 def process_overhead(shape: ModelShape) -> int:

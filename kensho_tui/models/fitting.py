@@ -1,24 +1,21 @@
 """Whether models fit, as lists, details and `fit` show it: plans, room and residents joined."""
 
 import asyncio
-from collections.abc import Iterable
 
 import msgspec
 
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError
 from kensho_tui.core.model_contract import Details, Fit, FitModel
-from kensho_tui.core.model_info import Verdict
+from kensho_tui.core.model_info import Footprint, Verdict
 from kensho_tui.models.dry_run import dry_run
 from kensho_tui.models.estimate import kensho_formula, largest_context
 from kensho_tui.models.evict import Held, choose
 from kensho_tui.models.gguf.facts import facts
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
-from kensho_tui.models.loading import held
 from kensho_tui.models.manager import ModelManager
-from kensho_tui.models.memory import Room
-from kensho_tui.models.plan import LoadPlan, Planner, Wish
+from kensho_tui.models.plan import RAM, LoadPlan, Planner, Rooms, Wish
 from kensho_tui.models.verdict import judge, remedies
 
 
@@ -32,34 +29,31 @@ class Fitting:
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """All models with their verdicts."""
-        models = await self._library.models()
-        rooms: dict[str, Room] = {}
-        return tuple([await self._judged(model, rooms) for model in models])
+        rooms = Rooms(self._planner)
+        return tuple([await self._judged(model, rooms) for model in await self._library.models()])
 
-    async def _judged(self, model: ModelInfo, rooms: dict[str, Room]) -> ModelInfo:
+    async def _judged(self, model: ModelInfo, rooms: Rooms) -> ModelInfo:
         if model.problem:
-            there = self._manager.resident(model.path) is not None
+            there = self._manager.residents.ready(model.path) is not None
             verdict = Verdict(kind="unknown", reason=model.problem)
             return msgspec.structs.replace(model, verdict=verdict, resident=there)
-        plan = await self._planner.plan(model)
-        if plan.device not in rooms:
-            rooms[plan.device] = await self._planner.room(plan.device)
-        verdict = self._verdict(plan, rooms[plan.device])
+        plan = await self._planner.plan(model, rooms=rooms)
+        verdict = await self._verdict(plan, rooms)
         return msgspec.structs.replace(model, verdict=verdict, resident=verdict.kind == "resident")
 
-    def _verdict(self, plan: LoadPlan, room: Room) -> Verdict:
-        resident = self._manager.resident(plan.model.path)
+    async def _verdict(self, plan: LoadPlan, rooms: Rooms) -> Verdict:
+        room = await rooms.on(plan.device)
+        resident = self._manager.residents.ready(plan.model.path)
         free, same = room.free, False
         if resident is not None and resident.request is not None and resident.footprint is not None:
-            ours, asked = resident.request, plan.request
-            same = (ours.context, ours.kv_type, ours.gpu_layers) == (
-                asked.context,
-                asked.kv_type,
-                asked.gpu_layers,
-            )
+            same = resident.request == plan.request
             free += 0 if same else resident.footprint.total  # loaded otherwise, it would go first
+        if plan.need.host and not same:
+            beside = await rooms.on(RAM)
+            if plan.need.host > beside.free:
+                return judge(Footprint(weights=plan.need.host), beside.free, "RAM", None)
         going = choose(self._idle(plan), plan.need.total - free)
-        names = None if going is None else tuple(self._names(one.name for one in going))
+        names = None if going is None else self._manager.residents.names(one.name for one in going)
         return judge(
             plan.need,
             free if room.known or same else None,
@@ -70,12 +64,7 @@ class Fitting:
         )
 
     def _idle(self, plan: LoadPlan) -> list[Held]:
-        others = [one for one in self._manager.residents() if one.model.path != plan.model.path]
-        return held(others, plan.device)
-
-    def _names(self, paths: Iterable[str]) -> list[str]:
-        names = {resident.model.path: resident.model.name for resident in self._manager.residents()}
-        return [names.get(path, path) for path in paths]
+        return [one for one in self._manager.residents.idle(plan.device) if one.name != plan.model.path]
 
     async def fit(self, request: FitModel) -> Fit:
         """Raises `NotFoundError`, or `LoadError` for a file that is no model."""
@@ -86,16 +75,18 @@ class Fitting:
         if request.exact:
             need = await dry_run(model.path, plan.load, plan.device)
             plan = LoadPlan(model, plan.request, need, plan.device, plan.load, shape, plan.by_hand)
-        return self._fit(plan, shape, await self._planner.room(plan.device))
+        return await self._fit(plan, shape)
 
-    def _fit(self, plan: LoadPlan, shape: ModelShape, room: Room) -> Fit:
+    async def _fit(self, plan: LoadPlan, shape: ModelShape) -> Fit:
+        rooms = Rooms(self._planner)
+        room = await rooms.on(plan.device)
         return Fit(
             model=plan.model.name,
             context=plan.load.context,
             kv_type=plan.load.kv_type,
             gpu_layers=plan.load.gpu_layers,
             footprint=plan.need,
-            verdict=self._verdict(plan, room),
+            verdict=await self._verdict(plan, rooms),
             max_context=largest_context(shape, plan.load, room.whole, shape.trained_context),
             kensho=kensho_formula(shape),
             memory=room.total,
@@ -112,7 +103,7 @@ class Fitting:
             info = msgspec.structs.replace(model, problem=model.problem or error.message)
             return Details(info=info, facts={}, defaults=defaults, fit=None)
         plan = await self._planner.plan(model)
-        found = self._fit(plan, shape, await self._planner.room(plan.device))
+        found = await self._fit(plan, shape)
         info = msgspec.structs.replace(
             model, verdict=found.verdict, resident=found.verdict.kind == "resident"
         )

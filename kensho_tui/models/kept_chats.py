@@ -11,8 +11,8 @@ import msgspec
 
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.frames import End, Generate, Save
-from kensho_tui.models.kv_files import KvFiles, state_key
-from kensho_tui.models.resident import OnFrame, Resident
+from kensho_tui.models.kv_files import KvFiles, file_identity, state_key
+from kensho_tui.models.resident import Resident
 
 log = logging.getLogger(__name__)
 
@@ -23,29 +23,38 @@ class KeptChats:
     def __init__(self, files: KvFiles | None) -> None:
         self._files = files
 
-    async def loaded(self, resident: Resident) -> None:
-        """Remember which file it was that has been loaded: it may be replaced while it is resident."""
+    async def watch(self, resident: Resident) -> None:
+        """Before a load: note which file that is."""
         if self._files is not None:
-            resident.key = await asyncio.to_thread(_key, resident)
+            resident.identity = await asyncio.to_thread(file_identity, resident.model.path)
 
-    async def generate(self, resident: Resident, chat: str, request: Generate, on_frame: OnFrame) -> End:
-        """`Resident.generate`, from the chat's saved cache where the worker holds another chat's."""
-        restore = None
-        if self._files is not None and resident.chat != chat:
-            restore = await asyncio.to_thread(self._files.find, chat, resident.key)
-            if restore is not None:
-                request = msgspec.structs.replace(request, restore=str(restore), key=resident.key)
+    async def loaded(self, resident: Resident) -> None:
+        """After it: what its caches are good for. Nothing, where the file was replaced in between."""
+        if self._files is None:
+            return
+        now = await asyncio.to_thread(file_identity, resident.model.path)
+        resident.key = _key(resident) if now == resident.identity else ""
+
+    async def before(self, resident: Resident, chat: str, request: Generate) -> Generate:
+        """The request, with the chat's saved cache where the worker holds another chat's."""
+        if self._files is None or resident.chat == chat or not resident.key:
+            return request
+        found = await asyncio.to_thread(self._files.find, chat, resident.key)
+        if found is None:
+            return request
+        return msgspec.structs.replace(request, restore=str(found), key=resident.key)
+
+    async def after(self, resident: Resident, chat: str, request: Generate, end: End) -> None:
+        """The worker holds this chat now; a saved cache that it refused is dropped."""
         resident.chat = chat
-        end = await resident.generate(request, on_frame)
-        if restore is not None and self._files is not None and end.refused:
-            log.warning("the saved cache %s is of no use and dropped: %s", restore.name, end.refused)
-            await asyncio.to_thread(self._files.drop, restore)
-        return end
+        if self._files is not None and end.refused:
+            log.warning("a saved cache is of no use and dropped: %s", end.refused)
+            await asyncio.to_thread(self._files.drop, request.restore)
 
     async def save(self, resident: Resident) -> None:
-        """Keep what an idle resident holds of its chat, where that is worth it."""
+        """Keep what a resident that is leaving holds of its chat, where that is worth it."""
         files, chat = self._files, resident.chat
-        if files is None or not chat or resident.state != "ready" or not resident.alive:
+        if files is None or not chat or not resident.key or not resident.alive:
             return
         try:
             path = await asyncio.to_thread(files.place, chat, resident.key)
@@ -61,7 +70,6 @@ def _key(resident: Resident) -> str:
     """For which model file, build and shape of the cache a saved one is good."""
     loaded, request = resident.loaded, resident.request
     if loaded is None or request is None:
-        raise ValueError("nothing is loaded")
-    return state_key(
-        resident.model.path, loaded.build, loaded.context, request.kv_type, request.gpu_layers, loaded.device
-    )
+        return ""
+    shape = (loaded.build, loaded.context, request.kv_type, request.gpu_layers, loaded.device)
+    return state_key(resident.model.path, resident.identity, *shape)

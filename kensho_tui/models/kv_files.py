@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kensho_tui.core.errors import StorageError
+from kensho_tui.models.files import parts_of
 
 STALE_S = 600.0
 """A file half written that nobody touched for so long has no writer any more."""
@@ -27,17 +28,24 @@ _NAME = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32})([0-9a-f]{32})\.kv")
 _PART = re.compile(r"[0-9a-f]{32}-[0-9a-f]{64}\.kv\.\d+\.tmp")
 
 
-def state_key(path: str, *shape: str | int) -> str:
-    """Which caches are good for each other: of the model file at `path` as it is now, and of one `shape`.
+def file_identity(path: str) -> str:
+    """What tells the model at `path` from one put in its place, for all of its parts; empty when it is gone.
+
+    Size and date alone are kept by many ways to copy, the inode by writing in place.
+    """
+    try:
+        found = [part.stat() for part in parts_of(Path(path))]
+    except (OSError, ValueError):
+        return ""
+    return " ".join(f"{one.st_size}-{one.st_mtime_ns}-{one.st_ctime_ns}-{one.st_ino}" for one in found)
+
+
+def state_key(path: str, identity: str, *shape: str | int) -> str:
+    """Which caches are good for each other: of the file at `path` with this `file_identity`, of one `shape`.
 
     `shape`: all else that the cache depends on, llama.cpp's build, the context, the KV type.
     """
-    try:
-        found = Path(path).stat()
-        identity = (found.st_size, found.st_mtime_ns)
-    except (OSError, ValueError):
-        identity = (-1, -1)
-    fields = [str(field) for field in (*identity, *shape)]
+    fields = [identity, *(str(field) for field in shape)]
     # Lengths keep the fields apart whatever they contain.
     return _digest(path) + _digest("".join(f"{len(field)}:{field}" for field in (path, *fields)))
 
@@ -124,8 +132,9 @@ class KvFiles:
         digest = _digest(path)
         return self._forget(lambda file: file.model == digest)
 
-    def drop(self, path: Path) -> None:
-        """Delete a file that was refused."""
+    def drop(self, name: str) -> None:
+        """Delete the file at the path `name`, which was refused."""
+        path = Path(name)
         if path.parent == self.folder and _NAME.fullmatch(path.name):
             with suppress(OSError):
                 path.unlink()

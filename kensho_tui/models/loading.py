@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from kensho_tui.core.contract import Phase
-from kensho_tui.core.errors import LoadError, NoMemoryError
+from kensho_tui.core.errors import NoMemoryError
+from kensho_tui.core.frames import Loaded
 from kensho_tui.core.text import gigabytes
 from kensho_tui.models.estimate import measured
-from kensho_tui.models.evict import Held, choose
+from kensho_tui.models.evict import choose
 from kensho_tui.models.memory import Room
-from kensho_tui.models.plan import LoadPlan, Planner
+from kensho_tui.models.plan import RAM, LoadPlan, Planner, family
 from kensho_tui.models.resident import Resident
+from kensho_tui.models.residents import Residents
 from kensho_tui.models.verdict import remedies
 
 log = logging.getLogger(__name__)
@@ -25,8 +27,6 @@ POLL_S = 0.1
 BACK_S = 5.0
 BACK_SHARE = 0.75
 SMALLEST = 512
-# Seconds per byte that loading is taken to need where it was never measured.
-UNMEASURED_S = 1e-9
 
 
 @dataclass
@@ -45,43 +45,20 @@ class LoadJob:
     listeners: set[OnPhase] = field(default_factory=set)
     task: "asyncio.Task[None]" = field(init=False)
 
-
-def held(residents: Iterable[Resident], device: str) -> list[Held]:
-    """Those of ``residents`` that may go to free memory on ``device``: not in use, and not pinned."""
-    return [
-        Held(
-            name=resident.model.path,
-            frees=resident.footprint.total,
-            reload_s=resident.load_s or resident.footprint.total * UNMEASURED_S,
-            last_used=resident.last_used,
-        )
-        for resident in residents
-        if resident.state == "ready"
-        and resident.alive
-        and not resident.leased
-        and not resident.pinned
-        and resident.footprint is not None
-        and resident.device == device
-    ]
+    @property
+    def path(self) -> str:
+        return self.resident.model.path
 
 
 class Loader:
-    """Takes a `LoadJob` from cold to ready. ``residents`` is the manager's own; ``retire`` ends one of them.
-
-    ``may_shrink``: a context that the program chose may be made smaller when memory runs out.
+    """Takes a `LoadJob` from cold to ready. ``may_retry``: once more, when memory ran out: without the other
+    models, or with half of a context that the program had chosen.
     """
 
-    def __init__(
-        self,
-        planner: Planner,
-        residents: dict[str, Resident],
-        retire: "Callable[[Resident], asyncio.Future[int]]",
-        may_shrink: bool = True,
-    ) -> None:
+    def __init__(self, planner: Planner, residents: Residents, may_retry: bool = True) -> None:
         self._planner = planner
         self._residents = residents
-        self._retire = retire
-        self._may_shrink = may_shrink
+        self._may_retry = may_retry
 
     async def load(self, job: LoadJob, plan: LoadPlan) -> LoadPlan:
         """The plan that worked. Raises `LoadError` (also for want of memory) or `WorkerDiedError`."""
@@ -94,26 +71,44 @@ class Loader:
         try:
             loaded = await resident.load(plan.request, sent=job.sent)
         except NoMemoryError as error:
-            plan = await self._smaller(job, plan, error)
+            again = await self._again(job, plan, error)
             try:
-                loaded = await resident.load(plan.request)
-            except NoMemoryError as again:
-                raise await self._does_not_fit(plan, again) from None
-        footprint = measured(loaded.buffers, loaded.device != "CPU")
+                loaded = await resident.load(again.request)
+            except NoMemoryError as error_again:
+                raise await self._does_not_fit(again, error_again) from None
+            if again.load.context != plan.load.context:
+                await self._planner.decide(again)
+            plan = again
+        await self._learn(resident, plan, loaded)
+        return plan
+
+    async def _learn(self, resident: Resident, plan: LoadPlan, loaded: Loaded) -> None:
+        """What it really took, and where."""
+        self._planner.learn(plan, loaded)
+        resident.device = family(loaded.device)
+        footprint = measured(loaded.buffers, resident.device != RAM)
         # A worker that says nothing of its buffers leaves the estimate in force.
         if footprint.total > footprint.overhead:
             resident.footprint = footprint
-            await self._planner.remember(plan, loaded, footprint, resident.load_s)
-        self._planner.learn(plan, loaded)
-        return plan
+            await self._planner.remember(
+                replace(plan, device=resident.device), loaded, footprint, resident.load_s
+            )
 
     # --- room ----------------------------------------------------------------------------------------
 
     async def _make_room(self, job: LoadJob, plan: LoadPlan) -> None:
         room = await self._planner.room(plan.device)
-        deficit = plan.need.total - room.free
-        candidates = held(self._residents.values(), plan.device)
-        victims = choose(candidates, deficit)
+        if plan.need.total > room.free and self._residents.settling:
+            job.resident.say(Phase(name="waiting", note="for memory to come back"))
+            await self._residents.settled()
+            room = await self._planner.room(plan.device)
+        if plan.need.host and not job.anyway:
+            beside = await self._planner.room(RAM)
+            if plan.need.host > beside.free:
+                raise no_room_beside(plan, beside)
+        # From here to the eviction nothing is awaited: nobody may take a victim meanwhile.
+        candidates = self._residents.idle(plan.device)
+        victims = choose(candidates, plan.need.total - room.free)
         if victims is None and job.anyway:
             victims = tuple(candidates)
         if victims is None:
@@ -121,15 +116,13 @@ class Loader:
         if victims:
             await self._evict(job, [victim.name for victim in victims], plan.device, room)
 
-    async def _evict(self, job: LoadJob, paths: list[str], device: str, before: Room) -> None:
-        freed = 0
-        for path in paths:
-            victim = self._residents.get(path)
-            if victim is not None:
-                log.info("%s is unloaded for %s", victim.model.name, job.resident.model.name)
-                job.resident.say(Phase(name="unloading", note=victim.model.name))
-                freed += await self._retire(victim)
-        if device != "CPU":
+    async def _evict(self, job: LoadJob, paths: Sequence[str], device: str, before: Room) -> None:
+        going = ", ".join(self._residents.names(paths))
+        log.info("%s: unloaded for %s", going, job.resident.model.name)
+        leaving = self._residents.retire(paths)
+        job.resident.say(Phase(name="unloading", note=going))
+        freed = await leaving
+        if device != RAM:
             job.resident.say(Phase(name="waiting", note="for the driver to give the memory back"))
             await self._come_back(device, before.free + int(freed * BACK_SHARE))
 
@@ -142,21 +135,20 @@ class Loader:
 
     # --- out of memory -------------------------------------------------------------------------------
 
-    async def _smaller(self, job: LoadJob, plan: LoadPlan, error: NoMemoryError) -> LoadPlan:
+    async def _again(self, job: LoadJob, plan: LoadPlan, error: NoMemoryError) -> LoadPlan:
         """What to try once more, and only once: without the other models, else with half the context where
-        the program had chosen it. Raises `NoMemoryError` when neither is left.
+        the program had chosen it. Raises `NoMemoryError` when neither is left, or nobody wants it.
         """
-        others = [one.name for one in held(self._residents.values(), plan.device)]
+        others = [one.name for one in self._residents.idle(plan.device)] if self._may_retry else []
         if others:
             await self._evict(job, others, plan.device, await self._planner.room(plan.device))
             job.resident.say(Phase(name="starting", note="trying again: memory ran out"))
             return plan
         context = plan.request.context // 2 // 256 * 256
-        if plan.by_hand or not self._may_shrink or context < SMALLEST:
+        if plan.by_hand or not self._may_retry or context < SMALLEST:
             raise await self._does_not_fit(plan, error)
         log.warning("%s: memory ran out, trying a context of %d", plan.model.name, context)
         job.resident.say(Phase(name="starting", note=f"trying again with {context:,} tokens of context"))
-        await self._planner.decide(plan, context)
         return replace(
             plan,
             request=msgspec.structs.replace(plan.request, context=context),
@@ -169,13 +161,22 @@ class Loader:
         return NoMemoryError(f"memory ran out while {plan.model.name} was loaded: {error.message}", hint=hint)
 
 
-def no_room(plan: LoadPlan, room: Room) -> LoadError:
+def no_room(plan: LoadPlan, room: Room) -> NoMemoryError:
     """Said before anything is tried: what it needs, what there is, what would do."""
     need, free = gigabytes(plan.need.total), gigabytes(room.free)
     return NoMemoryError(
         f"{plan.model.name} needs about {need} of {room.kind} with a context of {plan.load.context:,} "
         f"tokens, {free} are free",
         hint=_advice(plan, room) or "Choose a smaller model or quantisation, or load it anyway (Ctrl+L)",
+    )
+
+
+def no_room_beside(plan: LoadPlan, room: Room) -> NoMemoryError:
+    """The GPU would do, but what it leaves to RAM does not fit there."""
+    need, free = gigabytes(plan.need.host), gigabytes(room.free)
+    return NoMemoryError(
+        f"{plan.model.name} needs about {need} of RAM beside the GPU, {free} are free",
+        hint="Put more layers on the GPU, or choose a smaller model; or load it anyway (Ctrl+L)",
     )
 
 

@@ -6,7 +6,6 @@ compute at once on one machine are both slow.
 """
 
 import asyncio
-import contextlib
 import logging
 import struct
 import time
@@ -22,11 +21,11 @@ from kensho_tui.core.model_contract import Unloaded
 from kensho_tui.models.ahead import Spare, keep_frame
 from kensho_tui.models.catalogue import check_file
 from kensho_tui.models.kept_chats import KeptChats
-from kensho_tui.models.loading import Loader, LoadJob, OnPhase, held
-from kensho_tui.models.memory import Taken
+from kensho_tui.models.loading import Loader, LoadJob, OnPhase
 from kensho_tui.models.plan import LoadPlan, Planner
 from kensho_tui.models.prefetch import Prefetcher
 from kensho_tui.models.resident import Resident
+from kensho_tui.models.residents import Residents
 from kensho_tui.models.spawn import WORKER_COMMAND, spawn_worker
 from kensho_tui.models.worker_process import WorkerProcess
 
@@ -36,10 +35,7 @@ _LOADS: FrameDecoder[ToWorker] = FrameDecoder(ToWorker)
 
 
 class ModelManager:
-    """Holds the residents, by the path of their model's file.
-
-    `changed` is called whenever `workers` would read otherwise.
-    """
+    """`changed` is called whenever `workers` would read otherwise."""
 
     def __init__(
         self,
@@ -48,21 +44,19 @@ class ModelManager:
         command: Sequence[str] = WORKER_COMMAND,
         cache: Path | None = None,
         kept: KeptChats | None = None,
-        may_shrink: bool = True,
+        may_retry: bool = True,
     ) -> None:
+        self.kept = kept or KeptChats(None)
+        self.residents = Residents(self.kept, changed)
+        planner.taken = self.residents.taken
         self._planner = planner
-        planner.taken = self.taken
-        self._residents: dict[str, Resident] = {}
         self._changed = changed
         self._command = command
         self._cache = cache
-        self.kept = kept or KeptChats(None)
-        self._loader = Loader(planner, self._residents, self._retire, may_shrink)
+        self._loader = Loader(planner, self.residents, may_retry)
         self._prefetcher = Prefetcher(command)
         self._job: LoadJob | None = None
         self._turns = asyncio.Lock()
-        self._ending: set[asyncio.Task[None]] = set()
-        self._retiring: dict[str, asyncio.Task[int]] = {}
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -77,30 +71,11 @@ class ModelManager:
         """The model that a load is under way for."""
         return self._job.resident.model if self._job is not None else None
 
-    def residents(self) -> tuple[Resident, ...]:
-        """Living residents, last used first."""
-        living = [resident for resident in self._residents.values() if resident.alive]
-        return tuple(sorted(living, key=lambda resident: -resident.last_used))
-
-    def resident(self, path: str) -> Resident | None:
-        """The ready or busy worker of the model file at `path`."""
-        found = self._residents.get(path)
-        return found if found is not None and found.alive and found.loaded is not None else None
-
     def workers(self) -> tuple[WorkerInfo, ...]:
         """The one that loads first, then those that are there."""
         job = self._job.resident if self._job is not None else None
         found = [job] if job is not None and job.alive else []
-        return tuple(resident.info() for resident in (*found, *self.residents()))
-
-    def taken(self) -> list[Taken]:
-        """What our workers hold of the memory of their devices, the one that loads included."""
-        loading = (self._job.resident,) if self._job is not None else ()
-        return [
-            Taken(resident.worker.pid, resident.device, resident.footprint)
-            for resident in (*loading, *self._residents.values())
-            if resident.footprint is not None and resident.alive
-        ]
+        return tuple(resident.info() for resident in (*found, *self.residents.all()))
 
     # --- turns ---------------------------------------------------------------------------------------
 
@@ -108,7 +83,8 @@ class ModelManager:
     async def use(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
         """The model's worker for one turn, loaded first if need be; other turns wait.
 
-        Cancelling it while it loads cancels the load, unless somebody else wants the same.
+        Cancelling it while it loads cancels the load, unless another turn waits for it or a person switched
+        to the model.
         """
         on_phase(Phase(name="queued"))
         async with self._turns:
@@ -121,13 +97,15 @@ class ModelManager:
                 resident.last_used = time.monotonic()
 
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
-        if self._adopting is not None:
-            await asyncio.shield(self._adopting)
-        while (resident := self.resident(model.path)) is None or resident.state == "closing":
-            await self._retired(model.path)
-            job = self._job or self._start_checked(model)
-            if job.resident.model.path == model.path:
-                await self._join(job, on_phase)
+        """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
+        await self._adopted()
+        if self.residents.ready(model.path) is None:
+            await asyncio.to_thread(check_file, model)
+        while (resident := self.residents.ready(model.path)) is None:
+            await self.residents.gone(model.path)
+            job = self._job
+            if job is None or job.path == model.path:
+                await self._join(job or self._start(model), on_phase)
             elif job.wanted:
                 on_phase(Phase(name="waiting", note=f"for {job.resident.model.name} to load"))
                 await asyncio.wait([job.task])
@@ -142,7 +120,7 @@ class ModelManager:
         try:
             await asyncio.shield(job.task)
         except asyncio.CancelledError:
-            if not job.task.done() and job.waiting == 1:
+            if not job.task.done() and job.waiting == 1 and not job.wanted:
                 await self._cancel(job)
             if job.task.cancelled() and not _is_cancelling():
                 raise KenshoError("loading was cancelled", hint="Ask again to load it") from None
@@ -156,22 +134,19 @@ class ModelManager:
     async def prepare(self, model: ModelInfo, *, switch: bool = False, anyway: bool = False) -> None:
         """Load `model` ahead of a turn, never disturbing one.
 
-        ``switch``: a person chose it: a load that only typing had begun gives way, and what goes wrong is
+        ``switch``: a person chose it: another load that no turn waits for gives way, and what goes wrong is
         raised. Otherwise a failure is left to the turn to tell.
         """
-        if self._adopting is not None:
-            await asyncio.shield(self._adopting)
-        if self.resident(model.path) is not None or (self.busy and not switch):
-            return
-        job = self._job
-        if job is not None and job.resident.model.path != model.path:
-            if not switch or job.waiting:
-                return
-            await self._cancel(job)
-        job = self._job or self._start_checked(model, wanted=switch, anyway=anyway)
-        job.wanted = job.wanted or switch
+        await self._adopted()
         try:
-            await asyncio.shield(job.task)
+            if switch:
+                await self._retire_outdated(model)
+            if self.residents.ready(model.path) is None:
+                await asyncio.to_thread(check_file, model)
+            job = await self._job_for(model, switch=switch)
+            if job is not None:
+                job.wanted, job.anyway = job.wanted or switch, job.anyway or anyway
+                await asyncio.shield(job.task)
         except asyncio.CancelledError:
             if _is_cancelling():
                 raise
@@ -182,6 +157,29 @@ class ModelManager:
             if switch:
                 raise
 
+    async def _retire_outdated(self, model: ModelInfo) -> None:
+        """A person who switches to a model that is there wants it as they have set it up meanwhile."""
+        if self.residents.ready(model.path) is None:
+            return
+        plan = await self._planner.plan(model)
+        resident = self.residents.ready(model.path)
+        if resident is not None and not resident.leased and resident.request != plan.request:
+            await self.residents.retire([model.path])
+
+    async def _job_for(self, model: ModelInfo, *, switch: bool) -> LoadJob | None:
+        """A load of `model`; None where it is there, or others come first."""
+        while self.residents.ready(model.path) is None:
+            await self.residents.gone(model.path)
+            job = self._job
+            if not switch and (self.busy or (job is not None and job.path != model.path)):
+                return None
+            if job is None or job.path == model.path:
+                return job or self._start(model)
+            if job.waiting:
+                return None
+            await self._cancel(job)
+        return None
+
     async def cancel_load(self) -> None:
         """End the load under way; those that wait for it are told."""
         if self._job is not None:
@@ -191,22 +189,12 @@ class ModelManager:
         job.task.cancel()
         await asyncio.wait([job.task])
 
-    def _start_checked(self, model: ModelInfo, *, wanted: bool = False, anyway: bool = False) -> LoadJob:
-        check_file(model)
-        return self._start(model, wanted=wanted, anyway=anyway)
-
-    def _start(
-        self, model: ModelInfo, *, wanted: bool = False, anyway: bool = False, plan: LoadPlan | None = None
-    ) -> LoadJob:
+    def _start(self, model: ModelInfo, plan: LoadPlan | None = None) -> LoadJob:
         """Begin to load; with `plan` the spare worker has been sent that already."""
-        job = LoadJob(
-            Resident(self._take_worker(), model, lambda: self._told(job)),
-            wanted=wanted,
-            anyway=anyway,
-            sent=plan is not None,
-        )
+        worker = self._take_worker()
+        job = LoadJob(Resident(worker, model, lambda: self._told(job)), sent=plan is not None)
         job.task = asyncio.create_task(self._load(job, plan))
-        self._job = job
+        self._job, self.residents.loading = job, job.resident
         job.task.add_done_callback(lambda task: self._load_ended(task, job))
         return job
 
@@ -225,19 +213,20 @@ class ModelManager:
 
     async def _load(self, job: LoadJob, plan: LoadPlan | None) -> None:
         plan = plan or await self._planner.plan(job.resident.model)
+        await self.kept.watch(job.resident)
         plan = await self._loader.load(job, plan)
         await self.kept.loaded(job.resident)
         if self._cache is not None:
-            keep_frame(encode(plan.request), self._cache)
+            await asyncio.to_thread(keep_frame, encode(plan.request), self._cache)
 
     def _load_ended(self, task: "asyncio.Task[None]", job: LoadJob) -> None:
         """Runs however the task ended, also when it was cancelled before its first step."""
-        self._job = None
+        self._job = self.residents.loading = None
         # Whoever waited has seen the error; when nobody did, the next turn will meet it itself.
         if task.cancelled() or task.exception() is not None:
-            self._end(job.resident.worker)
+            self.residents.end(job.resident.worker)
         else:
-            self._residents[job.resident.model.path] = job.resident
+            self.residents.add(job.resident)
         self._changed()
 
     # --- a worker started in advance -----------------------------------------------------------------
@@ -245,108 +234,78 @@ class ModelManager:
     def adopt(self, spare: Spare) -> None:
         """Take a worker that was started in advance: idle, or with a load under way if that is ours."""
         self._spare = spare
-        request = _sent(spare.frame)
-        if request is not None:
-            self._adopting = asyncio.create_task(self._adopt(request))
-        elif spare.frame:
-            self._drop_spare()
+        if spare.frame:
+            self._adopting = asyncio.create_task(self._adopt(_sent(spare.frame)))
 
-    async def _adopt(self, request: Load) -> None:
-        model = ModelInfo(name=Path(request.path).stem, path=request.path, size=0, source="path")
+    async def _adopt(self, request: Load | None) -> None:
         try:
-            plan = await self._planner.plan(model)
-            if plan.request == request:
-                self._start(model, plan=plan)
+            model = await self._planner.find(request.path) if request is not None else None
+            plan = await self._planner.plan(model) if model is not None else None
+            if model is not None and plan is not None and plan.request == request:
+                self._start(model, plan)
             else:
-                self._drop_spare()
+                await self._drop_spare()
         except KenshoError as error:
             log.info("the last model is not loaded ahead: %s", error)
-            self._drop_spare()
+            await self._drop_spare()
         finally:
             self._adopting = None
 
-    def _drop_spare(self) -> None:
+    async def _adopted(self) -> None:
+        if self._adopting is not None:
+            await asyncio.shield(self._adopting)
+
+    async def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
         if spare is not None:
-            spare.end()
+            await asyncio.to_thread(spare.end)
 
     async def prefetch(self, model: ModelInfo | None) -> None:
         """Bring the file into the page cache and start a worker for it, where it fits beside all that is
         there; None: no longer.
         """
-        if model is None or self._job is not None or self.resident(model.path) is not None:
+        turn = self._prefetcher.turn()
+        if model is None or self._job is not None or self.residents.ready(model.path) is not None:
             await self._prefetcher.stop()
             return
         plan = await self._planner.plan(model)
-        if plan.need.total <= (await self._planner.room(plan.device)).free and self._job is None:
+        room = await self._planner.room(plan.device)
+        if plan.need.total <= room.free and self._job is None and self._prefetcher.is_newest(turn):
             await self._prefetcher.start(model.path)
 
     # --- unloading -----------------------------------------------------------------------------------
 
     async def unload(self, path: str | None = None) -> Unloaded:
-        """Free the memory of the model at `path`, or of all; a busy one stays. A load that nobody waits for
-        is cancelled. The memory is free when this returns.
+        """Free the memory of the model at `path`, or of all; one that a turn uses or waits for stays. The
+        memory is free when this returns.
         """
         await self._prefetcher.stop()
+        gone: list[str] = []
+        busy: list[str] = []
         job = self._job
-        cancelled = job is not None and not job.waiting and path in (None, job.resident.model.path)
-        if job is not None and cancelled:
-            await self._cancel(job)
-        gone, busy, freed = [job.resident.model.name] if job is not None and cancelled else [], [], 0
-        for resident in self.residents():
-            if path not in (None, resident.model.path):
-                continue
-            if resident.leased:
-                busy.append(resident.model.name)
-                continue
-            freed += await self._retire(resident)
-            gone.append(resident.model.name)
-        return Unloaded(models=tuple(gone), busy=tuple(busy), freed=freed)
+        if job is not None and path in (None, job.path):
+            if job.waiting:
+                busy.append(job.resident.model.name)
+            else:
+                await self._cancel(job)
+                gone.append(job.resident.model.name)
+        meant = [one for one in self.residents.all() if path in (None, one.model.path)]
+        busy += [one.model.name for one in meant if one.leased]
+        idle = [one for one in meant if not one.leased]
+        freed = await self.residents.retire(one.model.path for one in idle)
+        await self.residents.settled()
+        return Unloaded(models=(*gone, *(one.model.name for one in idle)), busy=tuple(busy), freed=freed)
 
     async def unload_unused(self) -> None:
         """End the workers that no turn uses; pinned ones stay."""
         if self.busy:
             return
         await self._prefetcher.stop()
-        if self._job is not None and not self._job.waiting and not self._job.wanted:
-            await self._cancel(self._job)
-        for resident in self.residents():
-            if not resident.pinned and not resident.leased:
-                await self._retire(resident)
-
-    def idle(self, device: str) -> list[str]:
-        """Paths of those that may be unloaded to make room on `device`."""
-        return [one.name for one in held(self._residents.values(), device)]
-
-    def _retire(self, resident: Resident) -> "asyncio.Task[int]":
-        """End a resident in an orderly way, its chat kept; gives the bytes that were its own."""
-        path = resident.model.path
-        known = self._retiring.get(path)
-        if known is None:
-            known = self._retiring[path] = asyncio.create_task(self._retire_now(resident))
-            known.add_done_callback(lambda _task: self._retiring.pop(path, None))
-        return known
-
-    async def _retire_now(self, resident: Resident) -> int:
-        await self.kept.save(resident)
-        await resident.close()
-        self._residents.pop(resident.model.path, None)
-        self._changed()
-        return resident.footprint.total if resident.footprint is not None else 0
-
-    async def _retired(self, path: str) -> None:
-        """Wait for the end of one that is going."""
-        if (retiring := self._retiring.get(path)) is not None:
-            await asyncio.wait([retiring])
-        elif (dead := self._residents.get(path)) is not None and not dead.alive:
-            del self._residents[path]
-
-    def _end(self, worker: WorkerProcess) -> None:
-        """Kill it now; `close` waits until it is gone."""
-        worker.kill()
-        ending = asyncio.create_task(worker.close())
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        job = self._job
+        if job is not None and not job.waiting and not job.wanted:
+            await self._cancel(job)
+        unused = [one for one in self.residents.staying() if not one.pinned and not one.leased]
+        await self.residents.retire(one.model.path for one in unused)
 
     async def close(self) -> None:
         """End all workers; what they hold of chats is kept."""
@@ -355,18 +314,14 @@ class ModelManager:
             await asyncio.wait([self._adopting])
         if self._job is not None:
             await self._cancel(self._job)
-        for resident in self.residents():
-            with contextlib.suppress(KenshoError):
-                await self._retire(resident)
+        await self.residents.retire(one.model.path for one in self.residents.all())
+        await self.residents.settled()
         await self._prefetcher.stop()
-        await asyncio.gather(*self._ending)
-        self._drop_spare()
+        await self._drop_spare()
 
 
 def _sent(frame: bytes) -> Load | None:
     """The load in `frame`, None for anything else."""
-    if not frame:
-        return None
     try:
         whole = payload_size(frame[: HEADER.size]) == len(frame) - HEADER.size
         sent = _LOADS.decode(frame[HEADER.size :]) if whole else None

@@ -81,7 +81,7 @@ class MemoryManager:
 
     def __init__(self, read: ReadPools, limit: int = 0) -> None:
         self._read = read
-        self._limit = limit
+        self.limit = limit
         self._told: dict[str, tuple[int, int]] = {}
 
     def learn(self, devices: Sequence[DeviceMemory], own: int) -> None:
@@ -93,7 +93,7 @@ class MemoryManager:
         """The room on llama.cpp's ``device`` now. Asks drivers: some milliseconds, best in a thread."""
         pools = self._read(device, {one.pid: one.footprint.total for one in taken})
         ours = sum(one.footprint.total for one in taken) // max(len(pools), 1)
-        return room_in([self._filled(pool, ours) for pool in pools], taken, self._limit)
+        return room_in([self._filled(pool, ours) for pool in pools], taken, self.limit)
 
     def _filled(self, pool: Pool, ours: int) -> Pool:
         if pool.total or pool.device not in self._told:

@@ -12,16 +12,15 @@ from kensho_tui.core.errors import KenshoError, LoadError
 from kensho_tui.core.frames import Load, Loaded
 from kensho_tui.core.model_contract import Defaults, KvType
 from kensho_tui.core.model_info import Footprint
-from kensho_tui.models.estimate import LoadShape, estimate, largest_context
+from kensho_tui.models.estimate import LoadShape, estimate, largest_context, may_quantise
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
 from kensho_tui.models.memory import MemoryManager, Room, Taken
 
 T = TypeVar("T")
 
-# As kensho_tui.worker.model chooses when it is not told.
-BATCH_CPU, BATCH_GPU = 256, 512
-BLOCK = 32
+RAM = "CPU"
+"""The device whose memory is RAM."""
 # When not even this fits, memory is not what decides: the model gets it and says that it does not fit.
 SMALLEST_CONTEXT = 2048
 
@@ -83,23 +82,36 @@ class Planner:
         """What llama.cpp really uses is known once it has loaded something there."""
         if plan.load.gpu_layers != 0:
             self.options = replace(self.options, device=family(loaded.device))
-        self._memory.learn(loaded.devices, sum(one.footprint.total for one in self.taken()))
+        if loaded.devices:
+            ours = sum(one.footprint.total for one in self.taken() if one.device != RAM)
+            self._memory.learn(loaded.devices, ours)
 
     def device_for(self, gpu_layers: int) -> str:
         """Where a model's memory is taken: with no layers on the GPU it is RAM."""
-        return "CPU" if gpu_layers == 0 else self.options.device
+        return RAM if gpu_layers == 0 else self.options.device
 
     async def room(self, device: str) -> Room:
-        """The room on `device` beside what is resident there."""
-        kind = _kind(device)
-        taken = [one for one, where in self._where() if where == kind]
+        """The room on `device` beside what is resident there; what a GPU leaves to RAM counts there."""
+        taken = [one for one in self.taken() if (one.device == RAM) == (device == RAM)]
+        if device == RAM:
+            taken += [
+                Taken(one.pid, RAM, Footprint(weights=one.footprint.host))
+                for one in self.taken()
+                if one.device != RAM and one.footprint.host
+            ]
         return await asyncio.to_thread(self._memory.room, device, taken)
 
-    def _where(self) -> list[tuple[Taken, str]]:
-        return [(one, _kind(one.device)) for one in self.taken()]
+    async def find(self, path: str) -> ModelInfo:
+        """The model at `path`, under its own name. Raises `NotFoundError`."""
+        return await self._library.find(path)
 
-    async def plan(self, model: ModelInfo, wish: Wish | None = None) -> LoadPlan:
-        """How `model` would be loaded. A header that cannot be read leaves its file size as the estimate."""
+    async def plan(
+        self, model: ModelInfo, wish: Wish | None = None, rooms: "Rooms | None" = None
+    ) -> LoadPlan:
+        """How `model` would be loaded. A header that cannot be read leaves its file size as the estimate.
+
+        ``rooms`` spare asking for room where many plans are made at once.
+        """
         wish = wish or Wish()
         defaults = await self._library.defaults(model)
         try:
@@ -108,16 +120,17 @@ class Planner:
             shape = None
         layers = _first(wish.gpu_layers, defaults.gpu_layers, self.options.gpu_layers)
         device = self.device_for(layers)
-        gpu = _kind(device) != "CPU"
         load = LoadShape(
             context=0,
             kv_type=_usable(_first(wish.kv_type, defaults.kv_type, self.options.kv_type), shape),
-            batch=BATCH_GPU if gpu else BATCH_CPU,
             gpu_layers=layers,
-            gpu=gpu,
+            gpu=device != RAM,
         )
         by_hand = _first(wish.context, defaults.context, 0)
-        context = by_hand or await self._decided(model, shape, load, device)
+        context = by_hand
+        if not by_hand:
+            whole = (await (rooms or Rooms(self)).on(device)).whole
+            context = await self._decided(model, shape, load, device, whole, keep=wish == Wish())
         if shape is not None and shape.trained_context:
             context = min(context, shape.trained_context)
         load = replace(load, context=context)
@@ -157,29 +170,40 @@ class Planner:
             return Footprint(weights=model.size or _size(model.path)), expected_s
         return estimate(shape, load), expected_s
 
-    async def _decided(self, model: ModelInfo, shape: ModelShape | None, load: LoadShape, device: str) -> int:
-        """The largest context up to the setting that fits the device's whole memory: decided once, and
-        again when it no longer fits, because a saved KV cache is good for one size only.
+    async def _decided(
+        self,
+        model: ModelInfo,
+        shape: ModelShape | None,
+        load: LoadShape,
+        device: str,
+        whole: int,
+        *,
+        keep: bool,
+    ) -> int:
+        """The largest context up to the setting that fits the device's whole memory: decided once for each
+        way of loading, because a saved KV cache is good for one size only, and again when it no longer fits.
         """
         most = self.options.context
         if shape is None:
             return most
         most = min(most or shape.trained_context, shape.trained_context or most)
-        whole = (await self.room(device)).whole
-        known = await self._library.decided_context(model, device)
-        if (
-            known is not None
-            and known <= most
-            and estimate(shape, replace(load, context=known)).total <= whole
-        ):
-            return known
+        way = self._way(load, device)
+        known = await self._library.decided_context(model, way)
+        if known is not None and estimate(shape, replace(load, context=known)).total <= whole:
+            return min(known, most)
         found = largest_context(shape, load, whole, most) or min(SMALLEST_CONTEXT, most)
-        await self._library.decide_context(model, device, found)
+        if keep:
+            await self._library.decide_context(model, way, found)
         return found
 
-    async def decide(self, plan: LoadPlan, context: int) -> None:
-        """From now on `context` is what the model gets: more did not fit."""
-        await self._library.decide_context(plan.model, plan.device, context)
+    def _way(self, load: LoadShape, device: str) -> str:
+        """All that a decision depends on beside the model: where one of these changes, it is made again."""
+        of = (device, load.kv_type, load.gpu_layers, self.options.context, self._memory.limit)
+        return " ".join(map(str, of))
+
+    async def decide(self, plan: LoadPlan) -> None:
+        """From now on the plan's context is what the model gets: more did not fit."""
+        await self._library.decide_context(plan.model, self._way(plan.load, plan.device), plan.load.context)
 
     async def remember(self, plan: LoadPlan, loaded: Loaded, footprint: Footprint, load_s: float) -> None:
         """Keep what a load measured; not being able to is no reason to fail a turn."""
@@ -197,20 +221,28 @@ class Planner:
             return
 
 
+class Rooms:
+    """The room on each device, asked for once."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._found: dict[str, Room] = {}
+
+    async def on(self, device: str) -> Room:
+        if device not in self._found:
+            self._found[device] = await self._planner.room(device)
+        return self._found[device]
+
+
 def _usable(kv_type: KvType, shape: ModelShape | None) -> KvType:
     """A quantised cache needs keys and values that fill blocks of 32: llama.cpp refuses it for all others."""
-    lengths = (shape.key_length, shape.value_length) if shape is not None else ()
-    return "f16" if any(length % BLOCK for length in lengths) else kv_type
+    return kv_type if shape is None or may_quantise(shape) else "f16"
 
 
 def family(device: str) -> str:
     """llama.cpp's devices without numbers and descriptions: ``CUDA`` for "CUDA0 (…), CUDA1 (…)"."""
     found = re.match(r"[A-Za-z]+", device)
     return found.group() if found else "CPU"
-
-
-def _kind(device: str) -> str:
-    return "CPU" if device.upper() in ("", "CPU") else "GPU"
 
 
 def _size(path: str) -> int:

@@ -22,6 +22,15 @@ class Prefetcher:
         self._worker: WorkerProcess | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._turn = 0
+
+    def turn(self) -> int:
+        """A number for each wish: what one needs to know may come later than the next wish."""
+        self._turn += 1
+        return self._turn
+
+    def is_newest(self, turn: int) -> bool:
+        return turn == self._turn
 
     async def start(self, path: str) -> None:
         """Read the file at `path`; what was read before goes on no further."""

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 10.0
 ABORT_GRACE_S = 5.0
-SAVE_S = 30.0
+SAVE_S = 15.0
 
 OnFrame = Callable[[Chunk | Progress], None]
 
@@ -36,9 +36,10 @@ OnFrame = Callable[[Chunk | Progress], None]
 class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
-    ``chat`` is the one whose KV cache it holds, ``key`` says for what that is good; ``footprint`` is what it
-    takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A ``leased`` one is in a
-    turn's hands, a ``pinned`` one stays when room is needed.
+    ``chat`` is the one whose KV cache it holds, ``identity`` says which file was loaded, ``key`` what the
+    cache is good for (empty: nothing). ``footprint`` is what it takes on ``device``, estimated until it is
+    loaded; ``last_used`` is monotonic. A ``leased`` one is in a turn's hands, a ``pinned`` one stays when
+    room is needed.
     """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
@@ -48,7 +49,7 @@ class Resident:
         self.phase: Phase | None = None
         self.loaded: Loaded | None = None
         self.request: Load | None = None
-        self.chat = self.key = ""
+        self.chat = self.identity = self.key = ""
         self.device = "CPU"
         self.footprint: Footprint | None = None
         self.pinned = False
@@ -150,8 +151,11 @@ class Resident:
             log.warning("worker %d did not stop in time and is killed", self.worker.pid)
             self.worker.kill()
 
-    async def close(self) -> None:
+    def leave(self) -> None:
+        """No turn may use it from here on."""
         self._set("closing")
+
+    async def close(self) -> None:
         await self.worker.close()
 
     async def _watch_for_stall(self, run: "_Run") -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from kensho_tui.core.model_info import Footprint, Remedy, Verdict
 from kensho_tui.core.text import gigabytes
-from kensho_tui.models.estimate import LoadShape, context_of, estimate, largest_context
+from kensho_tui.models.estimate import LoadShape, context_of, estimate, largest_context, may_quantise
 from kensho_tui.models.gguf.shape import ModelShape
 
 LEAST_CONTEXT = 1024
@@ -26,7 +26,7 @@ def remedies(shape: ModelShape, load: LoadShape, budget: int) -> tuple[Remedy, .
     if estimate(shape, load).total <= budget:
         return ()
     compact = replace(load, kv_type="q8_0")
-    may_compact = load.kv_type == "f16" and load.flash and shape.key_length % 32 == 0
+    may_compact = load.kv_type == "f16" and load.flash and may_quantise(shape)
     found = [_shorter(shape, load, budget)]
     if may_compact and estimate(shape, compact).total <= budget:
         found.append((_Q8_LOSS, Remedy(what="a q8_0 KV cache", kv_type="q8_0")))

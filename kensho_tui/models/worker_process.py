@@ -75,7 +75,8 @@ class WorkerProcess:
             except (TimeoutError, WorkerDiedError):
                 pass
         await self._kill_ladder()
-        await self._task
+        # Whoever waits here may be cancelled; that the process is reaped may not.
+        await asyncio.shield(self._task)
 
     def kill(self) -> None:
         """SIGKILL, now."""

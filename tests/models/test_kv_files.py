@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kensho_tui.core.errors import StorageError
-from kensho_tui.models.kv_files import STALE_S, KvFiles, state_key
+from kensho_tui.models.kv_files import STALE_S, KvFiles, file_identity, state_key
 
 HOSTILE = [
     "",
@@ -34,6 +34,10 @@ def model(tmp_path: Path) -> str:
     return str(path)
 
 
+def key_of(path: str, *shape: str | int) -> str:
+    return state_key(path, file_identity(path), *shape)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> KvFiles:
     return KvFiles(tmp_path / "cache" / "kv", quota=1000)
@@ -49,30 +53,47 @@ def put(files: KvFiles, chat: str, key: str, size: int = 100, age: float = 0.0) 
 
 
 def test_a_key_is_of_one_file_build_and_shape(model: str, tmp_path: Path) -> None:
-    key = state_key(model, "build", 4096, "f16")
-    assert key == state_key(model, "build", 4096, "f16")
+    key = key_of(model, "build", 4096, "f16")
+    assert key == key_of(model, "build", 4096, "f16")
     others = {
-        state_key(model, "another build", 4096, "f16"),
-        state_key(model, "build", 8192, "f16"),
-        state_key(model, "build", 4096, "q8_0"),
-        state_key(str(tmp_path / "absent.gguf"), "build", 4096, "f16"),
-        state_key(model, "build", 4096, "f1", "6"),
-        state_key(model, "build4096", "f16"),
+        key_of(model, "another build", 4096, "f16"),
+        key_of(model, "build", 8192, "f16"),
+        key_of(model, "build", 4096, "q8_0"),
+        key_of(str(tmp_path / "absent.gguf"), "build", 4096, "f16"),
+        key_of(model, "build", 4096, "f1", "6"),
+        key_of(model, "build4096", "f16"),
     }
     Path(model).write_bytes(b"GGUF longer model")
-    others.add(state_key(model, "build", 4096, "f16"))
+    others.add(key_of(model, "build", 4096, "f16"))
     os.utime(model, (1, 1))
-    others.add(state_key(model, "build", 4096, "f16"))
+    others.add(key_of(model, "build", 4096, "f16"))
     assert len(others - {key}) == 8
 
 
+def test_a_file_of_equal_size_and_date_in_its_place_is_another(tmp_path: Path) -> None:
+    names = [tmp_path / f"model-{number:05}-of-00002.gguf" for number in (1, 2)]
+    for path in names:
+        path.write_bytes(b"GGUF one")
+    before = file_identity(str(names[0]))
+    for path in reversed(names):
+        then = path.stat()
+        other = tmp_path / "other"
+        other.write_bytes(b"GGUF two")
+        os.utime(other, ns=(then.st_atime_ns, then.st_mtime_ns))
+        other.replace(path)
+        assert file_identity(str(names[0])) != before, "of whichever part"
+        before = file_identity(str(names[0]))
+    names[1].unlink()
+    assert file_identity(str(names[0])) == ""
+
+
 def test_what_was_placed_is_found_by_the_same_chat_and_key_alone(files: KvFiles, model: str) -> None:
-    key = state_key(model, 1)
+    key = key_of(model, 1)
     assert files.find("chat", key) is None
     path = put(files, "chat", key)
     assert files.find("chat", key) == path
     assert files.find("another", key) is None
-    assert files.find("chat", state_key(model, 2)) is None
+    assert files.find("chat", key_of(model, 2)) is None
     assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
 
 
@@ -80,17 +101,17 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, model: str) -> Non
     (tmp_path / "file").touch()
     files = KvFiles(tmp_path / "file" / "kv", 1000)
     with pytest.raises(StorageError, match="cannot be used"):
-        files.place("chat", state_key(model))
-    assert files.find("chat", state_key(model)) is None
+        files.place("chat", key_of(model))
+    assert files.find("chat", key_of(model)) is None
     assert (files.usage(), files.prune(), files.clear()) == ((0, 0), 0, (0, 0))
 
 
 @pytest.mark.parametrize("chat", HOSTILE)
 def test_no_name_from_outside_leaves_the_folder(files: KvFiles, chat: str) -> None:
-    path = files.place(chat, state_key(chat, chat))
+    path = files.place(chat, key_of(chat, chat))
     assert path.parent == files.folder and len(path.name) < 110 and path.name.isascii()
     path.write_bytes(b"x")
-    assert files.find(chat, state_key(chat, chat)) == path
+    assert files.find(chat, key_of(chat, chat)) == path
     assert files.forget_model(chat) == 1
 
 
@@ -102,7 +123,7 @@ def test_a_key_of_another_make_is_refused(files: KvFiles, key: str) -> None:
 
 
 def test_the_least_recently_used_go_first(files: KvFiles, model: str) -> None:
-    key = state_key(model)
+    key = key_of(model)
     paths = [put(files, f"chat {age}", key, size=300, age=age) for age in (50, 40, 30, 20)]
     assert files.find("chat 50", key)  # used now
     assert files.prune() == 300
@@ -113,22 +134,22 @@ def test_the_least_recently_used_go_first(files: KvFiles, model: str) -> None:
 
 
 def test_a_file_larger_than_the_quota_pushes_out_no_other(files: KvFiles, model: str) -> None:
-    small = put(files, "small", state_key(model), age=100)
-    large = put(files, "large", state_key(model), size=1001)
+    small = put(files, "small", key_of(model), age=100)
+    large = put(files, "large", key_of(model), size=1001)
     assert files.prune() == 1001
     assert small.exists() and not large.exists()
 
 
 def test_one_cache_for_each_chat_and_model_stays(files: KvFiles, tmp_path: Path, model: str) -> None:
-    old = put(files, "chat", state_key(model, "old build"), age=10)
-    new = put(files, "chat", state_key(model, "new build"))
-    other = put(files, "chat", state_key(str(tmp_path / "other.gguf")), age=20)
+    old = put(files, "chat", key_of(model, "old build"), age=10)
+    new = put(files, "chat", key_of(model, "new build"))
+    other = put(files, "chat", key_of(str(tmp_path / "other.gguf")), age=20)
     assert files.prune() == 100
     assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
 
 
 def test_files_of_chats_that_are_gone_go(files: KvFiles, model: str) -> None:
-    kept, gone = (put(files, chat, state_key(model)) for chat in ("kept", "gone"))
+    kept, gone = (put(files, chat, key_of(model)) for chat in ("kept", "gone"))
     assert files.prune() == 0
     assert files.prune(living={"kept", "never saved"}) == 100
     assert kept.exists() and not gone.exists()
@@ -138,10 +159,10 @@ def test_chats_and_models_are_forgotten(files: KvFiles, tmp_path: Path, model: s
     other = str(tmp_path / "other.gguf")
     for chat in ("one", "two"):
         for path in (model, other):
-            put(files, chat, state_key(path))
+            put(files, chat, key_of(path))
     assert files.forget_chat("one") == 200
     assert files.forget_chat("one") == 0
-    assert files.find("two", state_key(other))
+    assert files.find("two", key_of(other))
     assert files.forget_model(other) == 100
     assert files.usage() == (1, 100)
     assert files.clear() == (1, 100)
@@ -149,19 +170,19 @@ def test_chats_and_models_are_forgotten(files: KvFiles, tmp_path: Path, model: s
 
 
 def test_a_refused_file_is_dropped_and_nothing_else(files: KvFiles, tmp_path: Path, model: str) -> None:
-    path = put(files, "chat", state_key(model))
+    path = put(files, "chat", key_of(model))
     precious = tmp_path / path.name
     precious.touch()
     for other in (precious, Path(model), files.folder / "absent.kv"):
-        files.drop(other)
+        files.drop(str(other))
     assert precious.exists() and Path(model).exists() and path.exists()
-    files.drop(path)
-    files.drop(path)
+    files.drop(str(path))
+    files.drop(str(path))
     assert not path.exists()
 
 
 def test_what_dead_writers_left_is_removed(files: KvFiles, model: str) -> None:
-    path = put(files, "chat", state_key(model))
+    path = put(files, "chat", key_of(model))
     fresh, stale = (path.with_name(f"{path.name}.{pid}.tmp") for pid in (1, 2))
     for part in (fresh, stale):
         part.write_bytes(b"half")
@@ -174,7 +195,7 @@ def test_what_dead_writers_left_is_removed(files: KvFiles, model: str) -> None:
 
 
 def test_foreign_files_are_neither_counted_nor_touched(files: KvFiles, tmp_path: Path, model: str) -> None:
-    path = put(files, "chat", state_key(model))
+    path = put(files, "chat", key_of(model))
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
     link = path.with_name(path.name.replace(path.name[:8], "01234567"))
@@ -192,8 +213,8 @@ def test_foreign_files_are_neither_counted_nor_touched(files: KvFiles, tmp_path:
 
 def test_a_link_in_a_files_place_is_not_followed(files: KvFiles, tmp_path: Path, model: str) -> None:
     (tmp_path / "secret").touch()
-    files.place("chat", state_key(model)).symlink_to(tmp_path / "secret")
-    assert files.find("chat", state_key(model)) is None
+    files.place("chat", key_of(model)).symlink_to(tmp_path / "secret")
+    assert files.find("chat", key_of(model)) is None
 
 
 def test_files_that_vanish_meanwhile_are_no_error(files: KvFiles, model: str) -> None:
@@ -203,7 +224,7 @@ def test_files_that_vanish_meanwhile_are_no_error(files: KvFiles, model: str) ->
         try:
             for turn in range(30):
                 chat = f"chat {(number + turn) % 5}"
-                put(files, chat, state_key(model), size=300)
+                put(files, chat, key_of(model), size=300)
                 (files.prune, files.usage, files.clear)[turn % 3]()
                 files.forget_chat(chat)
         except FileNotFoundError:
@@ -232,7 +253,7 @@ def test_what_stays_fits_and_is_what_was_used_last(
 ) -> None:
     files = KvFiles(tmp_path_factory.mktemp("kv"), quota)
     for chat, model, size, age in saved:
-        put(files, f"chat {chat}", state_key(f"/no/model {model}"), size, age)
+        put(files, f"chat {chat}", key_of(f"/no/model {model}"), size, age)
     before = {path: path.stat() for path in files.folder.iterdir()}
     freed = files.prune(needed)
     after = set(files.folder.iterdir())

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kensho_tui.core.contract import ModelInfo, Phase, Sampling
+from kensho_tui.core.contract import Phase
 from kensho_tui.core.errors import KenshoError, LoadError, NoMemoryError
-from kensho_tui.core.frames import End, Generate, Turn
 from kensho_tui.core.model_contract import ChangeModel, Defaults, FitModel
 from kensho_tui.hardware.pools import Pool
-from tests.models.stage import MB, OPTIONS, Stage, stage
+from tests.models.stage import MB, OPTIONS, stage
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -138,7 +137,7 @@ async def test_a_context_set_by_hand_is_never_changed(tmp_path: Path) -> None:
 
 
 async def test_nor_when_the_settings_say_so(tmp_path: Path) -> None:
-    async with stage(tmp_path, may_shrink=False) as on:
+    async with stage(tmp_path, may_retry=False) as on:
         with pytest.raises(NoMemoryError):
             await on.use(on.add("hungry", fail="no_memory", fail_above=2048))
 
@@ -229,31 +228,25 @@ async def test_details_of_a_broken_file_say_what_is_wrong(tmp_path: Path) -> Non
         assert listed.problem and listed.verdict is not None and listed.verdict.kind == "unknown"
 
 
-async def say(on: Stage, model: ModelInfo, chat: str) -> End:
-    request = Generate(id=f"{chat}-{model.name}", turns=(Turn("user", "hello"),), sampling=Sampling())
-    async with on.manager.use(model, lambda phase: None) as resident:
-        return await on.manager.kept.generate(resident, chat, request, lambda frame: None)
-
-
 async def test_an_evicted_models_chat_goes_on_where_it_was(tmp_path: Path) -> None:
     async with stage(tmp_path, limit=150 * MB, quota=10 * MB) as on:
         one, other = on.add("one"), on.add("other")
         await on.learn(one, other)
-        await say(on, one, "first")
+        await on.say(one, "first")
         await on.use(other)
         assert on.names == ["other"] and on.files is not None
         assert on.files.usage()[0] == 1
-        assert (await say(on, one, "second")).restored == 0, "another chat's cache is of no use"
-        assert (await say(on, one, "first")).restored > 0
+        assert (await on.say(one, "second")).restored == 0, "another chat's cache is of no use"
+        assert (await on.say(one, "first")).restored > 0
         # What the worker holds itself needs no file.
-        assert (await say(on, one, "first")).restored == 0
+        assert (await on.say(one, "first")).restored == 0
 
 
 async def test_a_replaced_model_file_makes_its_caches_useless(tmp_path: Path) -> None:
     async with stage(tmp_path, quota=10 * MB) as on:
         one = on.add("one")
-        await say(on, one, "first")
+        await on.say(one, "first")
         on.add("one", 101 * MB)
         await on.manager.unload()
         assert on.files is not None and on.files.usage()[0] == 1
-        assert (await say(on, one, "first")).restored == 0
+        assert (await on.say(one, "first")).restored == 0

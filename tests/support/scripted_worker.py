@@ -47,9 +47,9 @@ class Shape(msgspec.Struct):
     """What a model file says of itself: JSON behind ``GGUF ``, or behind ``#scripted `` in its first MiB.
 
     Memory in bytes, reported as `Loaded.buffers`: ``kv`` in all, ``kv_token`` for each token of the context
-    with f16. A load takes ``load_s``. It fails with the code ``fail`` for the first ``times`` loads of this
-    file (counted in a file beside it, over all processes; 0: always), or only with a context above
-    ``fail_above``. A saved cache has ``state_size`` bytes, a token of it is worth ``token_s`` of prefill.
+    with f16. A load takes ``load_s``, saving ``save_s``. Loading fails with the code ``fail`` for the first
+    ``times`` loads of this file (counted in a file beside it, over all processes; 0: always), or only with a
+    context above ``fail_above``. A saved cache has ``state_size`` bytes, a token of it spares ``token_s``.
     """
 
     weights: int = 0
@@ -65,6 +65,7 @@ class Shape(msgspec.Struct):
     times: int = 0
     fail_above: int = 0
     state_size: int = 1000
+    save_s: float = 0.0
     token_s: float = 1.0
 
     def buffers(self, context: int, kv_type: str) -> Buffers:
@@ -158,14 +159,8 @@ class ScriptedWorker:
         beats = asyncio.create_task(self.beat())
         while (payload := await read_payload(self.reader)) is not None:
             match self.decoder.decode(payload):
-                case Load() as load:
-                    self.aborted.clear()
-                    self.work = asyncio.create_task(self.load(load))
-                case Generate() as request:
-                    self.aborted.clear()
-                    self.work = asyncio.create_task(self.generate(request))
-                case Save() as save:
-                    await self.save(save)
+                case (Load() | Generate() | Save()) as request:
+                    await self.begin(request)
                 case Prefetch():
                     pass
                 case AbortWork():
@@ -173,6 +168,21 @@ class ScriptedWorker:
                 case Close():
                     break
         beats.cancel()
+
+    async def begin(self, request: Load | Generate | Save) -> None:
+        """One job at a time, as in the real worker."""
+        if self.work is not None and not self.work.done():
+            name = {Load: "", Save: "save"}.get(type(request), getattr(request, "id", ""))
+            await self.fail(name, "engine", "the worker is busy")
+            return
+        self.aborted.clear()
+        match request:
+            case Load():
+                self.work = asyncio.create_task(self.load(request))
+            case Generate():
+                self.work = asyncio.create_task(self.generate(request))
+            case Save():
+                self.work = asyncio.create_task(self.save(request))
 
     async def send(self, frame: object) -> None:
         self.writer.write(encode(frame))
@@ -221,9 +231,7 @@ class ScriptedWorker:
 
     async def save(self, save: Save) -> None:
         """Writes what `restore` reads: whose cache it is and how many tokens, filled up to its size."""
-        if self.work is not None and not self.work.done():
-            await self.fail("save", "engine", "the worker is busy")
-            return
+        await self.pause(self.shape.save_s)
         if self.tokens == 0 or self.tokens * self.shape.token_s < save.worth_s:
             await self.send(Saved(tokens=0, size=0))
             return

@@ -248,6 +248,8 @@ async def test_a_row_that_rests_is_read_ahead_once(host: FakeHost, start: Starte
         await pilot.pause(0.2)
         # Gemma would evict: nothing is read for it, and nothing again for the other.
         assert host.called(m.PREFETCH.name) == [m.ModelRef(model=QWEN)]
+        await pilot.press("escape")
+        await until(pilot, lambda: host.called(m.PREFETCH.name)[1:] == [m.ModelRef(model="")])
 
 
 async def test_nothing_is_read_ahead_when_the_settings_say_so(

@@ -229,8 +229,10 @@ class ModelActions:
         """Bring the model back that was deleted last."""
         if not self._deleted:
             raise UsageError("nothing was deleted since the app started")
-        last = self._deleted.pop()
+        last = self._deleted[-1]
         model = await self._app.session.host.call(RESTORE, RestoreModel(last.token))
+        if last in self._deleted:
+            self._deleted.remove(last)
         self._app.say(f"{name_of(model)} is back")
         await self._app.session.renew_models()
 

@@ -141,6 +141,8 @@ class Switcher(ModalScreen[Taken | None]):
         return do
 
     def action_leave(self) -> None:
+        if self._asked:
+            self._kensho.run_quietly(lambda: self._prefetch(""), "prefetch")
         self.dismiss(None)
 
     # --- reading ahead --------------------------------------------------------------------------------
