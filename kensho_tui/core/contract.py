@@ -108,7 +108,10 @@ class Phase(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One node of a chat's message tree. ``stream`` names the live stream while there is one."""
+    """One node of a chat's message tree. ``stream`` names the live stream while there is one.
+
+    ``trimmed`` messages of the history no longer fit the context and were not told to the model.
+    """
 
     id: str
     parent_id: str | None
@@ -121,6 +124,7 @@ class Message(Struct, frozen=True, kw_only=True):
     created: str
     usage: Usage | None = None
     timings: Timings | None = None
+    trimmed: int = 0
     stream: str | None = None
 
     @property

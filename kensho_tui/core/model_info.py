@@ -37,7 +37,9 @@ class Remedy(Struct, frozen=True, kw_only=True):
 class Verdict(Struct, frozen=True, kw_only=True):
     """Whether a model fits now. ``free``: bytes of ``memory`` a new model may take; ``need`` is its total.
 
-    "after": it fits once the models in ``unload`` have gone. ``reason`` is one line for a person.
+    "after": it fits once the models in ``unload`` have gone. ``blocked`` are pinned or busy ones whose end
+    would make room where nothing else does. ``limit``: what a person allows all models together, where that
+    is what binds (0: the memory itself does). ``reason`` is one line for a person.
     """
 
     kind: Literal["resident", "fits", "after", "too large", "unknown"]
@@ -45,6 +47,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     need: int = 0
     free: int = 0
     unload: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    limit: int = 0
     remedies: tuple[Remedy, ...] = ()
     reason: str = ""
 

@@ -234,6 +234,7 @@ class TurnRun:
             error=outcome.error,
             usage=outcome.usage,
             timings=outcome.timings,
+            trimmed=outcome.trimmed,
             stream=None,
         )
 

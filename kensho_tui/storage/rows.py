@@ -38,7 +38,7 @@ class ModelIdentity:
 _COLUMNS = """
 SELECT m.id, m.parent_id, m.role, m.state, m.model, m.content, m.stop_reason, m.error, m.created,
        g.prompt_tokens, g.cached_tokens, g.completion_tokens,
-       g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s
+       g.trimmed, g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s
 """
 
 # Usage and timings are those of the newest generation; the index on message_id holds the row numbers in
@@ -80,7 +80,7 @@ SUMMARY = f"{_SUMMARIES} WHERE c.id = ?"
 def message_of(row: Row) -> Message:
     """A row of `MESSAGE`, `ALL_MESSAGES`, `PATH` or `PATH_TO`."""
     identity, parent_id, role, state, model, content, stop_reason, error, created = row[:9]
-    usage, timings = row[9:12], row[12:]
+    usage, trimmed, timings = row[9:12], row[12], row[13:]
     return Message(
         id=identity,
         parent_id=parent_id,
@@ -93,6 +93,7 @@ def message_of(row: Row) -> Message:
         created=created,
         usage=None if usage[0] is None else _usage(usage),
         timings=None if timings[0] is None else _timings(timings),
+        trimmed=trimmed or 0,
     )
 
 
