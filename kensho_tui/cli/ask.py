@@ -111,6 +111,7 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
             raise KenshoError("the answer ended without a result")
         if options.json:
             print_json(_document(result, writer.whole, submitted))
+        _tell_trimmed(result)
         return _exit_code(result, interrupted.is_set(), submitted)
 
 
@@ -158,11 +159,23 @@ def _document(result: "Message", text: str, submitted: "Submitted") -> dict[str,
         "model": result.model,
         "stop_reason": result.stop_reason,
         "from_cache": False,
+        "trimmed": result.trimmed,
         "conversation_id": submitted.chat,
         "message_id": submitted.message,
         "usage": result.usage,
         "timings": result.timings,
     }
+
+
+def _tell_trimmed(result: "Message") -> None:
+    """What the model was not told is never left unsaid."""
+    if result.trimmed:
+        left = "message" if result.trimmed == 1 else "messages"
+        print(
+            f"kensho-tui: the first {result.trimmed} {left} of this chat no longer fit the model's context: "
+            "left out",
+            file=sys.stderr,
+        )
 
 
 def _exit_code(result: "Message", interrupted: bool, submitted: "Submitted") -> int:

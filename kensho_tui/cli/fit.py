@@ -84,6 +84,8 @@ async def _fit(options: argparse.Namespace) -> int:
         print_json(document(fit))
         return 0
     print("\n".join(lines(fit)))
+    if options.ctx is not None and fit.context < options.ctx:
+        print(f"It was trained for {fit.context:,} tokens: a larger context is not used")
     return 0
 
 
@@ -128,7 +130,7 @@ def lines(fit: "Fit") -> "Iterator[str]":
         ("KV cache", footprint.kv, ""),
         ("compute", footprint.compute, ""),
         ("overhead", footprint.overhead, "process and driver"),
-        ("total", footprint.total, f"{verdict.memory}, of {size(verdict.free)} free"),
+        ("total", footprint.total, f"{verdict.memory}, of {size(verdict.free)} {_free_words(verdict)}"),
         ("in RAM besides", footprint.host, "what does not go to the GPU"),
     ):
         if count or label != "in RAM besides":
@@ -144,6 +146,10 @@ def lines(fit: "Fit") -> "Iterator[str]":
     yield from (f"It would fit with {one_line(remedy.what)}" for remedy in verdict.remedies)
     if fit.kensho:
         yield f"For comparison, (parameters × bits / 8) × 1.2 would have said {size(fit.kensho)}{_off(fit)}"
+
+
+def _free_words(verdict: "Verdict") -> str:
+    return f"left of the memory_limit of {size(verdict.limit)}" if verdict.limit else "free"
 
 
 def _verdict_line(verdict: "Verdict") -> str:

@@ -135,7 +135,9 @@ def verdict_words(verdict: "Verdict") -> str:
     if verdict.kind == "after":
         return f"fits after unloading {named(verdict.unload)}"
     if verdict.kind == "too large":
-        return f"too large: needs {size(verdict.need)}, {size(verdict.free)} of {verdict.memory} free"
+        left = "of the memory_limit left" if verdict.limit else f"of {verdict.memory} free"
+        blocked = f"; {named(verdict.blocked)} in the way" if verdict.blocked else ""
+        return f"too large: needs {size(verdict.need)}, {size(verdict.free)} {left}{blocked}"
     if verdict.kind == "unknown":
         return verdict.reason
     return "loaded" if verdict.kind == "resident" else verdict.kind

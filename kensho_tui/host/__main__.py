@@ -6,6 +6,7 @@
 
 import os
 import sys
+from types import TracebackType
 
 
 def detach(ready: int) -> None:
@@ -22,10 +23,24 @@ def detach(ready: int) -> None:
                 continue  # the listing's own
 
 
+def leave_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A detached process has no terminal: what ends it before its log is open is written there too."""
+    import traceback
+
+    from kensho_tui.config.paths import find_paths
+
+    folder = find_paths().logs
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with folder.joinpath("host.log").open("a", encoding="utf-8", errors="replace") as log:
+        traceback.print_exception(kind, error, trace, file=log)
+    sys.__excepthook__(kind, error, trace)
+
+
 def main(arguments: list[str]) -> None:
     ready = int(arguments[arguments.index("--ready-fd") + 1]) if "--ready-fd" in arguments else None
     if ready is not None:
         detach(ready)
+    sys.excepthook = leave_word
     spare = None
     if "--warm" in arguments:
         from kensho_tui.config.paths import find_paths

@@ -99,7 +99,10 @@ class Bin(msgspec.Struct, frozen=True):
         entry = self.folder / token
         note = self._note(entry) if _TOKEN.match(token) else None
         if note is None:
-            raise NotFoundError("this model is no longer in the bin", hint="Fetch it again")
+            raise NotFoundError(
+                "there is no such model in the bin",
+                hint="The bin may have been emptied: fetch the model again",
+            )
         target = self.models / note.folder
         # One that was never moved, or is back already after a restore cut short, lies where it belongs.
         files = [entry / name for name in note.files if os.path.lexists(entry / name)]

@@ -14,6 +14,7 @@ from kensho_tui.models.evict import Held, choose
 from kensho_tui.models.gguf.facts import facts
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
+from kensho_tui.models.loading import in_the_way
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.plan import RAM, LoadPlan, Planner, Rooms, Wish
 from kensho_tui.models.verdict import judge, remedies
@@ -48,6 +49,9 @@ class Fitting:
         if resident is not None and resident.request is not None and resident.footprint is not None:
             same = resident.request == plan.request
             free += 0 if same else resident.footprint.total  # loaded otherwise, it would go first
+        loading = self._manager.residents.loading
+        if loading is not None and loading.model.path == plan.model.path and loading.footprint is not None:
+            free += loading.footprint.total  # what it is given already
         if plan.need.host and not same:
             beside = await rooms.on(RAM)
             if plan.need.host > beside.free:
@@ -61,6 +65,8 @@ class Fitting:
             names,
             resident=same,
             remedies=remedies(plan.shape, plan.load, room.whole) if names is None and plan.shape else (),
+            blocked=in_the_way(plan, free, self._manager.residents) if names is None else (),
+            limit=room.limit,
         )
 
     def _idle(self, plan: LoadPlan) -> list[Held]:

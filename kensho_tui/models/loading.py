@@ -17,7 +17,7 @@ from kensho_tui.models.memory import Room
 from kensho_tui.models.plan import RAM, LoadPlan, Planner, family
 from kensho_tui.models.resident import Resident
 from kensho_tui.models.residents import Residents
-from kensho_tui.models.verdict import remedies
+from kensho_tui.models.verdict import left, listed, remedies
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Loader:
         if victims is None and job.anyway:
             victims = tuple(candidates)
         if victims is None:
-            raise no_room(plan, room)
+            raise no_room(plan, room, in_the_way(plan, room.free, self._residents))
         if victims:
             await self._evict(job, [victim.name for victim in victims], plan.device, room)
 
@@ -161,13 +161,23 @@ class Loader:
         return NoMemoryError(f"memory ran out while {plan.model.name} was loaded: {error.message}", hint=hint)
 
 
-def no_room(plan: LoadPlan, room: Room) -> NoMemoryError:
+def in_the_way(plan: LoadPlan, free: int, residents: Residents) -> tuple[str, ...]:
+    """Names of pinned or busy residents without which, and without the idle ones, `plan` would fit."""
+    held = [one for one in residents.held(plan.device) if one.model.path != plan.model.path]
+    idle = sum(one.frees for one in residents.idle(plan.device) if one.name != plan.model.path)
+    holds = sum(one.footprint.total for one in held if one.footprint is not None)
+    return tuple(one.model.name for one in held) if plan.need.total <= free + idle + holds else ()
+
+
+def no_room(plan: LoadPlan, room: Room, blocked: Sequence[str]) -> NoMemoryError:
     """Said before anything is tried: what it needs, what there is, what would do."""
-    need, free = gigabytes(plan.need.total), gigabytes(room.free)
+    advice = _advice(plan, room)
+    if blocked:
+        advice = f"{listed(blocked)} would have to go first, and is pinned or answers now"
     return NoMemoryError(
-        f"{plan.model.name} needs about {need} of {room.kind} with a context of {plan.load.context:,} "
-        f"tokens, {free} are free",
-        hint=_advice(plan, room) or "Choose a smaller model or quantisation, or load it anyway (Ctrl+L)",
+        f"{plan.model.name} needs about {gigabytes(plan.need.total)} of {room.kind} with a context of "
+        f"{plan.load.context:,} tokens, {left(room.free, room.limit)}",
+        hint=advice or "Choose a smaller model or quantisation, or load it anyway from the list of models",
     )
 
 
@@ -176,7 +186,7 @@ def no_room_beside(plan: LoadPlan, room: Room) -> NoMemoryError:
     need, free = gigabytes(plan.need.host), gigabytes(room.free)
     return NoMemoryError(
         f"{plan.model.name} needs about {need} of RAM beside the GPU, {free} are free",
-        hint="Put more layers on the GPU, or choose a smaller model; or load it anyway (Ctrl+L)",
+        hint="Put more layers on the GPU, choose a smaller model, or load it anyway from the list of models",
     )
 
 
@@ -184,4 +194,4 @@ def _advice(plan: LoadPlan, room: Room) -> str:
     if plan.shape is None:
         return ""
     found = remedies(plan.shape, plan.load, room.whole)
-    return f"It fits with {' or '.join(remedy.what for remedy in found[:2])} (Ctrl+L)" if found else ""
+    return f"It fits with {' or '.join(remedy.what for remedy in found[:2])}" if found else ""

@@ -30,7 +30,8 @@ class Taken:
 @dataclass(frozen=True)
 class Room:
     """Bytes of one kind of memory. ``free``: what a new model may take while all residents stay; ``whole``:
-    what it could take if it were alone; ``others``: what foreign processes use.
+    what it could take if it were alone; ``others``: what foreign processes use. ``limit``: what a person
+    allows all models together, where that is what binds.
 
     Not ``known``: nothing tells how much there is, so no model is refused for want of it.
     """
@@ -40,6 +41,7 @@ class Room:
     whole: int
     total: int
     others: int = 0
+    limit: int = 0
     known: bool = True
 
 
@@ -62,7 +64,7 @@ def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
     ours = sum(one.footprint.total for one in taken)
     if not all(pool.total for pool in pools):
         whole = limit or BOUNDLESS
-        return Room(kind, max(whole - ours, 0), whole, 0, known=False)
+        return Room(kind, max(whole - ours, 0), whole, 0, limit=limit, known=bool(limit))
     total = sum(pool.total for pool in pools)
     others = sum(pool.used_by_others for pool in pools)
     spare = margin(total)
@@ -71,9 +73,10 @@ def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
         reported -= sum(one.footprint.weights - one.footprint.copies for one in taken)
     free = min(reported, total - others - ours) - spare
     whole = total - spare
+    binds = bool(limit) and limit - ours < free
     if limit:
         free, whole = min(free, limit - ours), min(whole, limit)
-    return Room(kind, max(free, 0), max(whole, 0), total, others)
+    return Room(kind, max(free, 0), max(whole, 0), total, others, limit if binds else 0)
 
 
 class MemoryManager:

@@ -70,6 +70,14 @@ class Residents:
             and not resident.pinned
         ]
 
+    def held(self, device: str) -> list[Resident]:
+        """Those that hold memory on `device` and may not go now: pinned, or in a turn's hands."""
+        return [
+            resident
+            for resident in self.staying()
+            if resident.device == device and (resident.leased or resident.pinned)
+        ]
+
     def names(self, paths: Iterable[str]) -> tuple[str, ...]:
         return tuple(self._by_path[path].model.name if path in self._by_path else path for path in paths)
 

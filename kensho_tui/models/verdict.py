@@ -77,10 +77,13 @@ def judge(
     *,
     resident: bool = False,
     remedies: tuple[Remedy, ...] = (),
+    blocked: Sequence[str] = (),
+    limit: int = 0,
 ) -> Verdict:
     """The verdict on a model that needs `need` where `free` bytes of `memory` may be taken (None: unknown).
 
-    ``unload`` names the models that would go for it; None: even that would not do.
+    ``unload`` names the models that would go for it; None: even that would not do. ``blocked`` and ``limit``
+    as in `Verdict`.
     """
     if need is None or free is None or need.total <= 0:
         return Verdict(kind="unknown", memory=memory, reason="How much memory it takes is not known")
@@ -89,18 +92,34 @@ def judge(
 
     def verdict(kind: Literal["resident", "fits", "after", "too large"], reason: str) -> Verdict:
         return Verdict(
-            kind=kind, memory=memory, need=total, free=free, unload=names, remedies=remedies, reason=reason
+            kind=kind,
+            memory=memory,
+            need=total,
+            free=free,
+            unload=names,
+            blocked=tuple(blocked),
+            limit=limit,
+            remedies=remedies,
+            reason=reason,
         )
 
     if resident:
         return verdict("resident", f"Loaded, it takes {size} of {memory}")
     if total <= free:
-        return verdict("fits", f"It takes {size} of {memory}, {room} are free")
+        return verdict("fits", f"It takes {size} of {memory}, {left(free, limit)}")
     if names:
         return verdict("after", f"It takes {size} of {memory}: {listed(names)} would be unloaded for it")
     advice = f"; with {remedies[0].what} it fits" if remedies else ""
+    if blocked:
+        advice = f"; it would fit without {listed(blocked)}, pinned or in use"
     amount = f"a little more than {size}" if size == room else size
-    return verdict("too large", f"It takes {amount} of {memory}, {room} are free{advice}")
+    return verdict("too large", f"It takes {amount} of {memory}, {left(free, limit)}{advice}")
+
+
+def left(free: int, limit: int = 0) -> str:
+    """What is there for a model, and who says so."""
+    found = gigabytes(max(free, 0))
+    return f"{found} of the memory_limit of {gigabytes(limit)} are left" if limit else f"{found} are free"
 
 
 def listed(names: Sequence[str]) -> str:

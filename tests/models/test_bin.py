@@ -161,7 +161,7 @@ def test_a_deletion_cut_short_by_a_crash_can_be_undone(home: FakeHome, bin_: Bin
     "token", ["", ".", "..", "../..", "abc", "0" * 12, "x" * 12, "\x00" * 12, "/etc", "0" * 12 + "\n"]
 )
 def test_hostile_tokens(bin_: Bin, token: str) -> None:
-    with pytest.raises(NotFoundError, match="no longer in the bin"):
+    with pytest.raises(NotFoundError, match="no such model in the bin"):
         bin_.restore(token)
 
 

@@ -75,9 +75,61 @@ async def test_what_does_not_fit_is_refused_before_it_is_tried(tmp_path: Path) -
         await on.manager.prepare(large, switch=True, anyway=True)
         await on.manager.unload()
         await on.use(small)
-        with pytest.raises(LoadError, match=r"large needs about .* of RAM .* free"):
+        with pytest.raises(LoadError, match=r"large needs about .* of RAM .* are left"):
             await on.use(large)
         assert on.names == ["small"], "nothing goes for a model that would not fit anyway"
+
+
+async def test_a_limit_is_named_where_it_is_what_binds(tmp_path: Path) -> None:
+    async with stage(tmp_path, limit=150 * MB) as on:
+        large = on.add("large", 200 * MB)
+        await on.manager.prepare(large, switch=True, anyway=True)
+        await on.manager.unload()
+        verdict = (await on.fitting.fit(FitModel(model="large"))).verdict
+        assert verdict.kind == "too large" and verdict.limit == 150 * MB and "memory_limit" in verdict.reason
+        with pytest.raises(LoadError, match="memory_limit"):
+            await on.use(large)
+
+
+async def test_what_is_pinned_or_answers_is_named_where_it_is_in_the_way(tmp_path: Path) -> None:
+    async with stage(tmp_path, limit=150 * MB) as on:
+        one, other = on.add("one"), on.add("other")
+        await on.learn(one, other)
+
+        async def blocked() -> tuple[str, ...]:
+            return (await on.fitting.fit(FitModel(model="other"))).verdict.blocked
+
+        async with on.manager.use(one, lambda phase: None):
+            assert await blocked() == ("one",)
+            with pytest.raises(LoadError) as error:
+                await on.manager.prepare(other, switch=True)
+            assert "one" in error.value.hint
+        assert await blocked() == ()
+        await on.manager.unload()
+        await on.library.change(ChangeModel(model="one", pinned=True))
+        await on.use(await on.library.find("one"))
+        assert await blocked() == ("one",)
+
+
+async def test_what_a_model_that_loads_is_given_does_not_count_against_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, limit=150 * MB) as on:
+        slow = on.add("slow", load_s=1.0)
+        await on.learn(slow)
+        loading = asyncio.create_task(on.manager.prepare(slow))
+        while not any(worker.footprint for worker in on.manager.workers()):
+            await asyncio.sleep(0.01)
+        assert (await on.fitting.fit(FitModel(model="slow"))).verdict.kind == "fits"
+        await loading
+
+
+async def test_a_raised_limit_gives_a_larger_context(tmp_path: Path) -> None:
+    shape = {"layers": 8, "embedding": 1024, "heads": 8, "kv_heads": 8}
+    found = []
+    for limit in (100 * MB, 400 * MB):
+        async with stage(tmp_path, limit=limit) as on:
+            on.add("one", **shape)
+            found.append((await on.planner.plan(await on.library.find("one"))).load.context)
+    assert found[0] < found[1]
 
 
 async def test_load_anyway_makes_all_the_room_there_is(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_compact_cache_is_not_offered_where_llama_cpp_refuses_it() -> None:
         (GIB, ("A", "B", "C"), False, "after", "It takes 4.5 GB of RAM: A, B and C would be unloaded for it"),
         (GIB, None, False, "too large", "It takes 4.5 GB of RAM, 1.0 GB are free"),
         (GIB, (), False, "too large", "It takes 4.5 GB of RAM, 1.0 GB are free"),
-        (-5, None, False, "too large", "It takes 4.5 GB of RAM, 0.0 GB are free"),
+        (-5, None, False, "too large", "It takes 4.5 GB of RAM, 0 MB are free"),
         (NEED.total - 1, None, False, "too large",
          "It takes a little more than 4.5 GB of RAM, 4.5 GB are free"),
     ],

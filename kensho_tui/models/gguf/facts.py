@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kensho_tui.models.gguf.shape import ModelShape
 
 _COUNTS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
-_SIZES = ((1e9, " GB"), (1e6, " MB"), (1e3, " kB"))
+_SIZES = ((1 << 30, " GB"), (1 << 20, " MB"), (1 << 10, " kB"))
 
 
 def _short(number: float, units: Sequence[tuple[float, str]], rest: str) -> str:

@@ -116,9 +116,9 @@ class _Reader:
         tensors, keys = cursor.u64(), cursor.u64()
         # A key takes 13 bytes at least, a tensor 24.
         if keys > MAX_KEYS or keys * 13 > cursor.left:
-            raise cursor.bad(f"{keys:,} metadata keys cannot be")
+            raise cursor.bad(f"it cannot hold the {keys:,} metadata keys it announces")
         if tensors > MAX_TENSORS or tensors * 24 > cursor.left:
-            raise cursor.bad(f"{tensors:,} tensors cannot be")
+            raise cursor.bad(f"it cannot hold the {tensors:,} tensors it announces")
         metadata = self._metadata(keys)
         alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         if isinstance(alignment, bool) or not isinstance(alignment, int) or alignment.bit_count() != 1:

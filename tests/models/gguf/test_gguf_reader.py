@@ -134,8 +134,8 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     ("web page", b"<!DOCTYPE html><html>Not found</html>", "web page"),
     ("zeros", bytes(400), "nothing but zeros"),
-    ("keys", struct.pack("<4sIQQ", b"GGUF", 3, 0, 1 << 60), "metadata keys cannot be"),
-    ("tensors", struct.pack("<4sIQQ", b"GGUF", 3, (1 << 64) - 1, 0), "tensors cannot be"),
+    ("keys", struct.pack("<4sIQQ", b"GGUF", 3, 0, 1 << 60), "metadata keys it announces"),
+    ("tensors", struct.pack("<4sIQQ", b"GGUF", 3, (1 << 64) - 1, 0), "tensors it announces"),
     ("key length", struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 1 << 63) + bytes(40), "cannot be 9,223"),
     ("key bytes", header({b"\xff\xfe": 1}), "not UTF-8"),  # type: ignore[dict-item]
     ("twice", TWICE, "a is there twice"),
