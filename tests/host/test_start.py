@@ -5,7 +5,12 @@ import sys
 
 from tests.support.home import Home
 
-BROKEN = "import sys; sys.modules['kensho_tui.host.main'] = None; from kensho_tui.host.__main__ import main; main([])"
+BROKEN = """
+import sys
+sys.modules["kensho_tui.host.main"] = None
+from kensho_tui.host.__main__ import main
+main([])
+"""
 
 
 def test_what_ends_a_host_before_its_log_is_open_is_in_the_log(home: Home) -> None:
