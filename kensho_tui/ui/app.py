@@ -190,18 +190,25 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def run_command(self, command: Command, argument: str = "") -> None:
         """Run it beside the app's own work; one of a kind at a time."""
-        command.at_once(self, argument)
+        try:
+            command.at_once(self, argument)
+        except KenshoError as error:
+            self.show_error(error)
+            return
         self.run_quietly(lambda: command.run(self, argument), f"command-{command.name}")
 
-    def run_quietly(self, work: Work, group: str) -> None:
-        """Run `work`, one of a `group` at a time. A `KenshoError` is shown, anything else logged and said."""
+    def run_quietly(self, work: Work, group: str, *, exclusive: bool = True) -> None:
+        """Run `work`. A `KenshoError` is shown, anything else logged and said.
+
+        `exclusive`: it ends what of its `group` still runs.
+        """
 
         async def guarded() -> None:
             await self._guarded(work)
 
         # A function and not its coroutine: one that is ended before it begins is never made.
         # (mypy infers the result of a callable as Never here.)
-        self.run_worker(guarded, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
+        self.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)  # type: ignore[arg-type]
 
     async def _guarded(self, work: Work) -> None:
         try:

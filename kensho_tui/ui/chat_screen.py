@@ -277,16 +277,16 @@ class ChatScreen(SteadyScreen):
         """End the answer under way, else the load of the chat's model. False: there is neither."""
         if await self.session.stop():
             return True
-        if self.session.progress is None:
+        model = self.session.model
+        if model is None or self.session.progress is None:
             return False
         from kensho_tui.ui.models.switching import cancel_load
 
-        cancelled = await cancel_load(self.session)
-        if cancelled is not None:
-            answers = self.session.model
-            then = f"{one_line(answers, 60)} answers as before" if answers not in (None, cancelled) else ""
-            self._kensho.say(f"The load of {one_line(cancelled, 60)} is cancelled", then)
-        return cancelled is not None
+        await cancel_load(self.session, model)
+        answers = self.session.model
+        then = f"{one_line(answers, 60)} answers as before" if answers not in (None, model) else ""
+        self._kensho.say(f"The load of {one_line(model, 60)} is cancelled", then)
+        return True
 
     async def interrupt(self) -> None:
         selected = self.prompt.selected_text or self.get_selected_text()

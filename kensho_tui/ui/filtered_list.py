@@ -55,19 +55,14 @@ class Filter(Input):
     def __init__(self, text: str, keys: Keys) -> None:
         super().__init__(text, placeholder="type to filter", compact=True, select_on_focus=False)
         self._keys = keys
-        self._left = False
         self.cursor_blink = False
 
-    def on_focus(self) -> None:
-        self._left = False
-
     async def on_key(self, event: events.Key) -> None:
-        if self._left and handed_on(self, event):
+        if handed_on(self, event):
             return
         if event.key in self._keys:
             done(event)
             self._keys[event.key]()
-            self._left = self.app.focused is not self
         else:
             await did_binding(self, event)
 
@@ -92,13 +87,9 @@ class FilterableList(ChoiceList):
         super().__init__(choose, columns=columns, moved=moved)
         self._back = back
         self._keys = keys
-        self._left = False
-
-    def on_focus(self) -> None:
-        self._left = False
 
     def on_key(self, event: events.Key) -> None:
-        if self._left and handed_on(self, event):
+        if handed_on(self, event):
             return
         if event.key in self._keys:
             self._keys[event.key]()
@@ -111,7 +102,6 @@ class FilterableList(ChoiceList):
         elif not self.press(event.key):
             return
         done(event)
-        self._left = self.app.focused is not self
 
 
 class FilteredList(Vertical):

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kensho_tui.ui.commands.registry import COMMANDS, key_label, split_keys
-from kensho_tui.ui.lines import SplitLine, quiet
+from kensho_tui.ui.lines import SplitLine, key_row, quiet
 
 INDENT = 23
 PROMPT_KEYS = (
@@ -98,7 +98,8 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="tall"):
-            yield SplitLine(Content.styled("Help", "bold"), quiet("Esc closes"), id="dialog-title")
+            close = key_row((("Esc", "close"),), 20)
+            yield SplitLine(Content.styled("Help", "bold"), close, id="dialog-title")
             with VerticalScroll(id="help-text"):
                 for notice in self._notices:
                     yield Static(f"! {notice}", markup=False, classes="notice")

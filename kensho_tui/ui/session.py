@@ -48,6 +48,8 @@ class Session:
         """Told after the view that something changed: screens that come and go."""
         self.prepared: set[tuple[str | None, str | None]] = set()
         """Chats, with the model chosen for them, whose model has been asked for."""
+        self.cancelled: set[str] = set()
+        """Models whose load a person ended here."""
         self._loads = Loads()
         self._view = view
         self._connected = asyncio.Event()

@@ -305,7 +305,7 @@ async def test_delete_is_undone_with_one_key(host: FakeHost, models: FakeModels,
         await shown(pilot, "Installed 5", f"{QWEN} is back")
         assert models.bin == {}
         await pilot.press("z")
-        await shown(pilot, "nothing was deleted")
+        await shown(pilot, "✗ all that was deleted here is back")
 
 
 async def test_what_is_not_ours_is_not_deleted(host: FakeHost, start: Started) -> None:

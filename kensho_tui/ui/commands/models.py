@@ -23,12 +23,10 @@ class Switch(Command):
     places = BOTH
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
-        if not argument:
-            app.models.open_switcher()
-
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
         if argument:
-            await app.models.choose(argument)
+            app.models.use(app.models.find(argument))
+        else:
+            app.models.open_switcher()
 
 
 class Models(Command):
@@ -41,12 +39,7 @@ class Models(Command):
     places = BOTH
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
-        if not argument:
-            app.models.open_screen()
-
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        if argument:
-            app.models.open_screen(app.models.find(argument).name)
+        app.models.open_screen(app.models.find(argument).name if argument else "")
 
 
 class Unload(Command):
@@ -104,13 +97,17 @@ class Tags(Command):
     argument = "[words]"
     places = BOTH
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        from kensho_tui.ui.models.forms import ask_tags, split_tags
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        from kensho_tui.ui.models.forms import ask_tags
 
-        model = app.models.subject()
-        tags = split_tags(argument) if argument else await ask_tags(app, model)
-        if tags is not None:
-            await app.models.tag(model, tags)
+        if not argument:
+            ask_tags(app, app.models.subject())
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        from kensho_tui.ui.models.forms import split_tags
+
+        if argument:
+            await app.models.tag(app.models.subject(), split_tags(argument))
 
 
 class Defaults(Command):
@@ -120,14 +117,10 @@ class Defaults(Command):
     argument = "[model]"
     places = BOTH
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         from kensho_tui.ui.models.forms import ask_defaults
 
-        model = app.models.subject(argument)
-        details = await app.models.details(model.name)
-        defaults = await ask_defaults(app, model, details.defaults)
-        if defaults is not None:
-            await app.models.set_defaults(model, defaults)
+        ask_defaults(app, app.models.subject(argument))
 
 
 class DeleteModel(Command):
@@ -141,10 +134,12 @@ class DeleteModel(Command):
     def enabled(self, app: "KenshoApp") -> bool:
         return app.place == "models"
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        """Which model is meant now: when the one named has gone, its name may be a part of another's."""
         if not argument and app.place != "models":
             raise UsageError("say which model", hint="/delete-model NAME, or D on its row of /models")
-        await app.models.delete(app.models.subject(argument))
+        model = app.models.subject(argument)
+        app.run_quietly(lambda: app.models.delete(model), "delete-model", exclusive=False)
 
 
 class RestoreModel(Command):
@@ -156,5 +151,5 @@ class RestoreModel(Command):
     def enabled(self, app: "KenshoApp") -> bool:
         return app.models.can_restore
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        await app.models.restore()
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.run_quietly(app.models.restore, "restore-model", exclusive=False)

@@ -1,11 +1,12 @@
 """What can be done with models: each is a call of the host, and what is said of it."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from kensho_tui.core import contract as c
-from kensho_tui.core.errors import NotFoundError, UsageError
+from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
 from kensho_tui.core.model_contract import (
     CHANGE,
     DELETE,
@@ -26,15 +27,15 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.models.rows import name_of, names
-from kensho_tui.ui.models.switching import switch
+from kensho_tui.ui.models.switching import cancel_load, switch, was_cancelled
 
 if TYPE_CHECKING:
-    from kensho_tui.ui.app import KenshoApp
+    from kensho_tui.ui.app import KenshoApp, Work
     from kensho_tui.ui.models.screen import ModelsScreen
 
 SAID_S = 30.0
 """How long it is said that a deletion can be undone; it can be after that, too."""
-ANYWAY = "anyway"
+ANYWAY, UNLOAD_FIRST = "anyway", "unload"
 
 
 class ModelActions:
@@ -43,6 +44,10 @@ class ModelActions:
     def __init__(self, app: "KenshoApp") -> None:
         self._app = app
         self._deleted: list[Deleted] = []
+        self._ever_deleted = False
+        self._one_by_one = asyncio.Lock()
+        """Deleting and bringing back, in the order of the keys."""
+        self._loading = ""
         self._screen: ModelsScreen | None = None
 
     # --- which model ----------------------------------------------------------------------------------
@@ -69,18 +74,10 @@ class ModelActions:
 
     def open_switcher(self) -> None:
         """At once, so that the next key goes there."""
-        from kensho_tui.ui.models.switcher import Switcher, Taken
+        from kensho_tui.ui.models.switcher import Switcher
 
-        if isinstance(self._app.screen, Switcher):
-            return
-
-        def taken(result: Taken | None) -> None:
-            if result is not None and result.details:
-                self.open_screen(result.model)
-            elif result is not None:
-                self._app.run_quietly(lambda: self.choose(result.model), "switch")
-
-        self._app.push_screen(Switcher(self._app), taken)
+        if not isinstance(self._app.screen, Switcher):
+            self._app.push_screen(Switcher(self._app))
 
     def open_screen(self, model: str = "") -> None:
         """The models screen, with this row highlighted."""
@@ -96,24 +93,29 @@ class ModelActions:
 
     # --- choosing -------------------------------------------------------------------------------------
 
-    async def choose(self, reference: str) -> None:
-        """Let a model answer in the open chat; one that does not fit is first made to."""
-        model = self.find(reference)
+    def use(self, model: c.ModelInfo) -> None:
+        """Let it answer in the open chat, or offer what would make it fit. Where the next key goes is decided
+        when this returns."""
         if model.problem:
             raise UsageError(f"{model.name} cannot be used: {model.problem}")
         found = model.verdict
-        anyway = False
         if found is not None and found.kind == "too large":
-            taken = await self._remedy(model, found)
-            if taken is None:
-                return
-            anyway = taken == ANYWAY
-            if not anyway:
-                await self._apply(model, found.remedies[int(taken)])
+            self._offer(model, found)
+        else:
+            self._answers(model)
+
+    def _answers(self, model: c.ModelInfo, first: "Work | None" = None, *, anyway: bool = False) -> None:
+        """`model` answers from here on, once `first` is done."""
         self._app.to_chat()
-        if not self._app.session.progress:
-            self._say_switch(model)
-        await switch(self._app.session, model.name, anyway=anyway)
+
+        async def work() -> None:
+            if first is not None:
+                await first()
+            if not self._app.session.progress:
+                self._say_switch(model)
+            await switch(self._app.session, model.name, anyway=anyway)
+
+        self._app.run_quietly(work, "switch")
 
     def _say_switch(self, model: c.ModelInfo) -> None:
         before = self._app.session.model
@@ -125,18 +127,37 @@ class ModelActions:
         then = f"{goes} makes room for it" if goes else f"{key} Enter goes back"
         self._app.say(f"{name_of(model)} answers from here on", then)
 
-    async def _remedy(self, model: c.ModelInfo, found: c.Verdict) -> str | None:
-        """What somebody picks of what would make it fit; None: nothing."""
+    def _offer(self, model: c.ModelInfo, found: c.Verdict) -> None:
+        """What would make it fit, to pick from."""
         from kensho_tui.ui.picker import Picker
 
-        free = f"{fmt.size(found.free)} of {found.memory} are free"
+        busy, idle = self._in_the_way(found)
+        said = f"{names(busy)} {'answer' if len(busy) > 1 else 'answers'} now and cannot go" if busy else ""
+
+        def picked(taken: str) -> None:
+            if taken == ANYWAY:
+                self._answers(model, anyway=True)
+            elif taken == UNLOAD_FIRST:
+                self._answers(model, lambda: self._make_way(idle))
+            else:
+                self._answers(model, lambda: self._apply(model, found.remedies[int(taken)]))
+
+        free = f"{fmt.size(max(found.free, 0))} of {found.memory} are free"
         title = f"{name_of(model)} needs {fmt.size(found.need)}, {free}"
-        choices = [
-            Choice(str(at), one_line(remedy.what, 120), "kept as its default")
-            for at, remedy in enumerate(found.remedies)
+        self._app.push_screen(Picker(title, _ways(found, idle), note=said, taken=picked))
+
+    def _in_the_way(self, found: c.Verdict) -> tuple[list[str], list[str]]:
+        """Of the models in the way: those that answer now, and those that are only pinned."""
+        status = self._app.session.status
+        workers = status.workers if status is not None else ()
+        busy = [
+            worker.model for worker in workers if worker.state == "busy" and worker.model in found.blocked
         ]
-        choices.append(Choice(ANYWAY, "Load it anyway", "it may fail", mark="!", mark_style="$warning"))
-        return await self._app.push_screen_wait(Picker(title, choices))
+        return busy, [name for name in found.blocked if name not in busy]
+
+    async def _make_way(self, models: list[str]) -> None:
+        for name in models:
+            await self._app.session.host.call(UNLOAD, Unload(model=name))
 
     async def _apply(self, model: c.ModelInfo, remedy: c.Remedy) -> None:
         wanted: dict[str, Any] = {
@@ -192,9 +213,33 @@ class ModelActions:
         """Load it without choosing it for the chat."""
         if model.problem:
             raise UsageError(f"{model.name} cannot be used: {model.problem}")
-        await self._app.session.host.prepare(c.Prepare(model=model.name, switch=True))
+        session = self._app.session
+        self._loading = model.name
+        session.cancelled.discard(model.name)
+        session.tell()
+        try:
+            await session.host.prepare(c.Prepare(model=model.name, switch=True))
+        except KenshoError:
+            if was_cancelled(session, model.name):
+                return
+            raise
+        finally:
+            self._loading = ""
+            session.tell()
         self._app.say(f"{name_of(model)} is loaded", style="$success")
-        await self._app.session.renew_models()
+        await session.renew_models()
+
+    @property
+    def loading(self) -> str:
+        """The name of the model whose load was asked for here and is under way; empty: none is."""
+        return self._loading
+
+    async def cancel(self) -> None:
+        """End that load."""
+        model = self._loading
+        if model:
+            await cancel_load(self._app.session, model)
+            self._app.say(f"The load of {one_line(model, 60)} is cancelled")
 
     async def unload(self, model: c.ModelInfo | None) -> None:
         """Free its memory now, or that of all; what answers just now is left alone, and said."""
@@ -210,16 +255,20 @@ class ModelActions:
         if not model.removable:
             hint = "Only models in the models folder are; this one lies at " + model.path
             raise UsageError(f"the file of {model.name} is not ours to delete", hint=hint)
-        deleted = await self._app.session.host.call(DELETE, ModelRef(model=model.name))
-        self._deleted.append(deleted)
-        key = "z" if self._on_screen else f"/{RESTORE_COMMAND}"
-        self._app.say(
-            f"{name_of(model)} is deleted ({fmt.size(deleted.size)})",
-            f"{key} brings it back",
-            "$warning",
-            seconds=SAID_S,
-        )
-        await self._app.session.renew_models()
+        async with self._one_by_one:
+            if all(known.path != model.path for known in self._app.session.models or ()):
+                raise NotFoundError(f"{model.name} is deleted already")
+            deleted = await self._app.session.host.call(DELETE, ModelRef(model=model.name))
+            self._deleted.append(deleted)
+            self._ever_deleted = True
+            key = "z" if self._on_screen else f"/{RESTORE_COMMAND}"
+            self._app.say(
+                f"{name_of(model)} is deleted ({fmt.size(deleted.size)})",
+                f"{key} brings it back",
+                "$warning",
+                seconds=SAID_S,
+            )
+            await self._app.session.renew_models()
 
     @property
     def can_restore(self) -> bool:
@@ -227,17 +276,31 @@ class ModelActions:
 
     async def restore(self) -> None:
         """Bring the model back that was deleted last."""
-        if not self._deleted:
-            raise UsageError("nothing was deleted since the app started")
-        last = self._deleted[-1]
-        model = await self._app.session.host.call(RESTORE, RestoreModel(last.token))
-        if last in self._deleted:
+        async with self._one_by_one:
+            if not self._deleted:
+                known = "all that was deleted here is back" if self._ever_deleted else NOTHING_DELETED
+                raise UsageError(known)
+            last = self._deleted[-1]
+            model = await self._app.session.host.call(RESTORE, RestoreModel(last.token))
             self._deleted.remove(last)
-        self._app.say(f"{name_of(model)} is back")
-        await self._app.session.renew_models()
+            self._app.say(f"{name_of(model)} is back")
+            await self._app.session.renew_models()
 
 
+NOTHING_DELETED = "no model was deleted since the app started"
 RESTORE_COMMAND = "restore-model"
+
+
+def _ways(found: c.Verdict, idle: list[str]) -> list[Choice]:
+    """What would make a model fit, and to try without."""
+    ways = [
+        Choice(str(at), one_line(remedy.what, 120), "kept as its default")
+        for at, remedy in enumerate(found.remedies)
+    ]
+    if idle:
+        pinned = "they are pinned" if len(idle) > 1 else "it is pinned"
+        ways.append(Choice(UNLOAD_FIRST, f"Unload {names(idle)}", f"{pinned}"))
+    return [*ways, Choice(ANYWAY, "Load it anyway", "it may fail", mark="!", mark_style="$warning")]
 
 
 def meant(reference: str, models: tuple[c.ModelInfo, ...]) -> c.ModelInfo:

@@ -1,6 +1,6 @@
 """Small forms: the tags of a model, and its defaults. What is typed becomes values in pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -10,13 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static, TextArea
 
 from kensho_tui.core import contract as c
-from kensho_tui.core.errors import UsageError
+from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.model_contract import Defaults
 from kensho_tui.core.text import one_line, valid
+from kensho_tui.ui.keys import EarlyKeys, did_binding, done, handed_on
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet
 from kensho_tui.ui.models.rows import name_of
 
@@ -51,7 +52,7 @@ FIELDS = (
     Field("min_p", "Min p", "from 0 to 1", 0, 1, whole=False),
     Field("max_tokens", "Answer's tokens", "the most an answer may have", 1, 10_000_000),
 )
-KEYS = (("Enter", "keeps them"), ("Tab", "next"), ("Esc", "leaves all as it was"))
+KEYS = (("Enter", "keep"), ("Tab", "next"), ("Esc", "close"))
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -122,9 +123,19 @@ def read_template(path: str) -> str | None:
 class Line(Input):
     """One field, quiet as the prompt is."""
 
-    def __init__(self, value: str, says: str, name: str) -> None:
+    def __init__(self, value: str, says: str, name: str, submit: Callable[[], None]) -> None:
         super().__init__(value, placeholder=says, compact=True, name=name, select_on_focus=False)
+        self._submit = submit
         self.cursor_blink = False
+
+    async def action_submit(self) -> None:
+        """Now: the next key is meant for what is seen then."""
+        self._submit()
+
+    async def on_key(self, event: events.Key) -> None:
+        if handed_on(self, event) or moved(self.screen, event):
+            return
+        await did_binding(self, event)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -132,11 +143,40 @@ class Line(Input):
         self.replace(one_line(event.text, 4000), *self.selection)
 
 
-class TagsForm(ModalScreen[tuple[str, ...] | None]):
+class Lines(TextArea):
+    """A field of several lines; Tab leaves it."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(value, placeholder="none", compact=True, highlight_cursor_line=False)
+        self.cursor_blink = False
+
+    async def on_key(self, event: events.Key) -> None:
+        if handed_on(self, event) or moved(self.screen, event, MOVES_BY_TAB):
+            return
+        await did_binding(self, event)
+
+
+MOVES_BY_TAB = {"tab": 1, "shift+tab": -1}
+MOVES = {**MOVES_BY_TAB, "down": 1, "up": -1}
+
+
+def moved(screen: Screen[Any], event: events.Key, moves: Mapping[str, int] = MOVES) -> bool:
+    """Whether a key went to another field, now, so that the next key goes there."""
+    step = moves.get(event.key)
+    if step is None:
+        return False
+    done(event)
+    if step > 0:
+        screen.focus_next()
+    else:
+        screen.focus_previous()
+    return True
+
+
+class TagsForm(EarlyKeys, ModalScreen[tuple[str, ...] | None]):
     """One line for the tags."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
-    AUTO_FOCUS = "Line"
 
     def __init__(self, model: c.ModelInfo) -> None:
         super().__init__()
@@ -145,13 +185,16 @@ class TagsForm(ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield SplitLine(Content.styled(f"Tags of {name_of(self._model)}", "bold"), id="dialog-title")
-            yield Line(" ".join(self._model.tags), "dialogue code math …", "tags")
+            yield Line(" ".join(self._model.tags), "dialogue code math …", "tags", self._submit)
             yield Notice(id="dialog-notice")
-            yield SplitLine(key_row((("Enter", "keeps them"), ("Esc", "leaves them")), 60), id="dialog-hint")
+            yield SplitLine(key_row((("Enter", "keep"), ("Esc", "close")), 60), id="dialog-hint")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_mount(self) -> None:
+        self.take_keys(self.query_one(Line))
+
+    def _submit(self) -> None:
         try:
-            self.dismiss(split_tags(event.value))
+            self.dismiss(split_tags(self.query_one(Line).value))
         except UsageError as error:
             self.query_one(Notice).say(f"✗ {error.message}", error.hint, "$error", seconds=0)
 
@@ -159,28 +202,17 @@ class TagsForm(ModalScreen[tuple[str, ...] | None]):
         self.dismiss(None)
 
 
-class DefaultsForm(ModalScreen[Defaults | None]):
+class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
     """A line for each default; an empty one leaves it to the program."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
-    ]
-    AUTO_FOCUS = "Line"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 
-    def __init__(self, model: c.ModelInfo, defaults: Defaults) -> None:
+    def __init__(self, app: "KenshoApp", model: c.ModelInfo) -> None:
         super().__init__()
+        self._kensho = app
         self._model = model
-        self._defaults = defaults
-        self._system = TextArea(
-            defaults.system or "",
-            placeholder="none",
-            compact=True,
-            tab_behavior="focus",
-            highlight_cursor_line=False,
-        )
-        self._system.cursor_blink = False
+        self._defaults = Defaults()
+        self._system = Lines("")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="tall"):
@@ -191,19 +223,36 @@ class DefaultsForm(ModalScreen[Defaults | None]):
             )
             with VerticalScroll(id="form", can_focus=False):
                 for field in FIELDS:
-                    value = getattr(self._defaults, field.name)
-                    yield from _row(
-                        field.title, Line("" if value is None else f"{value}", field.says, field.name)
-                    )
-                kept = KEPT if self._defaults.template else ""
+                    yield from _row(field.title, Line("", field.says, field.name, self._submit))
                 yield from _row(
-                    "Template file", Line(kept, "a Jinja file in place of the model's own", "template")
+                    "Template file",
+                    Line("", "a Jinja file in place of the model's own", "template", self._submit),
                 )
                 yield from _row("System prompt", self._system)
             yield Notice(id="dialog-notice")
             yield SplitLine(key_row(KEYS, 70), id="dialog-hint")
 
-    def on_input_submitted(self) -> None:
+    def on_mount(self) -> None:
+        self._kensho.run_quietly(self._fill, "defaults-form")
+
+    async def _fill(self) -> None:
+        """What is set now; the keys wait for it."""
+        try:
+            self._defaults = (await self._kensho.models.details(self._model.name)).defaults
+        except KenshoError:
+            self.dismiss(None)
+            raise
+        if self.app.screen is not self:
+            return
+        for line in self.query(Line):
+            value = getattr(self._defaults, line.name or "", None)
+            text = (KEPT if value else "") if line.name == "template" else "" if value is None else f"{value}"
+            line.value = text
+            line.cursor_position = len(text)
+        self._system.text = self._defaults.system or ""
+        self.take_keys(self.query(Line).first())
+
+    def _submit(self) -> None:
         typed = {line.name or "": line.value for line in self.query(Line)}
         try:
             self.dismiss(defaults_of({**typed, "system": self._system.text}, self._defaults))
@@ -220,9 +269,21 @@ def _row(title: str, widget: Line | TextArea) -> ComposeResult:
         yield widget
 
 
-async def ask_tags(app: "KenshoApp", model: c.ModelInfo) -> tuple[str, ...] | None:
-    return await app.push_screen_wait(TagsForm(model))
+def ask_tags(app: "KenshoApp", model: c.ModelInfo) -> None:
+    """Open the form now; what was typed into it is kept when it is left with Enter."""
+
+    def typed(tags: tuple[str, ...] | None) -> None:
+        if tags is not None:
+            app.run_quietly(lambda: app.models.tag(model, tags), "tags")
+
+    app.push_screen(TagsForm(model), typed)
 
 
-async def ask_defaults(app: "KenshoApp", model: c.ModelInfo, defaults: Defaults) -> Defaults | None:
-    return await app.push_screen_wait(DefaultsForm(model, defaults))
+def ask_defaults(app: "KenshoApp", model: c.ModelInfo) -> None:
+    """As `ask_tags`, for its defaults."""
+
+    def typed(defaults: Defaults | None) -> None:
+        if defaults is not None:
+            app.run_quietly(lambda: app.models.set_defaults(model, defaults), "defaults")
+
+    app.push_screen(DefaultsForm(app, model), typed)

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.events import Key, Resize
+from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -16,7 +16,7 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.filtered_list import Filter, ranked
 from kensho_tui.ui.fuzzy import Query
-from kensho_tui.ui.keys import took_early
+from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.models.details import DetailsPane
 from kensho_tui.ui.models.inspector import Inspector
@@ -54,14 +54,13 @@ ABOUT_THE_ROW = ("load", "unload", "pin", "favourite", "defaults", "delete-model
 """Commands that get the highlighted row's name."""
 
 
-class ModelsScreen(SteadyScreen):
+class ModelsScreen(EarlyKeys, SteadyScreen):
     """A table at the left, the details of its highlighted row at the right or below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "back", show=False, priority=True),
         Binding("escape", "back", show=False),
     ]
-    AUTO_FOCUS = "Table"
     PLACE = "models"
 
     def __init__(self, app: "KenshoApp") -> None:
@@ -103,6 +102,8 @@ class ModelsScreen(SteadyScreen):
 
     def on_mount(self) -> None:
         self._filter.display = False
+        self.take_keys(self._table)
+        self.watch(self, "focused", self._show_frame)
         self._ticking = self.set_interval(0.5, self._show_frame, pause=True)
         self._kensho.session.watchers.append(self._changed)
 
@@ -212,7 +213,7 @@ class ModelsScreen(SteadyScreen):
 
     def _hints(self) -> list[tuple[str, str]]:
         """The keys that matter here, the most important first."""
-        if self._filter.has_focus:
+        if self.focused is self._filter:
             return [("Enter", "to the table"), ("Esc", "all models")]
         other = ("Tab", "installed" if self._tab is RUNNING_TAB else "running")
         undo = [("z", "undo the deletion")] if self._kensho.models.can_restore else []
@@ -268,14 +269,11 @@ class ModelsScreen(SteadyScreen):
 
         return do
 
-    def on_key(self, event: Key) -> None:
-        took_early(self, event, self._table)
-
     def key_question_mark(self) -> None:
         self._kensho.action_command("help")
 
     def _use(self, name: str) -> None:
-        self._kensho.run_quietly(lambda: self._kensho.models.choose(name), "switch")
+        self._kensho.run_command(BY_NAME["model"], name)
 
     def action_back(self) -> None:
         """Esc ends the filter first."""
@@ -307,12 +305,13 @@ class ModelsScreen(SteadyScreen):
         self.set_focus(self._filter)
 
     def _to_table(self) -> None:
+        """With what the filter lets through: the message that it changed may be behind the next key."""
+        self._refilter()
         self._filter.display = bool(self._filter.value)
         self.set_focus(self._table)
 
     def _end_filter(self) -> None:
         self._filter.value = ""
-        self._refilter()
         self._to_table()
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -1,12 +1,11 @@
 """Ctrl+L: another model for this chat, by a few letters or by Enter alone."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Key
 from textual.screen import ModalScreen
 from textual.timer import Timer
 
@@ -15,7 +14,7 @@ from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import PREFETCH, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.filtered_list import FilteredList
-from kensho_tui.ui.keys import took_early
+from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import Notice, SplitLine, key_row
 from kensho_tui.ui.models.rows import COLUMNS, Workers, first_other, last_used_first, switch_rows
 from kensho_tui.ui.picker import ABOVE, FRAME, SHARE
@@ -32,18 +31,10 @@ KEYS = (("Enter", "switch"), ("↓", "list"), ("Esc", "close"))
 LIST_KEYS = (("Enter", "switch"), ("p", "pin"), ("u", "unload"), ("f", "favourite"), ("i", "details"))
 
 
-class Taken(NamedTuple):
-    """What somebody chose: a model, and whether to look at its details instead of switching to it."""
-
-    model: str
-    details: bool = False
-
-
-class Switcher(ModalScreen[Taken | None]):
-    """Lists the models as they are now. A row that can be had is returned; one that cannot says why."""
+class Switcher(EarlyKeys, ModalScreen[None]):
+    """Lists the models as they are now. A row that can be had is switched to; one that cannot says why."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
-    AUTO_FOCUS = "Filter"
 
     def __init__(self, app: "KenshoApp", query: str = "") -> None:
         super().__init__()
@@ -71,6 +62,7 @@ class Switcher(ModalScreen[Taken | None]):
     def on_mount(self) -> None:
         self._renew()
         self._fit()
+        self.take_keys(self._rows.filter)
         self.watch(self, "focused", self._show_keys)
         self._kensho.session.watchers.append(self._renew)
         self._kensho.run_quietly(self._kensho.session.renew_models, "models")
@@ -81,9 +73,6 @@ class Switcher(ModalScreen[Taken | None]):
     def on_resize(self) -> None:
         self._fit()
         self._show_keys()
-
-    def on_key(self, event: Key) -> None:
-        took_early(self, event, self._rows.filter)
 
     def _fit(self) -> None:
         room = self.app.size.height * SHARE // 100 - FRAME
@@ -125,11 +114,14 @@ class Switcher(ModalScreen[Taken | None]):
             hint = "i in the list shows where the file is"
             self._kensho.say(said, hint, "$error", seconds=SAID_S)
         else:
-            self.dismiss(Taken(name))
+            self.dismiss()
+            self._kensho.models.use(model)
 
     def _details(self) -> None:
         if self._rows.highlighted:
-            self.dismiss(Taken(self._rows.highlighted, details=True))
+            model = self._rows.highlighted
+            self.dismiss()
+            self._kensho.models.open_screen(model)
 
     def _doing(self, command: str) -> Callable[[], None]:
         def do() -> None:
@@ -143,7 +135,7 @@ class Switcher(ModalScreen[Taken | None]):
     def action_leave(self) -> None:
         if self._asked:
             self._kensho.run_quietly(lambda: self._prefetch(""), "prefetch")
-        self.dismiss(None)
+        self.dismiss()
 
     # --- reading ahead --------------------------------------------------------------------------------
 

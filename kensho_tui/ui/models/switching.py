@@ -14,6 +14,7 @@ async def switch(session: Session, model: str, *, anyway: bool = False) -> None:
     chat, before = session.chat_id, session.model
     session.choice.choose(chat, model, before)
     session.prepared.add((chat, model))
+    session.cancelled.discard(model)
     session.tell()
     await session.connected()
     try:
@@ -21,6 +22,8 @@ async def switch(session: Session, model: str, *, anyway: bool = False) -> None:
     except HostGoneError:
         raise  # the choice goes with the next prompt
     except KenshoError as error:
+        if was_cancelled(session, model):
+            return
         if session.choice.take_back(chat, model) and before not in (None, model):
             kept = f"{before} answers as before"
             error.hint = f"{error.hint} · {kept}" if error.hint else kept
@@ -29,12 +32,17 @@ async def switch(session: Session, model: str, *, anyway: bool = False) -> None:
         session.tell()
 
 
-async def cancel_load(session: Session) -> str | None:
-    """End the load of the chat's model; what was chosen before is again. None: nothing loads."""
-    model = session.model
-    if model is None or session.progress is None:
-        return None
+async def cancel_load(session: Session, model: str) -> None:
+    """End the load of `model`; where it was chosen for the chat, what was chosen before is again."""
+    session.cancelled.add(model)
     session.choice.take_back(session.chat_id, model)
     await session.host.call(CANCEL_LOAD, c.Empty())
     session.tell()
-    return model
+
+
+def was_cancelled(session: Session, model: str) -> bool:
+    """Whether somebody here ended the load of `model`: then its failure is no news."""
+    if model not in session.cancelled:
+        return False
+    session.cancelled.discard(model)
+    return True

@@ -14,7 +14,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice, ChoiceList
 from kensho_tui.ui.columns import Cell, Column, joined
-from kensho_tui.ui.keys import done
+from kensho_tui.ui.keys import done, handed_on
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.models.rows import (
     ACCENT,
@@ -215,6 +215,8 @@ class Table(ChoiceList):
                 self.choose()
 
     def on_key(self, event: Key) -> None:
+        if handed_on(self, event):
+            return
         if event.key in self._keys:
             done(event)
             self._keys[event.key]()
