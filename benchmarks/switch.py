@@ -26,7 +26,7 @@ from kensho_tui.core import model_contract as m
 
 HIGHLIGHTED_S = 2.0
 CONTEXT = 2048
-ONE = 0.45
+ONE = 0.4
 PROMPT = "Say hello."
 SMOL, GEMMA = "SmolLM2-135M-Instruct.Q4_1", "gemma"
 

@@ -39,7 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Offer the models that the Hugging Face cache, Ollama and LM Studio keep here. They are only read."""
 
     memory_limit: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
-    """GB that all loaded models together may take, fractions too. 0: all that is free."""
+    """GB of VRAM, or of RAM where no GPU is used, that all loaded models may take together, fractions too. 0:
+    all that is free."""
 
     when_short: Literal["smaller context", "fail"] = "smaller context"
     """When memory runs out while a model loads: try once more without the other models, else with half of

@@ -21,7 +21,7 @@ from kensho_tui.models.memory import MemoryManager
 from kensho_tui.models.plan import EngineOptions, Planner
 from kensho_tui.storage.database import Database
 
-GB = 1_000_000_000
+GB = 1 << 30
 _DEVICES = {
     "cuda": ("CUDA", {"nvidia"}),
     "hip": ("ROCm", {"amd"}),
@@ -72,9 +72,10 @@ class ModelRooms:
 
     async def change(self, request: ChangeModel) -> ModelInfo:
         info = await self.library.change(request)
-        resident = self.manager.residents.ready(info.path)
-        if resident is not None and request.pinned is not None:
-            resident.pinned = request.pinned
+        residents = self.manager.residents
+        for resident in (*residents.all(), *([residents.loading] if residents.loading else [])):
+            if resident.model.path == info.path and request.pinned is not None:
+                resident.pinned = request.pinned
         return info
 
     async def unload(self, reference: str | None) -> Unloaded:

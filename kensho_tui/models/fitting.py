@@ -8,16 +8,18 @@ from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError
 from kensho_tui.core.model_contract import Details, Fit, FitModel
 from kensho_tui.core.model_info import Footprint, Verdict
+from kensho_tui.core.text import gigabytes
 from kensho_tui.models.dry_run import dry_run
 from kensho_tui.models.estimate import kensho_formula, largest_context
-from kensho_tui.models.evict import Held, choose
 from kensho_tui.models.gguf.facts import facts
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
-from kensho_tui.models.loading import in_the_way
+from kensho_tui.models.loading import Candidates, in_the_way, victims_for
 from kensho_tui.models.manager import ModelManager
-from kensho_tui.models.plan import RAM, LoadPlan, Planner, Rooms, Wish
-from kensho_tui.models.verdict import judge, remedies
+from kensho_tui.models.memory import BOUNDLESS, RAM
+from kensho_tui.models.plan import LoadPlan, Planner, Rooms, Wish
+from kensho_tui.models.residents import frees_on
+from kensho_tui.models.verdict import judge, left, remedies
 
 
 class Fitting:
@@ -43,34 +45,36 @@ class Fitting:
         return msgspec.structs.replace(model, verdict=verdict, resident=verdict.kind == "resident")
 
     async def _verdict(self, plan: LoadPlan, rooms: Rooms) -> Verdict:
+        residents = self._manager.residents
         room = await rooms.on(plan.device)
-        resident = self._manager.residents.ready(plan.model.path)
-        free, same = room.free, False
-        if resident is not None and resident.request is not None and resident.footprint is not None:
-            same = resident.request == plan.request
-            free += 0 if same else resident.footprint.total  # loaded otherwise, it would go first
-        loading = self._manager.residents.loading
-        if loading is not None and loading.model.path == plan.model.path and loading.footprint is not None:
-            free += loading.footprint.total  # what it is given already
-        if plan.need.host and not same:
-            beside = await rooms.on(RAM)
-            if plan.need.host > beside.free:
-                return judge(Footprint(weights=plan.need.host), beside.free, "RAM", None)
-        going = choose(self._idle(plan), plan.need.total - free)
-        names = None if going is None else self._manager.residents.names(one.name for one in going)
+        beside = await rooms.on(RAM) if plan.need.host else room
+        ours = residents.ready(plan.model.path)
+        same = ours is not None and ours.request == plan.request
+        free, free_ram = room.free, beside.free
+        loading = residents.loading
+        for own in (ours, loading if loading is not None and loading.model.path == plan.model.path else None):
+            if own is not None and not same:  # loaded otherwise it would go first; what loads has it already
+                free += frees_on(own, plan.device)
+                free_ram += frees_on(own, RAM)
+        everyone = Candidates(residents, plan)
+        going = victims_for(plan, free, free_ram, everyone)
+        if going is None and not same and victims_for(plan, free, BOUNDLESS, everyone) is not None:
+            said = (
+                f"It leaves {gigabytes(plan.need.host)} to RAM beside the GPU, {left(free_ram, beside.limit)}"
+            )
+            short = judge(Footprint(weights=plan.need.host), free_ram, "RAM", None, limit=beside.limit)
+            return msgspec.structs.replace(short, reason=said)
+        none = going is None
         return judge(
             plan.need,
             free if room.known or same else None,
             room.kind,
-            names,
+            None if going is None else residents.names(going),
             resident=same,
-            remedies=remedies(plan.shape, plan.load, room.whole) if names is None and plan.shape else (),
-            blocked=in_the_way(plan, free, self._manager.residents) if names is None else (),
+            remedies=remedies(plan.shape, plan.load, room.whole) if none and plan.shape else (),
+            blocked=in_the_way(plan, free, residents) if none else (),
             limit=room.limit,
         )
-
-    def _idle(self, plan: LoadPlan) -> list[Held]:
-        return [one for one in self._manager.residents.idle(plan.device) if one.name != plan.model.path]
 
     async def fit(self, request: FitModel) -> Fit:
         """Raises `NotFoundError`, or `LoadError` for a file that is no model."""

@@ -33,11 +33,14 @@ class KeptChats:
         if self._files is None:
             return
         now = await asyncio.to_thread(file_identity, resident.model.path)
-        resident.key = _key(resident) if now == resident.identity else ""
+        resident.key = _key(resident) if now and now == resident.identity else ""
 
     async def before(self, resident: Resident, chat: str, request: Generate) -> Generate:
         """The request, with the chat's saved cache where the worker holds another chat's."""
-        if self._files is None or resident.chat == chat or not resident.key:
+        if resident.chat == chat:
+            return request
+        resident.chat = ""  # until the turn has come to an end nobody knows whose cache it is
+        if self._files is None or not resident.key:
             return request
         found = await asyncio.to_thread(self._files.find, chat, resident.key)
         if found is None:

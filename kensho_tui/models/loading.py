@@ -13,8 +13,8 @@ from kensho_tui.core.frames import Loaded
 from kensho_tui.core.text import gigabytes
 from kensho_tui.models.estimate import measured
 from kensho_tui.models.evict import choose
-from kensho_tui.models.memory import Room
-from kensho_tui.models.plan import RAM, LoadPlan, Planner, family
+from kensho_tui.models.memory import BOUNDLESS, RAM, Room
+from kensho_tui.models.plan import LoadPlan, Planner, family
 from kensho_tui.models.resident import Resident
 from kensho_tui.models.residents import Residents
 from kensho_tui.models.verdict import left, listed, remedies
@@ -34,13 +34,14 @@ class LoadJob:
     """A load that any number of turns wait for; the last one that gives up cancels it.
 
     ``wanted``: a person switched to the model, so it is loaded though no turn waits. ``anyway``: also though
-    it does not fit. ``sent``: the worker has this request already.
+    it does not fit. ``sent``: the worker has this request already. ``given_up``: a person ended it.
     """
 
     resident: Resident
     wanted: bool = False
     anyway: bool = False
     sent: bool = False
+    given_up: bool = False
     waiting: int = 0
     listeners: set[OnPhase] = field(default_factory=set)
     task: "asyncio.Task[None]" = field(init=False)
@@ -64,7 +65,6 @@ class Loader:
         """The plan that worked. Raises `LoadError` (also for want of memory) or `WorkerDiedError`."""
         resident = job.resident
         resident.expected_s, resident.device = plan.expected_s, plan.device
-        resident.pinned = resident.model.pinned
         if not job.sent:
             await self._make_room(job, plan)
         resident.footprint = plan.need  # counts as taken from here on
@@ -97,29 +97,35 @@ class Loader:
     # --- room ----------------------------------------------------------------------------------------
 
     async def _make_room(self, job: LoadJob, plan: LoadPlan) -> None:
-        room = await self._planner.room(plan.device)
-        if plan.need.total > room.free and self._residents.settling:
+        room, beside = await self._look(plan)
+        if self._residents.settling and victims_for(plan, room.free, beside.free, ()) is None:
             job.resident.say(Phase(name="waiting", note="for memory to come back"))
             await self._residents.settled()
-            room = await self._planner.room(plan.device)
-        if plan.need.host and not job.anyway:
-            beside = await self._planner.room(RAM)
-            if plan.need.host > beside.free:
-                raise no_room_beside(plan, beside)
+            room, beside = await self._look(plan)
         # From here to the eviction nothing is awaited: nobody may take a victim meanwhile.
-        candidates = self._residents.idle(plan.device)
-        victims = choose(candidates, plan.need.total - room.free)
-        if victims is None and job.anyway:
-            victims = tuple(candidates)
-        if victims is None:
+        everyone = Candidates(self._residents, plan)
+        victims = victims_for(plan, room.free, beside.free, everyone)
+        if victims is None and not job.anyway:
+            if victims_for(plan, room.free, BOUNDLESS, everyone) is not None:
+                raise no_room_beside(plan, beside)
             raise no_room(plan, room, in_the_way(plan, room.free, self._residents))
-        if victims:
-            await self._evict(job, [victim.name for victim in victims], plan.device, room)
+        going = [one.name for one in everyone.on_device] if victims is None else victims
+        if going:
+            await self._evict(job, going, plan.device, room)
+
+    async def _look(self, plan: LoadPlan) -> tuple[Room, Room]:
+        """The room on the plan's device and in RAM, seen while nobody came or went."""
+        while True:
+            version = self._residents.version
+            room = await self._planner.room(plan.device)
+            beside = await self._planner.room(RAM) if plan.need.host else room
+            if version == self._residents.version:
+                return room, beside
 
     async def _evict(self, job: LoadJob, paths: Sequence[str], device: str, before: Room) -> None:
         going = ", ".join(self._residents.names(paths))
-        log.info("%s: unloaded for %s", going, job.resident.model.name)
         leaving = self._residents.retire(paths)
+        log.info("%s: unloaded for %s", going, job.resident.model.name)
         job.resident.say(Phase(name="unloading", note=going))
         freed = await leaving
         if device != RAM:
@@ -139,9 +145,10 @@ class Loader:
         """What to try once more, and only once: without the other models, else with half the context where
         the program had chosen it. Raises `NoMemoryError` when neither is left, or nobody wants it.
         """
+        room = await self._planner.room(plan.device)
         others = [one.name for one in self._residents.idle(plan.device)] if self._may_retry else []
         if others:
-            await self._evict(job, others, plan.device, await self._planner.room(plan.device))
+            await self._evict(job, others, plan.device, room)
             job.resident.say(Phase(name="starting", note="trying again: memory ran out"))
             return plan
         context = plan.request.context // 2 // 256 * 256
@@ -161,6 +168,33 @@ class Loader:
         return NoMemoryError(f"memory ran out while {plan.model.name} was loaded: {error.message}", hint=hint)
 
 
+class Candidates:
+    """Who may go for a plan: on its device, and in RAM beside a GPU."""
+
+    def __init__(self, residents: Residents, plan: LoadPlan) -> None:
+        self.on_device = [one for one in residents.idle(plan.device) if one.name != plan.model.path]
+        self.in_ram = [one for one in residents.idle(RAM) if one.name != plan.model.path]
+
+
+def victims_for(
+    plan: LoadPlan, free: int, beside: int, candidates: Candidates | tuple[()]
+) -> list[str] | None:
+    """Paths of those that go for `plan` where `free` bytes are left on its device and `beside` in RAM; None
+    where even all of them would not do (pure).
+    """
+    on_device = candidates.on_device if candidates else []
+    found = choose(on_device, plan.need.total - free)
+    if found is None:
+        return None
+    going = [one.name for one in found]
+    if not plan.need.host:
+        return going
+    in_ram = candidates.in_ram if candidates else []
+    back = sum(one.frees for one in in_ram if one.name in going)
+    more = choose([one for one in in_ram if one.name not in going], plan.need.host - beside - back)
+    return None if more is None else going + [one.name for one in more]
+
+
 def in_the_way(plan: LoadPlan, free: int, residents: Residents) -> tuple[str, ...]:
     """Names of pinned or busy residents without which, and without the idle ones, `plan` would fit."""
     held = [one for one in residents.held(plan.device) if one.model.path != plan.model.path]
@@ -173,7 +207,7 @@ def no_room(plan: LoadPlan, room: Room, blocked: Sequence[str]) -> NoMemoryError
     """Said before anything is tried: what it needs, what there is, what would do."""
     advice = _advice(plan, room)
     if blocked:
-        advice = f"{listed(blocked)} would have to go first, and is pinned or answers now"
+        advice = f"It would fit without what is pinned or in use: {listed(blocked)}"
     return NoMemoryError(
         f"{plan.model.name} needs about {gigabytes(plan.need.total)} of {room.kind} with a context of "
         f"{plan.load.context:,} tokens, {left(room.free, room.limit)}",

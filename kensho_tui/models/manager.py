@@ -9,6 +9,7 @@ import asyncio
 import logging
 import struct
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,6 +58,8 @@ class ModelManager:
         self._prefetcher = Prefetcher(command)
         self._job: LoadJob | None = None
         self._turns = asyncio.Lock()
+        self._asked: Counter[str] = Counter()  # turns that use or wait for the model at a path
+        self._closed = False
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -87,14 +90,18 @@ class ModelManager:
         to the model.
         """
         on_phase(Phase(name="queued"))
-        async with self._turns:
-            resident = await self._ensure(model, on_phase)
-            resident.leased = True
-            try:
-                yield resident
-            finally:
-                resident.leased = False
-                resident.last_used = time.monotonic()
+        self._asked[model.path] += 1
+        try:
+            async with self._turns:
+                resident = await self._ensure(model, on_phase)
+                resident.leased = True
+                try:
+                    yield resident
+                finally:
+                    resident.leased = False
+                    resident.last_used = time.monotonic()
+        finally:
+            self._asked[model.path] -= 1
 
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
@@ -118,16 +125,19 @@ class ModelManager:
         job.listeners.add(on_phase)
         on_phase(job.resident.phase or Phase(name="starting"))
         try:
-            await asyncio.shield(job.task)
+            # Unlike the task itself this always yields, so that a load that has ended is seen to have.
+            await asyncio.wait([job.task])
         except asyncio.CancelledError:
-            if not job.task.done() and job.waiting == 1 and not job.wanted:
+            if self._asked[job.path] == 1 and not job.wanted:
                 await self._cancel(job)
-            if job.task.cancelled() and not _is_cancelling():
-                raise KenshoError("loading was cancelled", hint="Ask again to load it") from None
             raise
         finally:
             job.waiting -= 1
             job.listeners.discard(on_phase)
+        if not job.task.cancelled():
+            job.task.result()
+        elif job.given_up:
+            raise KenshoError("loading was cancelled", hint="Ask again to load it")
 
     # --- loading -------------------------------------------------------------------------------------
 
@@ -139,14 +149,16 @@ class ModelManager:
         """
         await self._adopted()
         try:
-            if switch:
-                await self._retire_outdated(model)
-            if self.residents.ready(model.path) is None:
-                await asyncio.to_thread(check_file, model)
-            job = await self._job_for(model, switch=switch)
-            if job is not None:
-                job.wanted, job.anyway = job.wanted or switch, job.anyway or anyway
-                await asyncio.shield(job.task)
+            for last in (False, True):
+                if self.residents.ready(model.path) is None:
+                    await asyncio.to_thread(check_file, model)
+                job = await self._job_for(model, switch=switch)
+                if job is not None:
+                    job.wanted, job.anyway = job.wanted or switch, job.anyway or anyway
+                    await asyncio.shield(job.task)
+                # A person who switches wants the model as they have set it up meanwhile.
+                if last or not switch or not await self._retire_outdated(model):
+                    return
         except asyncio.CancelledError:
             if _is_cancelling():
                 raise
@@ -157,17 +169,19 @@ class ModelManager:
             if switch:
                 raise
 
-    async def _retire_outdated(self, model: ModelInfo) -> None:
-        """A person who switches to a model that is there wants it as they have set it up meanwhile."""
-        if self.residents.ready(model.path) is None:
-            return
+    async def _retire_outdated(self, model: ModelInfo) -> bool:
+        """End the resident of `model` where it was loaded in another way than it would be now."""
         plan = await self._planner.plan(model)
         resident = self.residents.ready(model.path)
-        if resident is not None and not resident.leased and resident.request != plan.request:
-            await self.residents.retire([model.path])
+        if resident is None or resident.leased or resident.request == plan.request:
+            return False
+        await self.residents.retire([model.path])
+        return True
 
     async def _job_for(self, model: ModelInfo, *, switch: bool) -> LoadJob | None:
-        """A load of `model`; None where it is there, or others come first."""
+        """A load of `model`; None where it is there, or, if that was no switch, others come first."""
+        if switch and self._job is not None and self._job.path != model.path and not self._job.waiting:
+            await self._cancel(self._job)
         while self.residents.ready(model.path) is None:
             await self.residents.gone(model.path)
             job = self._job
@@ -175,14 +189,13 @@ class ModelManager:
                 return None
             if job is None or job.path == model.path:
                 return job or self._start(model)
-            if job.waiting:
-                return None
-            await self._cancel(job)
+            await (asyncio.wait([job.task]) if job.waiting else self._cancel(job))
         return None
 
     async def cancel_load(self) -> None:
         """End the load under way; those that wait for it are told."""
         if self._job is not None:
+            self._job.given_up = True
             await self._cancel(self._job)
 
     async def _cancel(self, job: LoadJob) -> None:
@@ -191,6 +204,8 @@ class ModelManager:
 
     def _start(self, model: ModelInfo, plan: LoadPlan | None = None) -> LoadJob:
         """Begin to load; with `plan` the spare worker has been sent that already."""
+        if self._closed:
+            raise KenshoError("the host is ending", hint="Ask again: a new one starts")
         worker = self._take_worker()
         job = LoadJob(Resident(worker, model, lambda: self._told(job)), sent=plan is not None)
         job.task = asyncio.create_task(self._load(job, plan))
@@ -201,7 +216,7 @@ class ModelManager:
     def _take_worker(self) -> WorkerProcess:
         """One that was started in advance, else a new one."""
         spare, self._spare = self._spare, None
-        if spare is not None:
+        if spare is not None and spare.spawned.process.poll() is None:
             return WorkerProcess(spare.spawned)
         return self._prefetcher.take() or WorkerProcess(spawn_worker(self._command))
 
@@ -216,6 +231,8 @@ class ModelManager:
         await self.kept.watch(job.resident)
         plan = await self._loader.load(job, plan)
         await self.kept.loaded(job.resident)
+        if not job.resident.alive:
+            raise job.resident.worker.death()
         if self._cache is not None:
             await asyncio.to_thread(keep_frame, encode(plan.request), self._cache)
 
@@ -308,12 +325,12 @@ class ModelManager:
         await self.residents.retire(one.model.path for one in unused)
 
     async def close(self) -> None:
-        """End all workers; what they hold of chats is kept."""
+        """End all workers; what they hold of chats is kept. None is started any more."""
+        self._closed = True
         if self._adopting is not None:
             self._adopting.cancel()
             await asyncio.wait([self._adopting])
-        if self._job is not None:
-            await self._cancel(self._job)
+        await self.cancel_load()
         await self.residents.retire(one.model.path for one in self.residents.all())
         await self.residents.settled()
         await self._prefetcher.stop()

@@ -12,6 +12,8 @@ from kensho_tui.core.frames import DeviceMemory
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.hardware.pools import Pool
 
+RAM = "CPU"
+"""The device whose memory is RAM."""
 MARGIN = 512 << 20
 MARGIN_SHARE = 0.05
 
@@ -29,9 +31,9 @@ class Taken:
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes of one kind of memory. ``free``: what a new model may take while all residents stay; ``whole``:
-    what it could take if it were alone; ``others``: what foreign processes use. ``limit``: what a person
-    allows all models together, where that is what binds.
+    """Bytes of one kind of memory. ``free``: what a new model may take while all residents stay, below 0
+    where they take more than they should; ``whole``: what it could take if it were alone; ``others``: what
+    foreign processes use. ``limit``: what a person allows all models together, where that is what binds.
 
     Not ``known``: nothing tells how much there is, so no model is refused for want of it.
     """
@@ -64,7 +66,7 @@ def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
     ours = sum(one.footprint.total for one in taken)
     if not all(pool.total for pool in pools):
         whole = limit or BOUNDLESS
-        return Room(kind, max(whole - ours, 0), whole, 0, limit=limit, known=bool(limit))
+        return Room(kind, whole - ours, whole, 0, limit=limit, known=bool(limit))
     total = sum(pool.total for pool in pools)
     others = sum(pool.used_by_others for pool in pools)
     spare = margin(total)
@@ -76,7 +78,7 @@ def room_in(pools: Sequence[Pool], taken: Sequence[Taken], limit: int) -> Room:
     binds = bool(limit) and limit - ours < free
     if limit:
         free, whole = min(free, limit - ours), min(whole, limit)
-    return Room(kind, max(free, 0), max(whole, 0), total, others, limit if binds else 0)
+    return Room(kind, free, max(whole, 0), total, others, limit if binds else 0)
 
 
 class MemoryManager:
@@ -92,11 +94,13 @@ class MemoryManager:
         ours = own // max(len(devices), 1)
         self._told = {gpu.name: (gpu.total, max(gpu.total - gpu.free - ours, 0)) for gpu in devices}
 
-    def room(self, device: str, taken: Sequence[Taken]) -> Room:
-        """The room on llama.cpp's ``device`` now. Asks drivers: some milliseconds, best in a thread."""
+    def room(self, device: str, taken: Sequence[Taken], *, limited: bool = True) -> Room:
+        """The room on llama.cpp's ``device`` now, within the limit if that is `limited`. Asks drivers: some
+        milliseconds, best in a thread.
+        """
         pools = self._read(device, {one.pid: one.footprint.total for one in taken})
         ours = sum(one.footprint.total for one in taken) // max(len(pools), 1)
-        return room_in([self._filled(pool, ours) for pool in pools], taken, self.limit)
+        return room_in([self._filled(pool, ours) for pool in pools], taken, self.limit if limited else 0)
 
     def _filled(self, pool: Pool, ours: int) -> Pool:
         if pool.total or pool.device not in self._told:

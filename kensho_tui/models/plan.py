@@ -1,6 +1,7 @@
 """How a model would be loaded here, and what that takes: settings, header and measurements joined."""
 
 import asyncio
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -15,12 +16,10 @@ from kensho_tui.core.model_info import Footprint
 from kensho_tui.models.estimate import LoadShape, estimate, largest_context, may_quantise
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
-from kensho_tui.models.memory import MemoryManager, Room, Taken
+from kensho_tui.models.memory import RAM, MemoryManager, Room, Taken
 
 T = TypeVar("T")
 
-RAM = "CPU"
-"""The device whose memory is RAM."""
 # When not even this fits, memory is not what decides: the model gets it and says that it does not fit.
 SMALLEST_CONTEXT = 2048
 
@@ -99,7 +98,9 @@ class Planner:
                 for one in self.taken()
                 if one.device != RAM and one.footprint.host
             ]
-        return await asyncio.to_thread(self._memory.room, device, taken)
+        # The limit is for the memory that models compute in, not for what a GPU leaves to RAM besides.
+        limited = device == self.options.device
+        return await asyncio.to_thread(self._memory.room, device, taken, limited=limited)
 
     async def find(self, path: str) -> ModelInfo:
         """The model at `path`, under its own name. Raises `NotFoundError`."""
@@ -193,8 +194,13 @@ class Planner:
             return min(known, most)
         found = largest_context(shape, load, whole, most) or min(SMALLEST_CONTEXT, most)
         if keep:
-            await self._library.decide_context(model, way, found)
+            await self._keep_context(model, way, found)
         return found
+
+    async def _keep_context(self, model: ModelInfo, way: str, context: int) -> None:
+        """A database that takes nothing is no reason to fail a load."""
+        with contextlib.suppress(KenshoError):
+            await self._library.decide_context(model, way, context)
 
     def _way(self, load: LoadShape, device: str) -> str:
         """All that a decision depends on beside the model: where one of these changes, it is made again."""
@@ -203,7 +209,7 @@ class Planner:
 
     async def decide(self, plan: LoadPlan) -> None:
         """From now on the plan's context is what the model gets: more did not fit."""
-        await self._library.decide_context(plan.model, self._way(plan.load, plan.device), plan.load.context)
+        await self._keep_context(plan.model, self._way(plan.load, plan.device), plan.load.context)
 
     async def remember(self, plan: LoadPlan, loaded: Loaded, footprint: Footprint, load_s: float) -> None:
         """Keep what a load measured; not being able to is no reason to fail a turn."""

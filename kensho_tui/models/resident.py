@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo, WorkerState
 from kensho_tui.core.errors import LoadError, ProtocolError, from_code
@@ -52,13 +53,14 @@ class Resident:
         self.chat = self.identity = self.key = ""
         self.device = "CPU"
         self.footprint: Footprint | None = None
-        self.pinned = False
+        self.pinned = model.pinned
         self.leased = False
         self.expected_s = 0.0
         self.load_s = 0.0
         self.last_used = self.began = time.monotonic()
         self._changed = changed
-        self._load: asyncio.Future[Loaded] | None = None
+        # There before the worker is asked: one that was started ahead may have loaded already.
+        self._load: asyncio.Future[Loaded] = _future()
         self._save: asyncio.Future[Saved] | None = None
         self._current: _Run | None = None
         worker.on_frame = self._frame
@@ -97,16 +99,14 @@ class Resident:
 
         Raises `LoadError` or `WorkerDiedError`.
         """
-        self._load = asyncio.get_running_loop().create_future()
+        if self._load.done() and not sent:
+            self._load = _future()
         self.request = request
         self._set("loading", Phase(name="starting", note=self.phase.note if self.phase else ""))
         started = time.monotonic()
-        try:
-            if not sent:
-                await self.worker.send(request)
-            self.loaded = await self._load
-        finally:
-            self._load = None
+        if not sent:
+            await self.worker.send(request)
+        self.loaded = await self._load
         self.last_used = time.monotonic()
         self.load_s = self.last_used - started
         self._set("ready")
@@ -114,7 +114,7 @@ class Resident:
 
     async def save(self, request: Save) -> Saved:
         """Have the KV cache written to a file. Raises `KenshoError` or, after `SAVE_S`, `TimeoutError`."""
-        self._save = asyncio.get_running_loop().create_future()
+        self._save = _future()
         try:
             await self.worker.send(request)
             async with asyncio.timeout(SAVE_S):
@@ -173,9 +173,9 @@ class Resident:
                 self._set(self.state, Phase(name=frame.phase, done=frame.done, total=frame.total))
             case Progress() if run is not None and frame.id == run.id:
                 run.on_frame(frame)
-            case Loaded() if self._load is not None and not self._load.done():
+            case Loaded() if not self._load.done():
                 self._load.set_result(frame)
-            case Error(id="") if self._load is not None and not self._load.done():
+            case Error(id="") if not self._load.done():
                 self._load.set_exception(from_code(frame.code, frame.message, frame.hint))
             case Saved() if self._save is not None and not self._save.done():
                 self._save.set_result(frame)
@@ -190,7 +190,7 @@ class Resident:
 
     def _ended(self) -> None:
         death = self.worker.death()
-        if self._load is not None and not self._load.done():
+        if not self._load.done():
             self._load.set_exception(LoadError(f"{self.model.name}: {death.message}", hint=death.hint))
         if self._save is not None and not self._save.done():
             self._save.set_exception(death)
@@ -199,13 +199,20 @@ class Resident:
         self._changed()
 
 
+def _future() -> "asyncio.Future[Any]":
+    """One whose error nobody has to fetch: what waits for it may have failed for another reason before."""
+    future = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+    return future
+
+
 class _Run:
     """One generation under way; its chunks are counted so that none can be lost unseen."""
 
     def __init__(self, generation: str, on_frame: OnFrame) -> None:
         self.id = generation
         self.on_frame = on_frame
-        self.end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[End] = _future()
         self._next = 0
 
     def take(self, frame: Chunk | End) -> None:

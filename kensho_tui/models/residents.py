@@ -5,11 +5,11 @@ that nothing that answers is ever cut; and its end goes on whatever becomes of t
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from kensho_tui.models.evict import Held
 from kensho_tui.models.kept_chats import KeptChats
-from kensho_tui.models.memory import Taken
+from kensho_tui.models.memory import RAM, Taken
 from kensho_tui.models.resident import Resident
 from kensho_tui.models.worker_process import WorkerProcess
 
@@ -17,8 +17,24 @@ from kensho_tui.models.worker_process import WorkerProcess
 UNMEASURED_S = 1e-9
 
 
+def frees_on(resident: Resident, device: str) -> int:
+    """Bytes of the memory of `device` that come back with the end of `resident`; RAM also beside a GPU."""
+    if resident.footprint is None:
+        return 0
+    if resident.device == device:
+        return resident.footprint.total
+    return resident.footprint.host if device == RAM else 0
+
+
+async def _sum(tasks: Sequence["asyncio.Task[int]"]) -> int:
+    return sum(await asyncio.gather(*tasks))
+
+
 class Residents:
-    """By the path of their model's file. ``changed`` is called when one has come or gone."""
+    """By the path of their model's file. ``changed`` is called when one has gone.
+
+    ``version`` is another one after every change of what they hold or of who is leaving.
+    """
 
     def __init__(self, kept: KeptChats, changed: Callable[[], None]) -> None:
         self._kept = kept
@@ -26,11 +42,13 @@ class Residents:
         self._by_path: dict[str, Resident] = {}
         self._leaving: dict[Resident, asyncio.Task[int]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self.version = 0
         self.loading: Resident | None = None
         """The one that a load is under way for."""
 
     def add(self, resident: Resident) -> None:
         self._by_path[resident.model.path] = resident
+        self.version += 1
 
     def all(self) -> tuple[Resident, ...]:
         """The living, those that are leaving too, last used first."""
@@ -59,15 +77,12 @@ class Residents:
         return [
             Held(
                 name=resident.model.path,
-                frees=resident.footprint.total,
-                reload_s=resident.load_s or resident.footprint.total * UNMEASURED_S,
+                frees=frees,
+                reload_s=resident.load_s or frees * UNMEASURED_S,
                 last_used=resident.last_used,
             )
             for resident in self.staying()
-            if resident.footprint is not None
-            and resident.device == device
-            and not resident.leased
-            and not resident.pinned
+            if (frees := frees_on(resident, device)) and not resident.leased and not resident.pinned
         ]
 
     def held(self, device: str) -> list[Resident]:
@@ -75,7 +90,7 @@ class Residents:
         return [
             resident
             for resident in self.staying()
-            if resident.device == device and (resident.leased or resident.pinned)
+            if frees_on(resident, device) and (resident.leased or resident.pinned)
         ]
 
     def names(self, paths: Iterable[str]) -> tuple[str, ...]:
@@ -83,28 +98,29 @@ class Residents:
 
     # --- the way out ---------------------------------------------------------------------------------
 
-    async def retire(self, paths: Iterable[str]) -> int:
-        """End those at `paths`; the bytes that were theirs. None of them may be leased.
-
-        It goes on when whoever waits here is cancelled.
+    def retire(self, paths: Iterable[str]) -> "asyncio.Future[int]":
+        """End those at `paths`, but for leased ones. They are marked when this returns; the future gives the
+        bytes that were theirs, and their end goes on when whoever awaits it is cancelled.
         """
-        going = [self._task_for(one) for path in paths if (one := self._by_path.get(path)) is not None]
-        return sum(await asyncio.shield(asyncio.gather(*going))) if going else 0
+        meant = [one for path in paths if (one := self._by_path.get(path)) is not None and not one.leased]
+        return asyncio.shield(asyncio.create_task(_sum([self._task_for(one) for one in meant])))
 
     def _task_for(self, resident: Resident) -> "asyncio.Task[int]":
         if resident not in self._leaving:
             self._leaving[resident] = asyncio.create_task(self._leave(resident))
+            self.version += 1
             resident.leave()
         return self._leaving[resident]
 
     async def _leave(self, resident: Resident) -> int:
         try:
             await self._kept.save(resident)
-        finally:
             await resident.close()
+        finally:
             if self._by_path.get(resident.model.path) is resident:
                 del self._by_path[resident.model.path]
             del self._leaving[resident]
+            self.version += 1
             self._changed()
         return resident.footprint.total if resident.footprint is not None else 0
 

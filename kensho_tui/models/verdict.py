@@ -95,7 +95,7 @@ def judge(
             kind=kind,
             memory=memory,
             need=total,
-            free=free,
+            free=max(free, 0),
             unload=names,
             blocked=tuple(blocked),
             limit=limit,

@@ -15,7 +15,7 @@ SMOL, GEMMA = "SmolLM2-135M-Instruct.Q4_1", "gemma"
 PROMPT = "The capital of France is"
 SWITCHES = 50
 SETTINGS = "context = 1024\nkv_files = 0\n"
-ONE, BOTH = 0.45, 1.2
+ONE, BOTH = 0.36, 1.2
 
 
 def settle(home: Home, limit: float, gemma: object) -> None:

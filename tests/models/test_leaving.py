@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import ChangeModel, Defaults, FitModel
-from tests.models.stage import MB, Stage, stage
+from kensho_tui.hardware.pools import Pool
+from kensho_tui.models import ahead
+from kensho_tui.models.resident import Resident
+from kensho_tui.models.spawn import spawn_worker
+from tests.models.stage import MB, OPTIONS, Stage, stage
+from tests.support.scripted_host import SCRIPTED_WORKER
 from tests.support.turns import script
 
 pytestmark = pytest.mark.timeout(60)
@@ -173,3 +179,136 @@ async def test_a_question_decides_nothing(tmp_path: Path) -> None:
         assert (await on.fitting.fit(FitModel(model="one"))).context == before
         plan = await on.planner.plan(one)
         assert plan.load.context == before
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_worker_that_loaded_before_it_was_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    monkeypatch.setattr(ahead, "spawn_worker", lambda: spawn_worker(SCRIPTED_WORKER))
+    async with stage(tmp_path, quota=QUOTA) as on:
+        one = on.add("one")
+        await on.learn(one)
+        slow = on.manager.kept.watch
+
+        async def late(resident: Resident) -> None:
+            await asyncio.sleep(0.3)  # meanwhile its frames arrive, or its end
+            await slow(resident)
+
+        monkeypatch.setattr(on.manager.kept, "watch", late)
+        spare = ahead.start_spare(on.paths.cache)
+        assert spare.frame
+        on.manager.adopt(spare)
+        if dies:
+            await until(lambda: on.manager.loading is not None)
+            spare.spawned.process.kill()
+            with pytest.raises(KenshoError):
+                await on.use(one)
+        assert await on.use(one)
+
+
+async def test_a_worker_that_dies_right_after_its_load_is_no_resident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, quota=QUOTA) as on:
+        one = on.add("one")
+        loads = 0
+
+        async def fatal(resident: Resident) -> None:
+            nonlocal loads
+            loads += 1
+            resident.worker.kill()
+            await resident.worker.ended.wait()
+
+        monkeypatch.setattr(on.manager.kept, "loaded", fatal)
+        with pytest.raises(KenshoError, match="ended"):
+            await on.use(one)
+        assert loads == 1 and on.manager.workers() == ()
+
+
+async def test_a_retry_for_want_of_memory_cuts_nothing_that_answers(tmp_path: Path) -> None:
+    async with stage(tmp_path, quota=QUOTA) as on:
+        one, hungry = on.add("one"), on.add("hungry", fail="no_memory", times=1, load_s=0.3)
+        await on.say(one, "1")
+        loading = asyncio.create_task(on.manager.prepare(hungry, switch=True))
+        await until(lambda: on.manager.loading is not None)
+        end = await on.say(one, "1", LONG)
+        assert end.stop_reason == "end" and end.sequence == 20
+        await asyncio.gather(loading, return_exceptions=True)
+
+
+async def test_residents_that_took_more_than_expected_are_a_debt(tmp_path: Path) -> None:
+    async with stage(tmp_path, limit=250 * MB) as on:
+        models = [on.add(name, 150 * MB) for name in ("first", "second", "third")]
+        # Their headers say that they are small: both are loaded, and take more than is allowed.
+        for model in models[:2]:
+            await on.use(model)
+        verdict = (await on.fitting.fit(FitModel(model="third"))).verdict
+        assert verdict.kind == "after" and len(verdict.unload) >= 1
+        await on.learn(models[2])
+        for model in models[:2]:
+            await on.use(model)
+        await on.use(models[2])
+        assert on.names == ["third"]
+
+
+async def test_a_switch_waits_for_the_load_that_a_turn_waits_for(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        slow, wanted = on.add("slow", load_s=0.5), on.add("wanted")
+        turn = asyncio.create_task(on.say(slow, "1"))
+        await until(lambda: on.manager.loading is not None)
+        await on.manager.prepare(wanted, switch=True)
+        assert "wanted" in on.names
+        assert (await turn).stop_reason == "end"
+
+
+async def test_switching_back_to_what_is_there_ends_the_other_load(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        one, slow = on.add("one"), on.add("slow", load_s=20.0)
+        await on.use(one)
+        away = asyncio.create_task(on.manager.prepare(slow, switch=True))
+        await until(lambda: on.manager.loading is not None)
+        await on.manager.prepare(one, switch=True)
+        assert on.manager.loading is None and on.names == ["one"]
+        with pytest.raises(KenshoError, match="cancelled"):
+            await away
+
+
+async def test_a_load_that_the_next_turn_wants_survives_the_first_one(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        slow = on.add("slow", load_s=0.5)
+        first, second = (asyncio.create_task(on.say(slow, chat)) for chat in ("1", "2"))
+        await until(lambda: on.manager.loading is not None and bool(on.manager.workers()[0].phase))
+        pid = on.manager.workers()[0].pid
+        first.cancel()
+        assert (await second).stop_reason == "end"
+        assert [worker.pid for worker in on.manager.workers()] == [pid]
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+
+async def test_nothing_is_loaded_any_more_once_it_is_closed(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        one = on.add("one")
+        await on.manager.close()
+        with pytest.raises(KenshoError, match="ending"):
+            await on.use(one)
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+async def test_ram_beside_a_gpu_is_made_room_in_too(tmp_path: Path, turns: int) -> None:
+    def read(device: str, own: object) -> list[Pool]:
+        if device == "CPU":
+            return [Pool("RAM", "RAM", "CPU", 4000 * MB, 4000 * MB, 0)]
+        return [Pool("VRAM", "card", "CUDA0", 64_000 * MB, 64_000 * MB, 0)]
+
+    on_card = {"device": "CUDA0 (card)", "host": 2000 * MB}
+    async with stage(tmp_path, options=replace(OPTIONS, device="CUDA"), ask=read) as on:
+        one, other = on.add("one", **on_card), on.add("other", **on_card)
+        await on.learn(one, other)
+        for _ in range(turns):
+            await on.use(one)
+            verdicts = {model.name: model.verdict for model in await on.fitting.models()}
+            assert verdicts["other"] is not None and verdicts["other"].unload == ("one",)
+            await on.use(other)
+            assert on.names == ["other"]

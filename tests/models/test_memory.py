@@ -64,8 +64,9 @@ def test_a_card_that_tells_nothing_refuses_nothing() -> None:
     assert room_in([vram(0, 0)], [taken(8)], 10 * GIB).free == 2 * GIB, "but for what a person allows"
 
 
-def test_nothing_free_is_no_negative_room() -> None:
-    assert room_in([ram(4, 0, 4)], [taken(2)], GIB).free == 0
+def test_more_than_allowed_is_a_debt() -> None:
+    room = room_in([ram(16, 14)], [taken(2)], GIB)
+    assert (room.free, room.limit) == (-GIB, GIB)
 
 
 @pytest.mark.parametrize("total", [0, 1 << 20, GIB, 80 * GIB])
