@@ -18,6 +18,7 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.live import resumable
+from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import StatusBar, numbers
@@ -44,7 +45,8 @@ class ChatScreen(SteadyScreen):
         self._kensho = app
         self._bindings = app.screen_bindings(self.PLACE)
         self.prompt = Prompt(self._history, complete)
-        self.transcript = Transcript(Words(now=app.now, continue_key=lambda: app.key_label("continue")))
+        words = Words(app.now, lambda: app.key_label("continue"), self._load_of)
+        self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
         self._title = SplitLine(id="header")
@@ -121,6 +123,7 @@ class ChatScreen(SteadyScreen):
             if self.has_class("empty"):
                 self._welcome.renew()
             self._renew_sidebar()
+            self.transcript.tick(self._elapsed)
             self._show_frame()
 
     def show_error(self, error: KenshoError) -> None:
@@ -129,6 +132,10 @@ class ChatScreen(SteadyScreen):
     def _elapsed(self, message_id: str) -> float:
         live = self.session.live.get(message_id)
         return self.session.clock() - live.since if live is not None else 0.0
+
+    def _load_of(self, model: str | None) -> Progress | None:
+        """How far the load is that an answer waits for: what the status bar says of it."""
+        return self.session.load_of(model or self.session.model or "")
 
     def _tick(self) -> None:
         self.transcript.tick(self._elapsed)
@@ -150,7 +157,8 @@ class ChatScreen(SteadyScreen):
         self._title.show(place, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
-        self._status.update(self.session, self._kensho.problems)
+        esc = self.session.running() is None
+        self._status.update(self.session, self._kensho.problems, esc=esc)
 
     def _tokens(self) -> Content:
         worker = self.session.worker

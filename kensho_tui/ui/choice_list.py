@@ -17,9 +17,10 @@ from kensho_tui.ui.columns import Cell, Column, joined, lay_out, natural_widths
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.lines import QUIET, quiet
 
-BAR = "▌"
+CURSOR, BAR, CHOSEN = "›", "▌", "•"
+IDLE = "·"
 MARGIN = 4
-"""Cells for bar, mark and space at the left, and one at the right."""
+"""Cells for cursor or bar, mark and space at the left, and one at the right."""
 MIN_LABEL = 8
 
 
@@ -30,7 +31,7 @@ class Choice:
     key: str
     label: str
     detail: str = ""
-    mark: str = "·"
+    mark: str = IDLE
     mark_style: str = QUIET
     group: str = ""
     """The heading it stands under while there is no query; it takes the place of `detail` then."""
@@ -41,9 +42,13 @@ class Choice:
 
 
 class ChoiceList(ScrollView, can_focus=True):
-    """Choices and headings (plain strings), one row each. What is chosen has a bar at its left edge.
+    """Choices and headings (plain strings), one row each.
 
-    With `columns`, the first of them for the label, every choice has cells for the others.
+    The highlighted one has a cursor at its left edge, the one that is chosen already a bar: they can be told
+    apart without colours.
+
+    With `columns`, the first of them for the label, every choice has cells for the others; what is chosen is
+    said there, in words.
     """
 
     ALLOW_SELECT = False
@@ -121,7 +126,7 @@ class ChoiceList(ScrollView, can_focus=True):
         return row.key if isinstance(row, Choice) else ""
 
     def mark(self, chosen: str) -> None:
-        """Put the bar at the row with this key."""
+        """Mark the row with this key as the one that is chosen already."""
         if chosen != self._chosen:
             self._chosen = chosen
             self.refresh()
@@ -242,11 +247,13 @@ class ChoiceList(ScrollView, can_focus=True):
         row = self._rows[at]
         if isinstance(row, str):
             return quiet(f" {row}").truncate(width, ellipsis=True)
-        return self._choice(row, width)
+        return self._choice(row, width, at == self._at and self._lit)
 
-    def _choice(self, choice: Choice, width: int) -> Content:
-        bar = (BAR, "$primary") if choice.key == self._chosen else " "
-        start = Content.assemble(bar, (choice.mark, choice.mark_style), " ")
+    def _choice(self, choice: Choice, width: int, lit: bool) -> Content:
+        chosen = choice.key == self._chosen and not self._columns
+        edge = CURSOR if lit else BAR if chosen else " "
+        mark = (CHOSEN, "$primary") if chosen and choice.mark == IDLE else (choice.mark, choice.mark_style)
+        start = Content.assemble((edge, "$primary"), mark, " ")
         if self._columns:
             cells = [self._label(choice), *(Content.styled(*cell) for cell in choice.cells)]
             return start + joined(self._columns, self.widths(width), cells)

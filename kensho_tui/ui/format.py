@@ -103,14 +103,21 @@ _PHASES = {
 }
 
 
-def phase_text(phase: Phase, elapsed: float) -> str:
-    """What is awaited, how far it is, and how long it has taken once that is more than a second."""
+LOAD_PHASES = ("reading", "loading", "warming")
+
+
+def phase_text(phase: Phase, elapsed: float, share: float | None = None) -> str:
+    """What is awaited, how far it is, and how long it has taken once that is more than a second.
+
+    `share` of the whole load is done (None: not known): of its phases nobody must know each.
+    """
     note = one_line(phase.note, 80)
     words = [f"unloading {note}"] if phase.name == "unloading" and note else [_PHASES[phase.name]]
     if note and phase.name != "unloading":
         words.append(note)
-    if phase.fraction is not None and phase.name != "decode":
-        words.append(f"{bar(phase.fraction, 10)} {percent(phase.fraction)}")
+    done = share if share is not None and phase.name in LOAD_PHASES else phase.fraction
+    if done is not None and phase.name != "decode":
+        words.append(f"{bar(done, 10)} {percent(done)}")
     if elapsed >= 1:
         words.append(f"{elapsed:.0f} s")
     return " · ".join(words)

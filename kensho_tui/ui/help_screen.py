@@ -14,7 +14,9 @@ from textual.widgets import Static
 from kensho_tui.ui.commands.registry import COMMANDS, key_label, split_keys
 from kensho_tui.ui.lines import SplitLine, key_row, quiet
 
-INDENT = 23
+KEY_CELLS = 8
+SLASHES = {command.name: f"/{command.name} {command.argument}".strip() for command in COMMANDS}
+INDENT = KEY_CELLS + max(len(slash) for slash in SLASHES.values()) + 2
 PROMPT_KEYS = (
     ("Enter", "sends; with a \\ before it, a new line"),
     ("^J", "a new line; Shift+Enter and Alt+Enter too, where the terminal sends them"),
@@ -43,7 +45,7 @@ MODELS_KEYS = (
     ("x", "counts the memory exactly, with llama.cpp's own allocator"),
     ("/ s S", "filter, sort by the next column, sort the other way round"),
     ("Tab ← →", "installed or running models; Space pages through the details"),
-    ("F2 Esc", "back to the chat; Esc ends the filter first"),
+    ("F2 Esc", "back to the chat; Esc ends the filter first, and cancels a load begun with l"),
 )
 SECTIONS = (
     ("In the prompt", PROMPT_KEYS),
@@ -58,8 +60,10 @@ def help_text(keys_of: Callable[[str], str], width: int) -> Content:
     lines = [Content.styled("Commands", "$primary bold"), Content()]
     for command in COMMANDS:
         keys = " ".join(key_label(key) for key in split_keys(keys_of(command.name)))
-        slash = f"/{command.name} {command.argument}".strip()
-        lines.append(Content.assemble((f"{keys:<8}", "bold"), (f"{slash:<15}", "$secondary"), command.title))
+        slash = f"{SLASHES[command.name]:<{INDENT - KEY_CELLS}}"
+        title, *more = wrap(command.title, max(width - INDENT, 20))
+        lines.append(Content.assemble((f"{keys:<{KEY_CELLS}}", "bold"), (slash, "$secondary"), title))
+        lines += [Content(" " * INDENT + line) for line in more]
         lines += _hanging(command.help, INDENT if width > 3 * INDENT else 2, width)
     for heading, keys_there in SECTIONS:
         lines += [Content(), Content.styled(heading, "$primary bold"), Content()]

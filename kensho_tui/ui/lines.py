@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -29,6 +30,18 @@ def key_row(keys: Sequence[tuple[str, str]], width: int) -> Content:
         (rank, Content.assemble((key, "bold"), quiet(f" {does}"))) for rank, (key, does) in enumerate(keys)
     ]
     return quiet(" · ").join(fitting(parts, width, 3))
+
+
+def key_rows(keys: Sequence[tuple[str, str]], width: int) -> tuple[Content, Content]:
+    """The same on two rows; the second is empty where one holds them all."""
+    first = len(keys)
+    while first > 1 and _key_cells(keys[:first]) > width:
+        first -= 1
+    return key_row(keys[:first], width), key_row(keys[first:], width)
+
+
+def _key_cells(keys: Sequence[tuple[str, str]]) -> int:
+    return sum(cell_len(f"{key} {does}") for key, does in keys) + 3 * (len(keys) - 1)
 
 
 SCREENS = ("Chat", "Models")

@@ -25,11 +25,14 @@ class Numbers(NamedTuple):
 
 
 def numbers(session: Session) -> Numbers:
-    """Of the running answer once it has tokens, else of the last one that was measured."""
-    for live in session.live.values():
-        if live.piece is not None and live.piece.tokens:
+    """Of the running answer once it has tokens, else of the last one measured: both of the model named."""
+    messages = session.chat.messages if session.chat is not None else ()
+    own = [message for message in messages if message.model in (None, session.model)]
+    for message in own:
+        live = session.live.get(message.id)
+        if live is not None and live.piece is not None and live.piece.tokens:
             return _live_numbers(live, live.piece, session.clock())
-    for message in reversed(session.chat.messages if session.chat is not None else ()):
+    for message in reversed(own):
         if message.usage is not None and message.usage.completion_tokens:
             timings = message.timings or c.Timings()
             used = message.usage.prompt_tokens + message.usage.completion_tokens
@@ -51,8 +54,11 @@ _LINKS = {
 }
 
 
-def model_part(session: Session) -> Content:
-    """The model and its state in one glyph, with what it does while it is not just there."""
+def model_part(session: Session, esc: bool) -> Content:
+    """The model and its state in one glyph, with what it does while it is not just there.
+
+    `esc`: that key would end its load now.
+    """
     if session.link in _LINKS:
         return Content.styled(*_LINKS[session.link])
     if session.model is None:
@@ -60,7 +66,7 @@ def model_part(session: Session) -> Content:
     name = one_line(session.model, 40)
     progress = session.progress
     if progress is not None:
-        load = f" {progress.text()} · Esc"
+        load = f" {progress.text()}{' · Esc' if esc else ''}"
         return Content.assemble(("◔ ", "$primary"), name, quiet(load))
     worker = session.worker
     if worker is None:
@@ -71,11 +77,11 @@ def model_part(session: Session) -> Content:
     return Content.assemble(glyph, name)
 
 
-def parts(session: Session, width: int) -> list[tuple[int, Content]]:
+def parts(session: Session, width: int, esc: bool) -> list[tuple[int, Content]]:
     """Every part with its rank; where the row is short the highest ranks are left out."""
     found = numbers(session)
     worker = session.worker
-    shown: list[tuple[int, Content]] = [(0, model_part(session))]
+    shown: list[tuple[int, Content]] = [(0, model_part(session, esc))]
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
         drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""
@@ -103,7 +109,7 @@ def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
 class StatusBar(SplitLine):
     """One row at the bottom of every screen."""
 
-    def update(self, session: Session, problems: tuple[str, ...] = ()) -> None:
+    def update(self, session: Session, problems: tuple[str, ...] = (), *, esc: bool = False) -> None:
         said = notices(session, problems)
         width = max(self.content_size.width, 1)
         notice = Content()
@@ -112,5 +118,5 @@ class StatusBar(SplitLine):
             room = max(int(width * NOTICE_SHARE), 20)
             notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
         room = width - notice.cell_length - (2 if said else 0)
-        left = fitting(parts(session, width), room, len(SEPARATOR))
+        left = fitting(parts(session, width, esc), room, len(SEPARATOR))
         self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

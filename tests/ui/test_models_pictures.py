@@ -32,7 +32,7 @@ def pressing(*keys: str) -> Act:
 
 
 def test_switcher(make_app: Make, snap_compare: Compare) -> None:
-    act = at_rest(pressing("ctrl+l"), "resident · warm", "41 tok/s", "cut short")
+    act = at_rest(pressing("ctrl+l"), "in the chat · warm", "41 tok/s", "cut short")
     assert snap_compare(frozen(make_app()), terminal_size=NARROW, run_before=act)
 
 

@@ -50,7 +50,7 @@ def fits(host: FakeHost) -> list[object]:
 async def test_it_shows_the_table_and_the_details_of_a_row(start: Started, size: tuple[int, int]) -> None:
     async with start(size=size) as pilot:
         await opened(pilot, "down")
-        await shown(pilot, "name", "quant", "size", "verdict", "speed", "fits · 2.3 s", "41 tok/s")
+        await shown(pilot, "name", "size", "verdict", "speed", "fits · 2.3 s", "41 tok/s")
         await shown(
             pilot,
             "RAM · estimated",

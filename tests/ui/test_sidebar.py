@@ -78,12 +78,12 @@ async def test_a_key_opens_it_with_the_chats_by_day_and_closes_it(start: Started
         await shown(pilot, "About: Why")
         await pilot.press(key)
         await shown(
-            pilot, "Today", "Yesterday", "Thursday", "12 Nov", "3 Mar 2025", "▌· Why is the sky blue?"
+            pilot, "Today", "Yesterday", "Thursday", "12 Nov", "3 Mar 2025", "›• Why is the sky blue?"
         )
         assert in_filter(pilot)
         lines = screen_text(pilot).splitlines()
         assert lines[2].split() == ["Chats", "5", "▌", "you", "09:14"]
-        assert [line[:34].strip(" ·▌") for line in lines if line[1:2] == "·"] == [
+        assert [line[:34].strip(" ·•›") for line in lines if line[1:2] in ("·", "•")] == [
             title for title, _ in reversed(CHATS)
         ]
         await pilot.press(key)
@@ -99,7 +99,7 @@ async def test_from_the_prompt_the_key_goes_to_the_open_sidebar(start: Started) 
         await pilot.press("ctrl+r", "r", "u", "enter", "ctrl+r")
         assert in_filter(pilot)
         # What was searched before is there still, and is replaced by what is typed now.
-        await shown(pilot, "▌· Rust lifetimes")
+        await shown(pilot, "›• Rust lifetimes")
         await pilot.press("k")
         await shown(pilot, "Trip to Kyoto")
         assert "· Rust" not in screen_text(pilot)
@@ -108,7 +108,7 @@ async def test_from_the_prompt_the_key_goes_to_the_open_sidebar(start: Started) 
 async def test_enter_opens_a_chat_and_the_sidebar_stays_beside_it(start: Started) -> None:
     async with start(size=WIDE) as pilot:
         await pilot.press("ctrl+r", *"trip", "enter", *"hello")
-        await shown(pilot, "About: Trip to Kyoto", "› hello", "▌· Trip to Kyoto", "1 of 5")
+        await shown(pilot, "About: Trip to Kyoto", "› hello", "▌• Trip to Kyoto", "1 of 5")
         assert in_prompt(pilot) and is_open(pilot)
 
 
@@ -227,7 +227,7 @@ async def test_a_click_opens_a_chat_and_on_a_heading_does_nothing(start: Started
         assert not in_prompt(pilot)
         await pilot.hover(offset=(3, heading + 1))
         await pilot.click(offset=(3, heading + 1))
-        await shown(pilot, "About: Rust lifetimes", "▌· Rust lifetimes")
+        await shown(pilot, "About: Rust lifetimes", "▌• Rust lifetimes")
         assert in_prompt(pilot)
 
 
@@ -235,11 +235,11 @@ async def test_a_new_chat_is_no_row_until_it_has_a_prompt(host: FakeHost, start:
     async with start(size=WIDE) as pilot:
         await pilot.press("ctrl+r", "ctrl+n", *"first")
         await shown(pilot, "Private and local", "› first", " · Why is the sky blue?")
-        assert "▌·" not in screen_text(pilot) and is_open(pilot)
+        assert "•" not in screen_text(pilot) and is_open(pilot)
         await pilot.press("enter")
         await shown(pilot, "▌◉ first")
         host.end(host.hub.get(host.called("read")[-1]))  # type: ignore[arg-type]
-        await shown(pilot, "▌· first")
+        await shown(pilot, "▌• first")
 
 
 async def test_news_keep_filter_row_and_focus(host: FakeHost, start: Started) -> None:
@@ -319,7 +319,7 @@ async def test_it_says_that_it_waits_for_the_host(host: FakeHost, make_app: Star
         await pilot.press("ctrl+r")
         await shown(pilot, "waiting for the host")
         host.reachable = True
-        await shown(pilot, "Yesterday", "▌· Why is the sky blue?")
+        await shown(pilot, "Yesterday", "›• Why is the sky blue?")
         assert in_filter(pilot)
 
 
@@ -367,7 +367,7 @@ async def test_titles_are_text_and_states_have_their_glyphs(host: FakeHost, star
         host.add_chat(title, host.message("user", "x"), cut, updated="2026-11-21T09:00:00Z")
     async with start(size=WIDE) as pilot:
         await pilot.press("ctrl+r")
-        await shown(pilot, "✗ [red]not markup[/red] 漢字", "▌■ Cut")
+        await shown(pilot, "✗ [red]not markup[/red] 漢字", "›■ Cut")
         row = next(line for line in screen_text(pilot).splitlines() if "✗" in line)
         assert cell_len(row[: row.index("…") + 1]) <= 33
         await pilot.press(*"[red]")

@@ -47,13 +47,14 @@ async def test_it_lists_the_models_last_used_first_with_their_verdicts(start: St
     async with start(size=(110, 30)) as pilot:
         await shown(pilot, "An interface.")
         await pilot.press("ctrl+l")
-        await shown(pilot, "Switch model", "resident · warm", "148 tok/s", "fits · 2.3 s", "41 tok/s")
+        await shown(pilot, "Switch model", "in the chat · warm", "148 tok/s", "fits · 2.3 s", "41 tok/s")
         await shown(pilot, f"fits after unloading {MODEL}", "7.1 G free · 4\u202f096 tokens fit", "cut short")
         lines = [line for line in screen_text(pilot).splitlines() if re.search("[●○✗] .* [MG]  ", line)]
         order = [re.split("[●○✗] ", line)[1].split()[0] for line in lines]
         assert order == [MODEL, QWEN, GEMMA, LLAMA, BROKEN]
         assert [next(g for g in "●○✗" if g in line) for line in lines] == ["●", "○", "○", "✗", "✗"]
-        assert "▌● SmolLM2" in lines[0] and highlighted(pilot) == QWEN
+        assert "in the chat · warm" in lines[0] and highlighted(pilot) == QWEN
+        assert [line.split("│")[1][1] for line in lines] == [" ", "›", " ", " ", " "]
 
 
 async def test_two_keys_go_back_and_forth_between_the_last_two(host: FakeHost, start: Started) -> None:

@@ -22,6 +22,8 @@ SIDE_BY_SIDE = 72
 BAR_CELLS, LEFT_CELLS, MOST_LEFT = 44, 38, 42
 MAX_FACTS, FACT_NAME = 40, 14
 TRY_KEYS = (("[ ]", "context"), ("k", "KV type"), ("x", "exact"))
+SAME_KV = 0.1
+"""Estimates of a KV cache are that good; another type differs by more."""
 HEADING = "$foreground 80%"
 
 
@@ -36,13 +38,33 @@ class Seen(NamedTuple):
     problem: str = ""
 
     @property
+    def usual(self) -> Fit | None:
+        """As it would be loaded next."""
+        return self.details.fit if self.details is not None else None
+
+    @property
+    def loaded(self) -> c.WorkerInfo | None:
+        """The worker that holds it, when that and nothing else is what the figures are of."""
+        worker = self.workers.of(self.info.name)
+        measured = worker is not None and worker.footprint is not None
+        return worker if measured and self.fit in (None, self.usual) else None
+
+    @property
+    def loaded_otherwise(self) -> bool:
+        """Whether it is loaded with another context or KV cache than it would be now."""
+        worker, fit = self.loaded, self.usual
+        if worker is None or worker.footprint is None or fit is None:
+            return False
+        kv = fit.footprint.kv
+        other = abs(worker.footprint.kv - kv) > kv * SAME_KV
+        return other or worker.context not in (0, fit.context)
+
+    @property
     def footprint(self) -> c.Footprint | None:
         """What it takes: measured where it is loaded, unless something else is tried."""
-        worker = self.workers.of(self.info.name)
-        usual = self.details.fit if self.details is not None else None
-        if worker is not None and worker.footprint is not None and self.fit in (None, usual):
-            return worker.footprint
-        found = self.fit or usual
+        if self.loaded is not None:
+            return self.loaded.footprint
+        found = self.fit or self.usual
         return found.footprint if found is not None else None
 
 
@@ -99,10 +121,11 @@ def _memory(seen: Seen, width: int) -> list[Content]:
     lines = [
         Content(),
         Content.assemble(
-            (found.memory if found is not None else "memory", HEADING), quiet(f" · {footprint.source}")
+            (found.memory if found is not None else "memory", HEADING),
+            quiet(f" · {footprint.source}{', as it is loaded' if seen.loaded_otherwise else ''}"),
         ),
         memory_bar.bar(footprint, room, width, over),
-        *memory_bar.legend(footprint, _kv_note(fit)),
+        *memory_bar.legend(footprint, _kv_note(seen)),
         _together(footprint, free, resident),
     ]
     if fit is None:
@@ -113,7 +136,11 @@ def _memory(seen: Seen, width: int) -> list[Content]:
     return [*lines, *_limits(seen, fit)]
 
 
-def _kv_note(fit: Fit | None) -> str:
+def _kv_note(seen: Seen) -> str:
+    """What the KV cache's size is for. Of which type that of a loaded model is, nobody says."""
+    fit, worker = seen.fit, seen.loaded
+    if seen.loaded_otherwise and worker is not None:
+        return f"{fmt.thousands(worker.context)} tokens" if worker.context else ""
     return f"{fmt.thousands(fit.context)} tokens · {one_line(fit.kv_type, 12)}" if fit is not None else ""
 
 
@@ -127,7 +154,10 @@ def _limits(seen: Seen, fit: Fit) -> list[Content]:
     if fit.max_context >= seen.info.context > 0:
         most = f"{fmt.thousands(seen.info.context)} tokens fit: its whole context"
     lines = [Content(), Content.assemble(most, quiet("  ◌") if seen.asking else "")]
-    usual = seen.details.fit if seen.details is not None else None
+    if seen.loaded_otherwise:
+        kept = f"{fmt.thousands(fit.context)} tokens · {one_line(fit.kv_type, 12)}"
+        lines.append(Content.assemble("next load ", quiet(f"{kept} · {fmt.size(fit.footprint.total)}")))
+    usual = seen.usual
     if usual is not None and (fit.context, fit.kv_type) != (usual.context, usual.kv_type):
         lines.append(Content.assemble(("w", "bold"), quiet(" makes that its default")))
     lines.append(key_row(TRY_KEYS, BAR_CELLS))

@@ -11,6 +11,9 @@ from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 
 NAME_LIMIT = 100
+VERDICT_CELLS = 30
+"""What a verdict needs to say its point: other columns go first."""
+IN_CHAT = "in the chat"
 FAVOURITE, PINNED = "★", "◆"
 GREEN, AMBER, RED, ACCENT = "$success", "$warning", "$error", "$primary"
 SOURCES = {
@@ -25,10 +28,10 @@ SOURCES = {
 
 COLUMNS = (
     Column("name", least=16),
-    Column("", rank=4),
-    Column("quant", rank=2),
-    Column("size", rank=1, right=True),
-    Column("verdict", least=18, grows=True),
+    Column("", rank=1),
+    Column("quant", rank=4),
+    Column("size", rank=2, right=True),
+    Column("verdict", least=VERDICT_CELLS, grows=True),
     Column("speed", rank=3, right=True),
 )
 
@@ -80,8 +83,16 @@ def names(models: Sequence[str]) -> str:
     return " and ".join(shown)
 
 
-def verdict(model: c.ModelInfo, workers: Workers) -> Cell:
-    """What would happen if somebody chose it, in a few words."""
+def verdict(model: c.ModelInfo, workers: Workers, answers: str = "") -> Cell:
+    """What would happen if somebody chose it, in a few words. `answers` in the open chat already."""
+    found = _verdict(model, workers)
+    if model.name != answers:
+        return found
+    rest = found.text.removeprefix("resident · ")
+    return Cell(f"{IN_CHAT} · {rest}" if rest else IN_CHAT, found.style)
+
+
+def _verdict(model: c.ModelInfo, workers: Workers) -> Cell:
     if model.problem:
         return Cell(one_line(model.problem, 160), RED)
     worker = workers.of(model.name)
@@ -151,8 +162,8 @@ def last_used_first(models: Iterable[c.ModelInfo], recent: Sequence[str]) -> lis
     return sorted(by_date, key=lambda model: (bool(model.problem), place.get(model.name, len(place))))
 
 
-def switch_rows(models: Iterable[c.ModelInfo], workers: Workers) -> list[Choice]:
-    """The switcher's rows, in the order given."""
+def switch_rows(models: Iterable[c.ModelInfo], workers: Workers, answers: str = "") -> list[Choice]:
+    """The switcher's rows, in the order given; `answers` is the model of the open chat."""
     return [
         Choice(
             model.name,
@@ -164,7 +175,7 @@ def switch_rows(models: Iterable[c.ModelInfo], workers: Workers) -> list[Choice]
                 Cell(flags(model), ACCENT),
                 Cell(one_line(model.quantisation, 12)),
                 Cell(fmt.size(model.size)),
-                verdict(model, workers),
+                verdict(model, workers, answers),
                 Cell(speed(model)),
             ),
         )

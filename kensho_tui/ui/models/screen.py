@@ -17,7 +17,7 @@ from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.filtered_list import Filter, ranked
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.keys import EarlyKeys
-from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_row, quiet, where
+from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_rows, quiet, where
 from kensho_tui.ui.models.details import DetailsPane
 from kensho_tui.ui.models.inspector import Inspector
 from kensho_tui.ui.models.switcher import workers_of
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 BESIDE_FROM = 110
 """Columns of the terminal from which on the details stand beside the table; below, under it."""
+HINT_MARGIN = 4
+"""Cells beside the rows of keys."""
 COMMANDS = {
     "l": "load",
     "u": "unload",
@@ -58,7 +60,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
     """A table at the left, the details of its highlighted row at the right or below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "back", show=False, priority=True),
+        Binding("f2", "chat", show=False, priority=True),
         Binding("escape", "back", show=False),
     ]
     PLACE = "models"
@@ -80,11 +82,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         self._wanted = ""
         self._drawn: object = None
         self._ticking: Timer | None = None
-        self._header, self._tabs, self._hint = (
-            SplitLine(id="header"),
-            SplitLine(id="tabs"),
-            SplitLine(id="hint"),
-        )
+        self._header, self._tabs = SplitLine(id="header"), SplitLine(id="tabs")
+        self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
         self._status = StatusBar(id="status")
 
     def compose(self) -> ComposeResult:
@@ -98,6 +97,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
             yield self._details
         yield Notice(id="notice")
         yield self._hint
+        yield self._more
         yield self._status
 
     def on_mount(self) -> None:
@@ -144,7 +144,6 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
     def _renew(self, show: Show | None = None) -> None:
         """The rows as they are now. The highlighted one stays, unless `show` begins with the first."""
         query, rows = Query(self._query), self._rows()
-        self._table.mark(self._kensho.session.model or "")
         drawn = (rows, self._query, self._tab.title, self._sort, self._nothing())
         if drawn != self._drawn:
             self._drawn = drawn
@@ -164,7 +163,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
             return running_rows(
                 session.status.workers if session.status is not None else (), workers, self._sort
             )
-        return installed_rows(session.models or (), workers, self._sort, self._kensho.now())
+        answers = session.model or ""
+        return installed_rows(session.models or (), workers, self._sort, self._kensho.now(), answers)
 
     def _nothing(self) -> str:
         if self._query:
@@ -208,24 +208,31 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         arrow = "▼" if self._tab.falls(self._sort) else "▲"
         found = f"/{one_line(self._query, 40)} · " if self._query else ""
         self._tabs.show(Content("   ").join(tabs), quiet(f"{found}by {self._sort.by} {arrow} "))
-        self._hint.show(key_row(self._hints(), self._hint.content_size.width))
-        self._status.update(session, self._kensho.problems)
+        first, second = key_rows(self._hints(), self.size.width - HINT_MARGIN)
+        self._hint.show(first)
+        self._more.show(second)
+        self._more.display = bool(second)
+        ours = self._kensho.models.loading
+        self._status.update(session, self._kensho.problems, esc=bool(ours) and ours == session.model)
 
     def _hints(self) -> list[tuple[str, str]]:
         """The keys that matter here, the most important first."""
         if self.focused is self._filter:
             return [("Enter", "to the table"), ("Esc", "all models")]
         other = ("Tab", "installed" if self._tab is RUNNING_TAB else "running")
-        undo = [("z", "undo the deletion")] if self._kensho.models.can_restore else []
+        actions = self._kensho.models
+        undo = [("z", "undo the deletion")] if actions.can_restore else []
+        undo += [("Esc", "cancel the load")] if actions.loading else []
+        back = ("Esc", "all models") if self._query else ("F2", "chat")
         if not self.highlighted:
-            return [*undo, ("F2", "chat"), other, ("F1", "help")]
-        use, back = ("Enter", "use"), ("F2", "chat")
+            return [*undo, back, other, ("F1", "help")]
+        use = ("Enter", "use")
         most = [("u", "unload"), ("p", "pin"), ("/", "filter"), ("s", "sort")]
         if self._tab is RUNNING_TAB:
             return [*undo, use, back, *most, other, ("x", "exact"), ("F1", "help")]
-        more = [("d", "defaults"), ("[ ]", "context"), ("k", "KV"), ("x", "exact"), ("f", "favourite")]
-        rest = [("t", "tags"), ("D", "delete"), other, ("F1", "help")]
-        return [*undo, use, back, ("l", "load"), *most, *more, *rest]
+        try_ = [("[ ]", "context"), ("k", "KV"), ("x", "exact")]
+        last = [("t", "tags"), ("D", "delete"), ("F1", "help"), other, ("f", "favourite")]
+        return [*undo, use, back, ("l", "load"), *most, ("d", "defaults"), *try_, *last]
 
     # --- keys -----------------------------------------------------------------------------------------
 
@@ -276,11 +283,17 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         self._kensho.run_command(BY_NAME["model"], name)
 
     def action_back(self) -> None:
-        """Esc ends the filter first."""
+        """Esc ends the filter first, then a load that was asked for here."""
         if self._query:
             self._end_filter()
+        elif self._kensho.models.loading:
+            self._kensho.run_quietly(self._kensho.models.cancel, "cancel-load")
         else:
             self._kensho.to_chat()
+
+    def action_chat(self) -> None:
+        self._end_filter()
+        self._kensho.to_chat()
 
     def _next_sort(self) -> None:
         self._sorts[self._tab.title] = self._tab.next(self._sort)

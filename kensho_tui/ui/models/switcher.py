@@ -28,7 +28,14 @@ PREFETCH_AFTER_S = 2.0
 SAID_S = 10.0
 
 KEYS = (("Enter", "switch"), ("↓", "list"), ("Esc", "close"))
-LIST_KEYS = (("Enter", "switch"), ("p", "pin"), ("u", "unload"), ("f", "favourite"), ("i", "details"))
+LIST_KEYS = (
+    ("Enter", "switch"),
+    ("p", "pin"),
+    ("u", "unload"),
+    ("f", "favourite"),
+    ("i", "details"),
+    ("Esc", "close"),
+)
 
 
 class Switcher(EarlyKeys, ModalScreen[None]):
@@ -90,7 +97,7 @@ class Switcher(EarlyKeys, ModalScreen[None]):
             self._kensho.run_quietly(session.renew_models, "models")
         models = last_used_first(self._models, session.choice.recent)
         self._rows.show(
-            switch_rows(models, workers_of(self._kensho)),
+            switch_rows(models, workers_of(self._kensho), session.model or ""),
             chosen=session.model or "",
             first=first_other(models, session.model),
             nothing="There is no model yet" if session.models is not None else "◌ waiting for the host",

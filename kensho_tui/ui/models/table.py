@@ -19,6 +19,7 @@ from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.models.rows import (
     ACCENT,
     PINNED,
+    VERDICT_CELLS,
     Workers,
     flags,
     mark,
@@ -31,11 +32,11 @@ from kensho_tui.ui.models.rows import (
 
 INSTALLED = (
     Column("name", least=20),
-    Column("", rank=4),
-    Column("quant", rank=3),
-    Column("size", rank=1, right=True),
-    Column("verdict", least=18, grows=True),
-    Column("speed", rank=2, right=True),
+    Column("", rank=1),
+    Column("quant", rank=4),
+    Column("size", rank=2, right=True),
+    Column("verdict", least=VERDICT_CELLS, grows=True),
+    Column("speed", rank=3, right=True),
     Column("last used", rank=5, right=True),
 )
 RUNNING = (
@@ -125,7 +126,7 @@ TABS = (INSTALLED_TAB, RUNNING_TAB)
 
 
 def installed_rows(
-    models: Iterable[c.ModelInfo], workers: Workers, sort: Sort, now: datetime
+    models: Iterable[c.ModelInfo], workers: Workers, sort: Sort, now: datetime, answers: str = ""
 ) -> list[Choice]:
     by_name = sorted(models, key=lambda model: model.name.casefold())
     return [
@@ -139,7 +140,7 @@ def installed_rows(
                 Cell(flags(model), ACCENT),
                 Cell(one_line(model.quantisation, 12)),
                 Cell(fmt.size(model.size)),
-                verdict(model, workers),
+                verdict(model, workers, answers),
                 Cell(speed(model)),
                 Cell(used(model, now)),
             ),

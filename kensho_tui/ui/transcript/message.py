@@ -15,6 +15,8 @@ from kensho_tui.ui.transcript.tail import TailPart
 CARET = "▍"
 QUEUED = "◌ queued: it starts when the answers before it are done"
 KEPT = "the text so far is kept"
+CANCELLED = "loading was cancelled"
+"""How the host's error begins when a person ended the load."""
 _ENDINGS = {
     "stopped": ("■ stopped", "warning", KEPT),
     "interrupted": ("■ interrupted", "warning", KEPT),
@@ -213,29 +215,46 @@ class MessageItem:
         if message.role != "assistant":
             return ()
         if self._piece is not None:
-            return _live_line(self._piece, elapsed)
+            return self._live_line(self._piece, elapsed)
         if message.state in ("queued", "streaming"):
             return ((QUEUED if message.state == "queued" else CARET, "quiet"),)
+        return (*self._ending(), *self._left_out())
+
+    def _ending(self) -> Said:
+        """How it ended, where it was not the model's own end."""
+        message = self.message
         reason = message.stop_reason if message.state == "complete" else message.state
         if reason not in _ENDINGS:
             return ()
         what, style, then = _ENDINGS[reason]
-        if reason == "failed":
+        if reason == "failed" and (message.error or "").startswith(CANCELLED):
+            what, style = "■ the load was cancelled", "quiet"
+        elif reason == "failed":
             what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
         if then == KEPT and not message.content:
             then = ""
         go_on = f"{self._words.continue_key()} continues" if self.last else ""
         return _said(what, style, then, go_on)
 
+    def _left_out(self) -> Said:
+        count = self.message.trimmed
+        if count <= 0:
+            return ()
+        messages = "message no longer fits" if count == 1 else "messages no longer fit"
+        were = "was" if count == 1 else "were"
+        said = f"… {count} earlier {messages} the context and {were} left out"
+        return ((f" · {said}" if self._ending() else said, "quiet"),)
 
-def _live_line(piece: c.Piece, elapsed: float) -> Said:
-    """What is awaited, while nothing can be read yet."""
-    if piece.phase.name == "decode":
-        return ((CARET, "model"),)
-    if piece.phase.name == "queued":
-        return ((f"{QUEUED} · Esc stops", "quiet"),)
-    style = "warning" if piece.phase.name == "stalled" else "model"
-    return _said(f"◔ {fmt.phase_text(piece.phase, elapsed)}", style, "Esc stops")
+    def _live_line(self, piece: c.Piece, elapsed: float) -> Said:
+        """What is awaited, while nothing can be read yet."""
+        if piece.phase.name == "decode":
+            return ((CARET, "model"),)
+        if piece.phase.name == "queued":
+            return ((f"{QUEUED} · Esc stops", "quiet"),)
+        style = "warning" if piece.phase.name == "stalled" else "model"
+        load = self._words.load(self.message.model)
+        said = fmt.phase_text(piece.phase, elapsed, load.share if load is not None else None)
+        return _said(f"◔ {said}", style, "Esc stops")
 
 
 def _said(what: str, style: str, *then: str) -> Said:

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.loading import Progress
 
 
 class Place(NamedTuple):
@@ -17,7 +20,9 @@ START = Place(0, 0, 0)
 
 
 class Words(NamedTuple):
-    """What a message says of itself beside its text: the clock of dates, and the key that goes on."""
+    """What a message says of itself beside its text: the clock of dates, the key that goes on, and how far
+    the load of a model is that it waits for."""
 
     now: Callable[[], datetime]
     continue_key: Callable[[], str]
+    load: Callable[[str | None], "Progress | None"] = lambda model: None
