@@ -1,5 +1,7 @@
 """F3: the models of this machine, their details, and every action by key, palette and slash command."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 from textual import events
@@ -415,3 +417,61 @@ async def test_a_click_highlights_and_a_second_one_uses(start: Started) -> None:
         assert "▸ Models" in screen_text(pilot)
         await pilot.click(table, offset=(10, 2), times=2)
         await until(pilot, lambda: app_of(pilot).session.model == GEMMA)
+
+
+# --- what belongs to what -------------------------------------------------------------------------------
+
+
+async def test_figures_of_a_loaded_model_are_not_labelled_with_what_is_set_for_its_next_load(
+    host: FakeHost, models: FakeModels, start: Started
+) -> None:
+    async with start(size=WIDE) as pilot:
+        await opened(pilot)
+        await shown(pilot, "RAM · measured\n", "20 M  8\u202f192 tokens · f16")
+        await pilot.press("left_square_bracket", "k")
+        await shown(pilot, "4\u202f096 tokens · q8_0", "w makes that its default")
+        await pilot.press("w")
+        await shown(pilot, "RAM · measured, as it is loaded", "20 M  8\u202f192 tokens\n")
+        await shown(pilot, "next load 4\u202f096 tokens · q8_0 · 468 M")
+        # Another type alone is told by the size of the cache.
+        models.defaults[MODEL] = m.Defaults(kv_type="q8_0")
+        models.put(*host.models_now[1:], replace(host.models_now[0], tags=("new",)))
+        await shown(pilot, "as it is loaded", "next load 8\u202f192 tokens · q8_0")
+
+
+async def test_a_load_begun_here_is_cancelled_with_esc_and_that_is_no_error(
+    host: FakeHost, start: Started
+) -> None:
+    cancelled = asyncio.Event()
+    plain = host.prepare
+
+    async def prepare(request: c.Prepare) -> None:
+        await plain(request)
+        host.post_status(workers=(worker(), loading(QWEN, "reading", 50)))
+        await cancelled.wait()
+        raise KenshoError("loading was cancelled", hint="Choose it again to load it")
+
+    def cancel(request: c.Empty) -> c.Empty:
+        host.post_status(workers=(worker(),))
+        cancelled.set()
+        return c.Empty()
+
+    host.prepare = prepare  # type: ignore[method-assign]
+    host.replies[m.CANCEL_LOAD.name] = cancel
+    async with start() as pilot:
+        await opened(pilot, "down", "l")
+        await shown(pilot, "Esc cancel the load", "loading 40 %")
+        await pilot.press("escape")
+        await shown(pilot, f"The load of {QWEN} is cancelled", "F2 chat", "▸ Models")
+        assert host.called(m.CANCEL_LOAD.name) == [c.Empty()]
+        await pilot.pause(0.2)
+        assert "✗ loading" not in screen_text(pilot) and "Esc cancel" not in screen_text(pilot)
+        await pilot.press("escape")
+        await shown(pilot, "▸ Chat")
+
+
+async def test_all_of_the_tables_keys_are_named_at_80_columns(start: Started) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "Enter use", "d defaults", "[ ] context", "k KV", "x exact", "t tags", "D delete")
+        await shown(pilot, "F1 help")

@@ -13,6 +13,8 @@ from kensho_tui.core import contract as c
 from kensho_tui.core import model_contract as m
 from kensho_tui.core.errors import LoadError
 from kensho_tui.ui.choice_list import ChoiceList
+from kensho_tui.ui.commands.registry import COMMANDS
+from kensho_tui.ui.help_screen import help_text
 from kensho_tui.ui.models import switcher
 from kensho_tui.ui.models.switcher import Switcher
 from kensho_tui.ui.picker import Picker
@@ -384,3 +386,115 @@ async def test_names_from_files_do_nothing_to_the_screen(host: FakeHost, start: 
         await pilot.press("enter")
         await shown(pilot, "Evil model [bold]x[/] 漢字 answers from here on")
         assert "\x1b" not in screen_text(pilot)
+
+
+# --- what is in the way, what is said of a load ---------------------------------------------------------
+
+
+def in_the_way(models: FakeModels, *names: str) -> None:
+    llama = models.named(LLAMA)
+    assert llama.verdict is not None
+    blocked = replace(llama, verdict=replace(llama.verdict, blocked=names))
+    models.put(*(blocked if one.name == LLAMA else one for one in models.host.models_now))
+
+
+async def test_a_pinned_model_in_the_way_can_be_unloaded_first(
+    host: FakeHost, models: FakeModels, start: Started
+) -> None:
+    in_the_way(models, MODEL)
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l", *"llama-3", "enter")
+        await shown(pilot, f"Unload {MODEL}", "it is pinned", "Load it anyway")
+        await pilot.press(*"unload", "enter")
+        await until(pilot, lambda: switched(host) == [LLAMA])
+        assert host.called(m.UNLOAD.name) == [m.Unload(model=MODEL)]
+        names = [name for name, _ in host.calls if name in (m.UNLOAD.name, "prepare")]
+        assert names == [m.UNLOAD.name, "prepare"]
+
+
+async def test_a_model_that_answers_and_is_in_the_way_is_named_and_not_offered(
+    host: FakeHost, models: FakeModels, start: Started
+) -> None:
+    host.post_status(workers=(worker("busy"),))
+    in_the_way(models, MODEL)
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l", *"llama-3", "enter")
+        await shown(pilot, f"{MODEL} answers now and cannot go", "Load it anyway")
+        assert "Unload " not in screen_text(pilot)
+
+
+async def test_at_80_columns_a_verdict_keeps_its_point(start: Started) -> None:
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l")
+        await shown(pilot, "7.1 G free · 4\u202f096 tokens fit", "in the chat · warm")
+
+
+async def test_the_lists_footer_says_how_to_close_it_and_the_cursor_needs_no_colour(start: Started) -> None:
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l", "down")
+        await shown(pilot, "Enter switch", "i details", "Esc close", f"›○ {GEMMA}")
+
+
+async def test_one_load_has_one_share(host: FakeHost, start: Started) -> None:
+    async with start(size=(110, 30)) as pilot:
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(app_of(pilot).session.live))
+        stream = host.hub.get(host.called("read")[-1])  # type: ignore[arg-type]
+        stream.set_phase(c.Phase(name="reading", done=95, total=100))
+        host.post_status(workers=(loading(MODEL, "reading", 90),))
+        await shown(pilot, "reading the model file · ▓▓▓▓▓▓▓░░░ 72 %", f"◔ {MODEL} 72 %")
+        assert "95 %" not in screen_text(pilot)
+        # Esc would stop the answer.
+        status = screen_text(pilot).splitlines()[-1]
+        assert "72 %" in status and "Esc" not in status
+
+
+async def test_figures_are_those_of_the_model_that_is_named(host: FakeHost, start: Started) -> None:
+    async with start(size=(110, 30)) as pilot:
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(app_of(pilot).session.live))
+        stream = host.hub.get(host.called("read")[-1])  # type: ignore[arg-type]
+        stream.append("An answer.", 5, 7)
+        host.end(stream)
+        await shown(pilot, "TTFT 34 ms ▪ 148 tok/s")
+        await pilot.press("ctrl+l", "enter")
+        await shown(pilot, f"○ {QWEN} · cold")
+        assert "TTFT" not in screen_text(pilot).splitlines()[-1]
+        assert "tok/s" not in screen_text(pilot).splitlines()[-1]
+
+
+async def test_a_cancelled_load_is_no_error_in_the_answer_that_waited(host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(app_of(pilot).session.live))
+        stream = host.hub.get(host.called("read")[-1])  # type: ignore[arg-type]
+        host.end(stream, state="failed", error="loading was cancelled. Ask again to load it")
+        await shown(pilot, "■ the load was cancelled · ^G continues")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "… 1 earlier message no longer fits the context and was left out"),
+        (4, "… 4 earlier messages no longer fit the context and were left out"),
+    ],
+)
+async def test_what_was_left_out_of_the_prompt_is_said(
+    host: FakeHost, start: Started, count: int, said: str
+) -> None:
+    host.add_chat("Long", host.message("user", "And?"), host.message("assistant", "Yes.", trimmed=count))
+    async with start() as pilot:
+        await shown(pilot, "Yes.", said)
+
+
+@pytest.mark.parametrize("width", [66, 100])
+def test_help_leaves_a_gap_behind_every_name(width: int) -> None:
+    lines = help_text(lambda name: "", width).plain.splitlines()
+    for command in COMMANDS:
+        slash = f"/{command.name} {command.argument}".strip()
+        line = next(line for line in lines if line.strip().startswith(f"{slash} "))
+        assert line.split(slash, 1)[1].startswith("  ") and len(line) <= width
