@@ -102,11 +102,13 @@ class Session:
         self._take_status(await self.host.status())
         if not self._entered:
             await self._enter_last_chat()
-        self.models = await self.host.models()
         self.recent = await self.host.chats()
         self.link = "connected"
         await self.refresh()
         self._connected.set()
+        self.tell()
+        # Last: of many models whose headers nobody has read yet the host knows no sooner.
+        self.models = await self.host.models()
         self.tell()
 
     async def _enter_last_chat(self) -> None:
