@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HELD_S = 20.0
 WATCH_S = 25.0
+TOPICS = (c.TOPIC_HOST, c.TOPIC_CHATS, c.TOPIC_MODELS)
 # The transcript is drawn about ten times a second while text arrives; a drawing that takes long is
 # given a smaller share, so that typing never waits for it.
 TICK_S = 1 / 10
@@ -40,6 +41,7 @@ class Session:
         self.status: c.HostStatus | None = None
         self.models: tuple[c.ModelInfo, ...] | None = None
         self.models_stale = False
+        self._seen: dict[str, int] = {}
         """Whether models came or went in memory since they were listed, so that others may fit now."""
         self.recent: tuple[c.ChatSummary, ...] = ()
         self.live: dict[str, Live] = {}
@@ -99,6 +101,9 @@ class Session:
             watcher()
 
     async def _arrive(self) -> None:
+        # What is asked for below is not told once more as news.
+        facts = await self.host.watch(dict.fromkeys(TOPICS, 0), 0.0)
+        self._seen = {topic: fact.version for topic, fact in facts.items()}
         self._take_status(await self.host.status())
         if not self._entered:
             await self._enter_last_chat()
@@ -122,11 +127,9 @@ class Session:
 
     async def _watch(self) -> None:
         """Facts of the host and of the open chat, from the versions of this host's life on."""
-        seen: dict[str, int] = {}
+        seen = self._seen
         while True:
-            topics = {c.TOPIC_HOST, c.TOPIC_CHATS, c.TOPIC_MODELS}
-            if self.chat_id is not None:
-                topics.add(c.chat_topic(self.chat_id))
+            topics = {*TOPICS, *([c.chat_topic(self.chat_id)] if self.chat_id is not None else ())}
             seen = {topic: seen.get(topic, 0) for topic in topics}
             facts = await self._unless_switched(self.host.watch(seen, WATCH_S))
             for topic, fact in facts.items():
