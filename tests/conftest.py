@@ -1,9 +1,17 @@
 """Fixtures that several rooms share: real models, small enough to run anywhere."""
 
 import importlib.util
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples each time, so that a run tells of the change and not of luck; HYPOTHESIS_PROFILE=search
+# looks for new ones. No deadline: a busy machine is no defect.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def packaged(package: str, name: str) -> Path:

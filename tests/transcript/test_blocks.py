@@ -1,7 +1,7 @@
 """Cutting Markdown into blocks: any pieces make the same blocks, and each means the same on its own."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -89,6 +89,7 @@ PLAIN = st.lists(
             "- item",
             "- item\n  goes on\n\n  ```sh\n  ls\n\n  cd\n  ```",
             "- item\n  - nested\n  - more",
+            "- # heading",
             "* star",
             "1. one",
             "2. two",
@@ -102,6 +103,8 @@ PLAIN = st.lists(
 
 
 @given(PLAIN)
+@example("- item\n\n  ```sh\n  ls\n  ```\nwords\n2. two")
+@example("- # heading\nwords\n2. two")
 def test_blocks_mean_the_same_on_their_own(text: str) -> None:
     alone = [shape for block in split(text) for shape in shapes(rejoined(block))]
     assert alone == shapes(text)

@@ -52,6 +52,7 @@ class BlockSplitter:
         self._mark = ""  # of the top-level fence that is open
         self._margin = 0  # how far that fence is indented
         self._inner = ""  # of a fence inside a list item
+        self._ended = False  # the item's last line was no paragraph's
         self._indent = 0  # where an item's content begins
         self._bullet = ""
         self._blank = False  # the line before was blank
@@ -115,7 +116,7 @@ class BlockSplitter:
         if indent >= self._indent:
             self._track_inner(line)
             return True
-        if self._inner or self._blank:
+        if self._inner or self._blank or self._ended:
             return False
         # A line that is not indented goes on with the item's paragraph unless it begins something.
         return not self._starts_block(line)
@@ -126,8 +127,12 @@ class BlockSplitter:
             bare = line.strip()
             if set(bare) == {self._inner[0]} and len(bare) >= len(self._inner):
                 self._inner = ""
+                self._ended = True
         elif found is not None:
             self._inner = found[1]
+        else:
+            content = line[self._indent :] if line[: self._indent].isspace() else line
+            self._ended = any(rule.match(content) for rule in (_HEADING, _RULE))
 
     def _is_code(self) -> bool:
         """Whether the open block is indented code: a blank line does not end it."""
