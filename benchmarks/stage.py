@@ -21,6 +21,7 @@ from material import TOKEN, marks_from
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.config.paths import Paths
+from kensho_tui.core.contract import Prepare
 from tests.support.home import Home
 from tests.support.scripted_worker import Script
 from tests.support.turns import script
@@ -58,7 +59,7 @@ def scripted_home(store: Callable[[Paths], Coroutine[object, object, None]] | No
 
 async def _load_worker() -> None:
     async with Kensho() as kensho:
-        await kensho.prepare(None)
+        await kensho.prepare(Prepare())
 
 
 @dataclass(frozen=True)
