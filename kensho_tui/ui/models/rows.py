@@ -162,25 +162,29 @@ def last_used_first(models: Iterable[c.ModelInfo], recent: Sequence[str]) -> lis
     return sorted(by_date, key=lambda model: (bool(model.problem), place.get(model.name, len(place))))
 
 
+def model_row(model: c.ModelInfo, workers: Workers, answers: str, *more: Cell) -> Choice:
+    """One model wherever models are listed; `answers` is the model of the open chat, `more` further cells."""
+    glyph = mark(model, workers.of(model.name))
+    return Choice(
+        model.name,
+        name_of(model),
+        mark=glyph.text,
+        mark_style=glyph.style,
+        also=searched(model),
+        cells=(
+            Cell(flags(model), ACCENT),
+            Cell(one_line(model.quantisation, 12)),
+            Cell(fmt.size(model.size)),
+            verdict(model, workers, answers),
+            Cell(speed(model)),
+            *more,
+        ),
+    )
+
+
 def switch_rows(models: Iterable[c.ModelInfo], workers: Workers, answers: str = "") -> list[Choice]:
     """The switcher's rows, in the order given; `answers` is the model of the open chat."""
-    return [
-        Choice(
-            model.name,
-            name_of(model),
-            mark=mark(model, workers.of(model.name)).text,
-            mark_style=mark(model, workers.of(model.name)).style,
-            also=searched(model),
-            cells=(
-                Cell(flags(model), ACCENT),
-                Cell(one_line(model.quantisation, 12)),
-                Cell(fmt.size(model.size)),
-                verdict(model, workers, answers),
-                Cell(speed(model)),
-            ),
-        )
-        for model in models
-    ]
+    return [model_row(model, workers, answers) for model in models]
 
 
 def first_other(models: Iterable[c.ModelInfo], current: str | None) -> str:

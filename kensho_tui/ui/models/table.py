@@ -21,13 +21,9 @@ from kensho_tui.ui.models.rows import (
     PINNED,
     VERDICT_CELLS,
     Workers,
-    flags,
     mark,
-    name_of,
-    searched,
-    speed,
+    model_row,
     used,
-    verdict,
 )
 
 INSTALLED = (
@@ -130,21 +126,7 @@ def installed_rows(
 ) -> list[Choice]:
     by_name = sorted(models, key=lambda model: model.name.casefold())
     return [
-        Choice(
-            model.name,
-            name_of(model),
-            mark=mark(model, workers.of(model.name)).text,
-            mark_style=mark(model, workers.of(model.name)).style,
-            also=searched(model),
-            cells=(
-                Cell(flags(model), ACCENT),
-                Cell(one_line(model.quantisation, 12)),
-                Cell(fmt.size(model.size)),
-                verdict(model, workers, answers),
-                Cell(speed(model)),
-                Cell(used(model, now)),
-            ),
-        )
+        model_row(model, workers, answers, Cell(used(model, now)))
         for model in INSTALLED_TAB.ordered(by_name, sort)
     ]
 
