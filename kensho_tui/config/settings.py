@@ -58,6 +58,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     prefetch: bool = True
     """Read the file of a model that is highlighted for two seconds, so that it would load faster."""
 
+    downloads: Annotated[int, Meta(ge=1, le=16)] = 3
+    """Downloads at once; more wait for their turn."""
+
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Threads that decode. 0: all cores but one, and on few cores the last one too while that is faster."""
 

@@ -12,6 +12,11 @@
     ├── StorageError            1  the database
     │   ├── DatabaseNewerError     written by a newer version: refused, untouched
     │   └── DiskFullError          nothing more can be saved
+    ├── HubError                1  the hub, or the way to it
+    │   ├── OfflineError           there is no way to it, or it was told to stay offline
+    │   ├── GatedError             it wants a token, or terms accepted first
+    │   ├── LimitedError           it was asked too often
+    │   └── DamagedError           what came is not what was promised
     ├── HostError               1  the host process
     │   ├── HostUnavailableError   it could not be started or reached
     │   ├── HostBusyError          it is busy and speaks another protocol
@@ -90,6 +95,26 @@ class DatabaseNewerError(StorageError):
 
 class DiskFullError(StorageError):
     code = "disk_full"
+
+
+class HubError(KenshoError):
+    code = "hub"
+
+
+class OfflineError(HubError):
+    code = "offline"
+
+
+class GatedError(HubError):
+    code = "gated"
+
+
+class LimitedError(HubError):
+    code = "limited"
+
+
+class DamagedError(HubError):
+    code = "damaged"
 
 
 class HostError(KenshoError):
