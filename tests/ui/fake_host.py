@@ -1,5 +1,6 @@
 """A host in memory with the façade's methods, on the real hub and board. Tests say what is answered."""
 
+import inspect
 import itertools
 from collections.abc import Callable
 
@@ -140,10 +141,12 @@ class FakeHost:
         return tuple(self.prompts_now)
 
     async def call(self, method: c.Method[c.Request, c.Answer], request: c.Request) -> c.Answer:
-        """Methods about models: what `replies` holds for the method's name, called if it can be."""
+        """What `replies` holds for the method's name; called, and awaited, if it can be."""
         self._called(method.name, request)
         reply = self.replies[method.name]
         answer = reply(request) if callable(reply) else reply
+        if inspect.isawaitable(answer):
+            answer = await answer
         assert isinstance(answer, method.answer), answer
         return answer
 
