@@ -214,7 +214,22 @@ def ollama_folders(where: Elsewhere) -> tuple[Path, ...]:
     return (own, where.system / _OLLAMA_SYSTEM)
 
 
-def _ollama(root: Path) -> Iterator[Candidate]:
+class OllamaModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A name in Ollama's store. ``blob`` is the model's file, which may be missing, ``sha256`` its hash;
+    with an adapter it is no whole model.
+    """
+
+    registry: str
+    namespace: str
+    name: str
+    tag: str
+    blob: Path
+    sha256: str
+    adapter: bool = False
+
+
+def ollama_models(root: Path) -> Iterator[OllamaModel]:
+    """What the store at `root` has manifests of."""
     bounds = _Bounds()
     levels: list[tuple[Path, tuple[str, ...]]] = [(root / "manifests", ())]
     while levels:
@@ -224,23 +239,35 @@ def _ollama(root: Path) -> Iterator[Candidate]:
                 if _is_folder(entry):
                     levels.append((Path(entry.path), (*names, entry.name)))
                 continue
-            blob = _blob(root, Path(entry.path))
-            if blob is not None and bounds.files > 0:
+            layers = _layers(Path(entry.path))
+            digest = next((layer.digest for layer in layers if layer.mediaType == _MODEL_LAYER), "")
+            found = re.fullmatch(r"sha256[:-]([0-9a-f]{64})", digest)
+            if found is not None and bounds.files > 0:
                 bounds.files -= 1
-                yield Candidate(blob, "ollama", f"{names[2]}:{entry.name}", f"{names[0]}/{names[1]}")
+                yield OllamaModel(
+                    registry=names[0],
+                    namespace=names[1],
+                    name=names[2],
+                    tag=entry.name,
+                    blob=root / "blobs" / f"sha256-{found[1]}",
+                    sha256=found[1],
+                    adapter=any(layer.mediaType == _ADAPTER_LAYER for layer in layers),
+                )
 
 
-def _blob(root: Path, manifest: Path) -> Path | None:
-    """The model's file, if the manifest names one that is complete without an adapter."""
+def _layers(manifest: Path) -> list[_Layer]:
     try:
-        layers = msgspec.json.decode(_read_small(manifest, MAX_MANIFEST), type=_Manifest).layers
+        return msgspec.json.decode(_read_small(manifest, MAX_MANIFEST), type=_Manifest).layers
     except (msgspec.DecodeError, UnicodeEncodeError):
-        return None
-    if any(layer.mediaType == _ADAPTER_LAYER for layer in layers):
-        return None
-    digest = next((layer.digest for layer in layers if layer.mediaType == _MODEL_LAYER), "")
-    found = re.fullmatch(r"sha256[:-]([0-9a-f]{64})", digest)
-    return root / "blobs" / f"sha256-{found[1]}" if found else None
+        return []
+
+
+def _ollama(root: Path) -> Iterator[Candidate]:
+    for model in ollama_models(root):
+        if not model.adapter:
+            yield Candidate(
+                model.blob, "ollama", f"{model.name}:{model.tag}", f"{model.registry}/{model.namespace}"
+            )
 
 
 # --- LM Studio --------------------------------------------------------------------------------------
