@@ -126,6 +126,10 @@ class ChatScreen(SteadyScreen):
             self.transcript.tick(self._elapsed)
             self._show_frame()
 
+    def show_downloads(self) -> None:
+        if self.is_mounted:
+            self._show_status()
+
     def show_error(self, error: KenshoError) -> None:
         self._kensho.show_error(error)
 
@@ -157,6 +161,9 @@ class ChatScreen(SteadyScreen):
         self._title.show(place, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
+        self._show_status()
+
+    def _show_status(self) -> None:
         esc = self.session.running() is None
         self._status.update(self.session, self._kensho.problems, esc=esc)
 

@@ -42,5 +42,8 @@ class View(Protocol):
     def show_state(self) -> None:
         """The host's status, the link to it, the models or the list of chats changed."""
 
+    def show_downloads(self) -> None:
+        """Downloads went on, or the link to the host came back; comes a few times a second."""
+
     def show_error(self, error: KenshoError) -> None:
         """Something asked for did not happen."""

@@ -9,8 +9,9 @@ import msgspec
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
+from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS, HostFacts
 from kensho_tui.ui.live import Live, resumable
-from kensho_tui.ui.loading import Loads, Progress
+from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.model_choice import ModelChoice
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 HELD_S = 20.0
 WATCH_S = 25.0
-TOPICS = (c.TOPIC_HOST, c.TOPIC_CHATS, c.TOPIC_MODELS)
 # The transcript is drawn about ten times a second while text arrives; a drawing that takes long is
 # given a smaller share, so that typing never waits for it.
 TICK_S = 1 / 10
@@ -29,30 +29,25 @@ MAX_BACKOFF_S = 2.0
 Link = Literal["connecting", "connected", "reconnecting", "refused"]
 
 
-class Session:
+class Session(HostFacts):
     """One front end's open chat, its streams and the host's facts, kept fresh until `run` is cancelled."""
 
     def __init__(self, host: "Host", view: "View", *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.host = host
-        self.clock = clock
+        super().__init__(host, clock)
         self.link: Link = "connecting"
         self.chat_id: str | None = None
         self.chat: c.Chat | None = None
-        self.status: c.HostStatus | None = None
-        self.models: tuple[c.ModelInfo, ...] | None = None
-        self.models_stale = False
-        self._seen: dict[str, int] = {}
-        """Whether models came or went in memory since they were listed, so that others may fit now."""
-        self.recent: tuple[c.ChatSummary, ...] = ()
         self.live: dict[str, Live] = {}
         self.choice = ModelChoice()
         self.watchers: list[Callable[[], None]] = []
         """Told after the view that something changed: screens that come and go."""
+        self.download_watchers: list[Callable[[], None]] = []
+        """The same when the downloads changed, which they do a few times a second: it must cost little."""
         self.prepared: set[tuple[str | None, str | None]] = set()
         """Chats, with the model chosen for them, whose model has been asked for."""
         self.cancelled: set[str] = set()
         """Models whose load a person ended here."""
-        self._loads = Loads()
+        self._seen: dict[str, int] = {}
         self._view = view
         self._connected = asyncio.Event()
         self._switched = asyncio.Event()
@@ -100,11 +95,18 @@ class Session:
         for watcher in self.watchers:
             watcher()
 
+    def _tell_downloads(self) -> None:
+        self._view.show_downloads()
+        for watcher in self.download_watchers:
+            watcher()
+
     async def _arrive(self) -> None:
         # What is asked for below is not told once more as news.
         facts = await self.host.watch(dict.fromkeys(TOPICS, 0), 0.0)
         self._seen = {topic: fact.version for topic, fact in facts.items()}
-        self._take_status(await self.host.status())
+        self._take(await self.host.status())
+        if TOPIC_DOWNLOADS in facts:
+            self.take_downloads(facts[TOPIC_DOWNLOADS])
         if not self._entered:
             await self._enter_last_chat()
         self.recent = await self.host.chats()
@@ -112,6 +114,7 @@ class Session:
         await self.refresh()
         self._connected.set()
         self.tell()
+        self._tell_downloads()
         # Last: of many models whose headers nobody has read yet the host knows no sooner.
         self.models = await self.host.models()
         self.tell()
@@ -149,8 +152,13 @@ class Session:
             switched.cancel()
 
     async def _apply(self, facts: dict[str, c.Fact]) -> None:
+        if TOPIC_DOWNLOADS in facts:
+            self.take_downloads(facts[TOPIC_DOWNLOADS])
+            self._tell_downloads()
+            if len(facts) == 1:
+                return
         if c.TOPIC_HOST in facts:
-            self._take_status(msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus))
+            self._take(msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus))
         if c.TOPIC_CHATS in facts:
             self.recent = await self.host.chats()
         if c.TOPIC_MODELS in facts:
@@ -159,18 +167,9 @@ class Session:
             await self.refresh()
         self.tell()
 
-    def _take_status(self, status: c.HostStatus) -> None:
-        before = self._at_hand()
-        self.status = status
-        self._loads.take(status.workers, self.clock())
-        now = self._at_hand()
-        self.models_stale = self.models_stale or before != now
-        if before - now:
+    def _take(self, status: c.HostStatus) -> None:
+        if self.take_status(status):
             self.prepared.clear()  # what has been unloaded may be loaded behind the typing again
-
-    def _at_hand(self) -> set[str]:
-        workers = self.status.workers if self.status is not None else ()
-        return {worker.model for worker in workers if worker.state in ("ready", "busy")}
 
     async def renew_models(self) -> None:
         """Ask how the models stand now: what fits changes with everything that runs on this machine."""
@@ -377,16 +376,12 @@ class Session:
     @property
     def worker(self) -> c.WorkerInfo | None:
         """The worker of that model, when there is one."""
-        workers = self.status.workers if self.status is not None else ()
-        return next((worker for worker in workers if worker.model == self.model), None)
+        return next((worker for worker in self.workers if worker.model == self.model), None)
 
     @property
     def progress(self) -> Progress | None:
         """The load of that model, while there is one."""
-        return self._loads.of(self.model, self.clock())
-
-    def load_of(self, model: str) -> Progress | None:
-        return self._loads.of(model, self.clock())
+        return self.load_of(self.model) if self.model is not None else None
 
     def last_answer(self) -> c.Message | None:
         messages = self.chat.messages if self.chat is not None else ()

@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kensho_tui.core import contract as c
+from kensho_tui.core import hub_contract as h
 from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError
+from kensho_tui.ui import facts
 from kensho_tui.ui.live import resumable
 from kensho_tui.ui.session import Session
 from tests.ui.fake_host import FakeHost
+from tests.ui.fake_hub import FakeHub, download
 from tests.ui.test_chat import only_stream
 
 
@@ -18,6 +21,7 @@ class Seen:
     """A view that remembers, and wakes whoever waits for something to be seen."""
 
     def __init__(self) -> None:
+        self.told: list[str] = []
         self.chat: c.Chat | None = None
         self.pieces: list[tuple[str, c.Piece]] = []
         self.errors: list[KenshoError] = []
@@ -36,6 +40,11 @@ class Seen:
         await self._wake()
 
     def show_state(self) -> None:
+        self.told.append("state")
+        asyncio.get_running_loop().create_task(self._wake())
+
+    def show_downloads(self) -> None:
+        self.told.append("downloads")
         asyncio.get_running_loop().create_task(self._wake())
 
     def show_error(self, error: KenshoError) -> None:
@@ -178,3 +187,38 @@ def test_what_can_be_continued(changes: dict[str, object], can: bool, host: Fake
     assert (resumable((asked, answer)) is answer) == can
     assert resumable((answer, asked)) is None
     assert resumable(()) is None
+
+
+async def test_downloads_are_there_from_the_start_and_go_on_without_asking_anything_else(
+    host: FakeHost,
+) -> None:
+    hub = FakeHub(host)
+    hub.put(download("d1"))
+    async with session_on(host) as (session, view):
+        await view.until(lambda: session.models is not None)
+        assert [one.id for one in session.downloads] == ["d1"]
+        watched: list[int] = []
+        session.download_watchers.append(lambda: watched.append(session.downloads[0].done))
+        await view.until(lambda: view.told[-1] == "state")
+        view.told.clear()
+        host.calls.clear()
+        for share in range(50, 60):
+            hub.alter("d1", done=hub.named("d1").total * share // 100)
+            await view.until(lambda: len(watched) == len(view.told) and session.downloads == hub.downloads)
+        assert len(watched) == 10
+        assert set(view.told) == {"downloads"}
+        assert {name for name, _ in host.calls} == {"watch"}
+
+
+async def test_downloads_are_those_of_the_host_that_came_back(host: FakeHost) -> None:
+    hub = FakeHub(host)
+    hub.put(download("d1"), download("d2"))
+    async with session_on(host) as (session, view):
+        await session.connected()
+        host.vanish()
+        hub.put(download("d2", "paused"))
+        await view.until(lambda: session.downloads == hub.downloads)
+
+
+def test_the_topic_is_that_of_the_contract() -> None:
+    assert facts.TOPIC_DOWNLOADS == h.TOPIC_DOWNLOADS

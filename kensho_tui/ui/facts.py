@@ -1,0 +1,57 @@
+"""What the host says of itself, its models and its downloads: what of a session has to do with no chat."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kensho_tui.core import contract as c
+from kensho_tui.ui.loading import Loads, Progress
+
+if TYPE_CHECKING:
+    from kensho_tui.core.hub_contract import Download
+    from kensho_tui.ui.ports import Host
+
+# `core.hub_contract` has it, too; that is imported when there is a download first.
+TOPIC_DOWNLOADS = "downloads"
+TOPICS = (c.TOPIC_HOST, c.TOPIC_CHATS, c.TOPIC_MODELS, TOPIC_DOWNLOADS)
+
+
+class HostFacts:
+    """The host's facts as they were told last; None where it has not said anything yet."""
+
+    def __init__(self, host: "Host", clock: Callable[[], float]) -> None:
+        self.host = host
+        self.clock = clock
+        self.status: c.HostStatus | None = None
+        self.models: tuple[c.ModelInfo, ...] | None = None
+        self.models_stale = False
+        """Whether models came or went in memory since they were listed, so that others may fit now."""
+        self.recent: tuple[c.ChatSummary, ...] = ()
+        self.downloads: tuple[Download, ...] = ()
+        self._loads = Loads()
+
+    def take_status(self, status: c.HostStatus) -> bool:
+        """True: a model has been unloaded."""
+        before = self._at_hand()
+        self.status = status
+        self._loads.take(status.workers, self.clock())
+        now = self._at_hand()
+        self.models_stale = self.models_stale or before != now
+        return bool(before - now)
+
+    def take_downloads(self, fact: c.Fact) -> None:
+        from kensho_tui.core.hub_contract import Downloads
+
+        self.downloads = msgspec.msgpack.decode(fact.body, type=Downloads).downloads
+
+    def _at_hand(self) -> set[str]:
+        return {worker.model for worker in self.workers if worker.state in ("ready", "busy")}
+
+    @property
+    def workers(self) -> tuple[c.WorkerInfo, ...]:
+        return self.status.workers if self.status is not None else ()
+
+    def load_of(self, model: str) -> Progress | None:
+        """The load of `model`, while there is one."""
+        return self._loads.of(model, self.clock())
