@@ -2,10 +2,13 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.support.loopback_hub import LoopbackHub
 
 # The same examples each time, so that a run tells of the change and not of luck; HYPOTHESIS_PROFILE=search
 # looks for new ones. No deadline: a busy machine is no defect.
@@ -38,3 +41,16 @@ def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in package.chunk_paths():
             whole.write(part.read_bytes())
     return path
+
+
+@pytest.fixture
+def loopback_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """A hub on this machine that the environment names as the one to ask, and no token but a test's own."""
+    with LoopbackHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+        monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_TOKEN_PATH"):
+            monkeypatch.delenv(name, raising=False)
+        yield hub
+    assert hub.main.problems == hub.cdn.problems == []
