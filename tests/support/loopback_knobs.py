@@ -117,7 +117,7 @@ class Pace:
     """Lets bytes through at a rate, for all who share it together."""
 
     SLACK_S = 0.05
-    """Time lost by oversleeping is made good up to so much."""
+    """Time lost by oversleeping is made good; who is later than this was busy or away."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -127,7 +127,8 @@ class Pace:
         """Returns when ``size`` more bytes may have gone."""
         with self._lock:
             now = time.monotonic()
-            self._free_at = max(self._free_at, now - self.SLACK_S) + size / rate
+            behind = now - self._free_at
+            self._free_at = (now if behind > self.SLACK_S else self._free_at) + size / rate
             pause = self._free_at - now
         if pause > 0:
             end.wait(pause)

@@ -53,7 +53,8 @@ def test_the_client_gets_the_fields_it_asks_for(loopback_hub: LoopbackHub, api: 
         REPO, {FILE: b"GGUF"}, gguf=gguf, licence="mit", gated="manual", extra=extra, downloads=3
     )
     (one,) = api.list_models(filter="gguf", expand=["gguf", "likes", "downloads", "gated", "siblings"])
-    assert (one.gguf, one.likes, one.downloads, one.gated, one.tags) == (gguf, "many", None, "manual", None)
+    told: list[object] = [one.gguf, one.likes, one.downloads, one.gated, one.tags]
+    assert told == [gguf, "many", None, "manual", None]
     assert [each.rfilename for each in one.siblings or ()] == [FILE]
     assert "license:mit" in (api.model_info(REPO).tags or ())
 
@@ -63,8 +64,9 @@ def test_the_client_reads_sizes_hashes_and_trees(loopback_hub: LoopbackHub, api:
     repo = loopback_hub.add(REPO, {FILE: data, "README.md": b"hi", "sub/other.gguf": Listed(2**70)})
     loopback_hub.page = 2
     siblings = {each.rfilename: each for each in api.model_info(REPO, files_metadata=True).siblings or ()}
-    assert siblings[FILE].lfs is not None
-    assert (siblings[FILE].size, siblings[FILE].lfs.sha256) == (data.size, data.sha256)
+    lfs = siblings[FILE].lfs
+    assert lfs is not None
+    assert (siblings[FILE].size, lfs.sha256) == (data.size, data.sha256)
     assert (siblings["README.md"].lfs, siblings["sub/other.gguf"].size) == (None, 2**70)
     tree = list(api.list_repo_tree(REPO, recursive=True))
     assert [one.path for one in tree if isinstance(one, RepoFile)] == list(repo.files)
