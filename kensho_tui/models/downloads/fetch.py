@@ -1,0 +1,210 @@
+"""One try to fetch one file, in a thread: a request for what is missing, written and hashed as it comes."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from kensho_tui.core.errors import DamagedError, KenshoError
+from kensho_tui.core.text import one_line
+from kensho_tui.models.downloads.answer import Again, Complete, Known, judge, may_resume
+from kensho_tui.models.downloads.part_file import PartFile
+from kensho_tui.models.downloads.patience import Patience
+from kensho_tui.models.downloads.space import LOOK_EVERY, Space
+from kensho_tui.models.hub.remote import RemotePart
+
+if TYPE_CHECKING:
+    import httpx2
+
+LOCAL_BLOCK = 1 << 20
+
+
+class Handle:
+    """What the thread and the loop share. ``done`` bytes of the file are here, the last came at ``heard``."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.heard = time.monotonic()
+        self.doing: Literal["asking", "reading", "fetching"] = "asking"
+        self._stopped = threading.Event()
+        self._socket: socket.socket | None = None
+
+    def stop(self) -> None:
+        """The thread ends soon, and writes nothing more."""
+        self._stopped.set()
+        line = self._socket
+        if line is not None:
+            with suppress(OSError):
+                # Wakes a read that waits. The descriptor itself and not the TLS object over it, which is not
+                # made to be closed while another thread reads from it.
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    @contextmanager
+    def listening(self, line: Any) -> Iterator[None]:
+        """While `line` is read from."""
+        self._socket = line if isinstance(line, socket.socket) else None
+        try:
+            yield
+        finally:
+            self._socket = None
+
+
+@dataclass
+class Try:
+    """All that one try needs. ``learned(size, etag)`` is called before the first byte is written: what the
+    note says must be so when the host dies in between. ``headers`` may block.
+    """
+
+    part: RemotePart
+    etag: str
+    headers: Callable[[str], dict[str, str]]
+    file: PartFile
+    space: Space
+    patience: Patience
+    learned: Callable[[int, str], None]
+    handle: Handle = field(default_factory=Handle)
+    _looked: int = 0
+
+    def run(self) -> bool:
+        """True: the file is complete. False: it was stopped.
+
+        Raises `Again`, `Changed`, `KenshoError`, OSError.
+        """
+        handle = self.handle
+        with self.file as file:
+            handle.done = file.size
+            handle.doing = "reading"
+            file.catch_up(handle.stopped)
+            handle.doing = "asking"
+            if handle.stopped():
+                return False
+            if self.part.size and file.size > self.part.size:
+                file.clear()
+            if self.part.size and file.size == self.part.size:
+                return True
+            try:
+                self._local() if self.part.url.startswith("file:") else self._remote()
+            except Complete:
+                return True
+            except KenshoError:
+                raise
+            except Exception:
+                if handle.stopped():  # a line that is cut while it is read fails in many ways
+                    return False
+                raise
+            return not handle.stopped()
+
+    # --- from a server ---------------------------------------------------------------------------------
+
+    def _remote(self) -> None:
+        import httpx2
+
+        here = self.file.size
+        headers = {**self.headers(self.part.url), "Accept-Encoding": "identity"}
+        if here:
+            headers["Range"] = f"bytes={here}-"
+            if may_resume(self.etag):
+                headers["If-Range"] = self.etag
+        patience = self.patience
+        timeout = httpx2.Timeout(patience.stall_s, connect=patience.connect_s)
+        try:
+            with (
+                httpx2.Client(timeout=timeout, follow_redirects=True, max_redirects=10) as client,
+                client.stream("GET", self.part.url, headers=headers) as response,
+            ):
+                self._take(response)
+        except httpx2.TooManyRedirects:
+            raise KenshoError("the address leads in a circle", hint="Try another one") from None
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise KenshoError(f"the address cannot be used: {one_line(str(error))}") from None
+        except httpx2.TransportError as error:
+            raise Again(reason_of(error)) from None
+
+    def _take(self, response: "httpx2.Response") -> None:
+        first, last = self.part.url, response.url
+        if first.startswith("https:") and last.scheme != "https":
+            raise KenshoError(
+                "the server sends us to an address without encryption", hint="Nothing was fetched"
+            )
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        for earlier in response.history:
+            headers.setdefault("x-linked-etag", earlier.headers.get("x-linked-etag", ""))
+        file = self.file
+        known = Known(file.size, self.part.size, self.part.sha256, self.etag)
+        body = judge(response.status_code, headers, known, last.host, datetime.now(UTC))
+        if body.how == "anew":
+            file.clear()
+        self.learned(body.size, body.etag)
+        self.handle.doing = "fetching"
+        stream = response.extensions.get("network_stream")
+        line = stream.get_extra_info("socket") if stream is not None else None
+        with self.handle.listening(line):
+            self._write(response.iter_raw(), file.size if body.how == "skip" else 0, body.size)
+        if body.size and file.size < body.size and not self.handle.stopped():
+            raise Again("the line was cut", answered=True)
+
+    def _write(self, blocks: Iterator[bytes], skip: int, size: int) -> None:
+        """Write what comes, but for the first `skip` bytes, which are here."""
+        handle, file = self.handle, self.file
+        for block in blocks:
+            if handle.stopped():
+                return
+            handle.heard = time.monotonic()
+            if skip:
+                passed = min(skip, len(block))
+                skip -= passed
+                block = block[passed:]  # noqa: PLW2901 - the rest of the same block
+            if size and file.size + len(block) > size:
+                raise DamagedError("the server sends more than the file's size", hint="Try again later")
+            file.append(block)
+            handle.done = file.size
+            self._look_at_space()
+
+    def _look_at_space(self) -> None:
+        if self.file.size - self._looked >= LOOK_EVERY:
+            self._looked = self.file.size
+            self.space.look()
+
+    # --- from this machine -----------------------------------------------------------------------------
+
+    def _local(self) -> None:
+        """A copy, resumed like the rest. Another file of that name begins anew."""
+        file = self.file
+        path = unquote(urlsplit(self.part.url).path)
+        with open(path, "rb") as source:  # noqa: PTH123 - as it was given
+            status = os.fstat(source.fileno())
+            etag = f'"{status.st_dev}-{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"'
+            if file.size and (etag != self.etag or file.size > status.st_size):
+                file.clear()
+            self.learned(status.st_size, etag)
+            self.handle.doing = "fetching"
+            source.seek(file.size)
+            self._write(iter(lambda: source.read(LOCAL_BLOCK), b""), 0, status.st_size)
+
+
+def reason_of(error: "httpx2.TransportError") -> str:
+    """Why a line broke, in words."""
+    import httpx2
+
+    words: tuple[tuple[type[Exception], str], ...] = (
+        (httpx2.ConnectTimeout, "the server does not answer"),
+        (httpx2.TimeoutException, "nothing came any more"),
+        (httpx2.ProxyError, "the proxy refuses"),
+        (httpx2.ConnectError, "there is no way to the server"),
+    )
+    said = next((text for kind, text in words if isinstance(error, kind)), "the line was cut")
+    detail = one_line(str(error), 100)
+    return (
+        f"{said} ({detail})"
+        if isinstance(error, httpx2.ConnectError | httpx2.ProxyError) and detail
+        else said
+    )

@@ -1,0 +1,391 @@
+"""One download on its way: its parts in order, tried until they are here, then checked and installed."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from kensho_tui.core.errors import DamagedError, HubError, KenshoError, OfflineError
+from kensho_tui.core.hub_contract import Download, DownloadState
+from kensho_tui.models.downloads.answer import Again, Changed
+from kensho_tui.models.downloads.fetch import Handle, Try
+from kensho_tui.models.downloads.install import check, install
+from kensho_tui.models.downloads.part_file import PartFile
+from kensho_tui.models.downloads.patience import Patience, Tries
+from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, unwritable
+from kensho_tui.models.downloads.space import Space
+from kensho_tui.models.downloads.speed import Speed
+from kensho_tui.models.downloads.threads import in_thread
+from kensho_tui.models.hub.remote import RemoteModel, RemotePart
+
+log = logging.getLogger(__name__)
+
+QUIET_FROM_S = 5.0
+"""A line without a byte for so long is said to be quiet."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What jobs share. ``headers`` may block; ``changed`` is called when a view would read otherwise."""
+
+    models: Path
+    notes: Notes
+    space: Space
+    patience: Patience
+    slots: asyncio.Semaphore
+    headers: Callable[[str], dict[str, str]]
+    resolve: Callable[[str, str | None], Awaitable[RemoteModel]]
+    named: Callable[[Path], Awaitable[str]]
+    changed: Callable[[], None]
+    clock: Callable[[], float] = field(default=time.monotonic)
+
+
+class Job:
+    """``record`` is what is kept of it; the rest lives as long as the host."""
+
+    def __init__(self, record: Record, around: Surroundings) -> None:
+        self.record = record
+        self.path: Path | None = None
+        self._around = around
+        self._changing, self._saving = threading.Lock(), threading.Lock()
+        self._doing: DownloadState = "queued"
+        self._note = ""
+        self._until = 0.0
+        self._speed = Speed()
+        self._handle: Handle | None = None
+        self._file: PartFile | None = None
+        self._here = 0
+        """Bytes of the part under way, as far as they are on disk."""
+        self._renewed = False
+        self._task: asyncio.Task[None] | None = None
+        self._name = record.model.name
+
+    # --- what is seen of it ----------------------------------------------------------------------------
+
+    @property
+    def state(self) -> DownloadState:
+        if self.path is not None:
+            return "done"
+        if self.record.wanted != "run":
+            return "paused" if self.record.wanted == "pause" else "cancelled"
+        return "failed" if self.record.failure is not None else self._state()
+
+    def _state(self) -> DownloadState:
+        reading = self._handle is not None and self._handle.doing == "reading" and self._here > 0
+        return "checking" if reading and self._doing == "running" else self._doing
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("queued", "running", "waiting", "checking")
+
+    @property
+    def done(self) -> int:
+        if self.path is not None:
+            return self.record.model.size
+        parts, checked = self.record.model.parts, self.record.checked
+        here = self._handle.done if self._handle is not None else self._here
+        return sum(part.size for part in parts[:checked]) + (here if checked < len(parts) else 0)
+
+    @property
+    def left(self) -> int:
+        """Bytes still to come, as far as that is known."""
+        return max(self.record.model.size - self.done, 0)
+
+    def view(self) -> Download:
+        record, model, now = self.record, self.record.model, self._around.clock()
+        state, failure = self.state, self.record.failure
+        running = state == "running"
+        quiet = now - self._handle.heard if running and self._handle is not None else 0.0
+        return Download(
+            id=record.id,
+            model=self._name,
+            origin=model.origin,
+            state=state,
+            done=self.done,
+            total=model.size,
+            quantisation=model.quantisation,
+            parts=len(model.parts),
+            part=min(record.checked + 1, len(model.parts)),
+            rate=self._speed.rate if running else 0.0,
+            eta_s=self._speed.eta_s(self.left) if running and model.size else None,
+            quiet_s=quiet if quiet >= QUIET_FROM_S else 0.0,
+            wait_s=max(self._until - now, 0.0) if state == "waiting" else 0.0,
+            note=self._note,
+            error=failure.message if failure is not None and state == "failed" else "",
+            hint=failure.hint if failure is not None and state == "failed" else "",
+            code=failure.code if failure is not None and state == "failed" else "",
+            path=str(self.path) if self.path is not None else "",
+            added=record.added,
+        )
+
+    def tick(self) -> None:
+        """Called now and then while it is active: what the rate is reckoned from."""
+        if self._handle is not None and self._handle.doing == "fetching":
+            self._speed.note(self._around.clock(), self.done)
+
+    async def look(self) -> None:
+        """See what an earlier host left of the part it was at."""
+        if self.record.checked < len(self.record.model.parts):
+            part = self._around.notes.part(self.record, self.record.checked)
+            self._here = await asyncio.to_thread(_size, part)
+
+    async def found(self, path: Path) -> None:
+        """It is installed already, by whatever way."""
+        self._name, self.path = await self._around.named(path), path
+
+    # --- going and ending -------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Begin, or go on."""
+        self._doing = "queued"
+        before = self._task
+        self._task = asyncio.create_task(self._run(before))
+
+    async def want(self, wanted: Wanted) -> None:
+        """Keep what is wanted now, and stop where that is not to run. What failed before is forgotten."""
+        self._change(wanted=wanted, failure=None)
+        if wanted != "run":
+            self.stop()
+        self._around.changed()
+        await self._keep()
+
+    def _change(self, **changes: object) -> None:
+        """Loop and thread both learn something: neither may undo what the other one wrote."""
+        with self._changing:
+            self.record = msgspec.structs.replace(self.record, **changes)
+
+    def _save(self) -> None:
+        with self._saving:
+            self._around.notes.save(self.record)
+
+    async def _keep(self) -> None:
+        await asyncio.to_thread(self._save)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.stop()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Returns when nothing of it runs any more."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _run(self, before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        try:
+            async with self._around.slots:
+                self._doing = "running"
+                await self._all()
+        except KenshoError as error:
+            await self._fail(error)
+        except OSError as error:
+            await self._fail(unwritable(error, self._around.notes.folder))
+        except Exception as error:
+            log.exception("a download failed in a way nobody expected")
+            await self._fail(
+                KenshoError(f"the download failed ({type(error).__name__})", hint="See host.log")
+            )
+        finally:
+            self._speed.forget()
+            self._around.changed()
+
+    async def _fail(self, error: KenshoError) -> None:
+        log.info("download %s: %s", self.record.id, error.line())
+        failure = Failure(code=error.code, message=error.message, hint=error.hint)
+        self._change(failure=failure)
+        with suppress(KenshoError):  # a full disk: then it is only remembered
+            await self._keep()
+
+    async def _all(self) -> None:
+        while self.record.checked < len(self.record.model.parts):
+            await self._part()
+        await self._install()
+
+    # --- one part ---------------------------------------------------------------------------------------
+
+    async def _part(self) -> None:
+        number = self.record.checked
+        path = self._around.notes.part(self.record, number)
+        if self._file is None or self._file.path != path:
+            self._file = PartFile(path)
+            self._here = await asyncio.to_thread(_size, path)
+        tries = Tries(self._around.patience)
+        before = self._here
+        while True:
+            try:
+                await self._try(self._file)
+                break
+            except Again as again:
+                if self._here > before:
+                    tries.gained()
+                before = self._here
+                await self._wait(again, tries)
+            except Changed as changed:
+                await self._renew(changed)
+                if self.record.checked != number or self._file is None:
+                    return
+                before = 0
+        await self._verify(self._file)
+
+    async def _try(self, file: PartFile) -> None:
+        """Raises `Again`, `Changed`, `KenshoError`. Stopped: CancelledError."""
+        around, record = self._around, self.record
+        handle = self._handle = Handle()
+        handle.done = self._here
+        attempt = Try(
+            part=record.model.parts[record.checked],
+            etag=record.etag,
+            headers=around.headers,
+            file=file,
+            space=around.space,
+            patience=around.patience,
+            learned=self._learned,
+            handle=handle,
+        )
+        self._set("running")
+        thread = in_thread(attempt.run)
+        try:
+            complete = await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            handle.stop()
+            # The next one to write into this file comes after the thread's end; a request that hangs before
+            # its first byte is over within the time for connecting.
+            await asyncio.wait({thread})
+            thread.cancelled() or thread.exception()
+            raise
+        finally:
+            self._here, self._handle = file.size, None
+        if not complete:
+            raise asyncio.CancelledError
+
+    def _learned(self, size: int, etag: str) -> None:
+        """In the thread: what the server said of the file is kept before its bytes are."""
+        record = self.record
+        part = record.model.parts[record.checked]
+        if etag == record.etag and size in (0, part.size):
+            return
+        if size and not part.size:
+            self._around.space.need(size)
+        parts = list(record.model.parts)
+        parts[record.checked] = msgspec.structs.replace(part, size=size or part.size)
+        self._change(model=msgspec.structs.replace(record.model, parts=tuple(parts)), etag=etag)
+        self._save()
+
+    async def _wait(self, again: Again, tries: Tries) -> None:
+        seconds = tries.next(self._around.clock(), asked_s=again.after_s, answered=again.answered)
+        if seconds is None:
+            raise _given_up(again, self.record.model.parts[self.record.checked], self._here)
+        self._until = self._around.clock() + seconds
+        self._speed.forget()
+        self._set("waiting", again.reason)
+        await asyncio.sleep(seconds)
+
+    async def _renew(self, changed: Changed) -> None:
+        """The hub has another version by now: fetch that one, from its beginning."""
+        if self._renewed:
+            raise DamagedError(f"{changed}, and not the one it tells of", hint="Try again later")
+        self._renewed = True
+        new = await self._around.resolve(self.record.model.what, self.record.revision)
+        old = {part.name: part.sha256 for part in self.record.model.parts}
+        if {part.name for part in new.parts} != set(old):
+            raise DamagedError(
+                f"{changed}: its files have other names now", hint="Remove this download and start it again"
+            )
+        for number, part in enumerate(new.parts):
+            if part.sha256 != old[part.name] or not part.sha256:
+                await asyncio.to_thread(_unlink, self._around.notes.part(self.record, number))
+        self._change(model=new, checked=0, etag="")
+        await self._keep()
+        self._file, self._here = None, 0
+        self._set("running", "it changed at the hub: the new version is fetched")
+
+    async def _verify(self, file: PartFile) -> None:
+        part = self.record.model.parts[self.record.checked]
+        size = file.size
+        wrong = ""
+        if part.size and size != part.size:
+            wrong = f"{size:,} of {part.size:,} bytes came"
+        elif part.sha256 and file.sha256() != part.sha256:
+            wrong = "its SHA-256 is not the one the hub tells"
+        if wrong:
+            inherited = file.inherited
+            await in_thread(lambda: _clear(file))
+            self._file, self._here = None, 0
+            if inherited:  # the disk may have lost what an earlier host wrote: that is nobody's fault
+                self._set("running", "what was here was damaged: it is fetched again")
+                return
+            raise DamagedError(
+                f"{part.name} is damaged: {wrong}",
+                hint="Nothing of it was kept. Resume fetches it anew; if that fails too, the hub's file is bad",
+            )
+        await in_thread(lambda: _settle(file))
+        self._file, self._here = None, 0
+        self._change(checked=self.record.checked + 1, etag="")
+        await self._keep()
+
+    async def _install(self) -> None:
+        around, record = self._around, self.record
+        self._set("checking")
+        paths = [around.notes.part(record, number) for number in range(len(record.model.parts))]
+
+        def ready() -> Path:
+            if all(path.exists() for path in paths):
+                check(record.model, paths)
+            return install(around.models, record.model, paths)
+
+        try:
+            path = await asyncio.to_thread(ready)
+        except DamagedError:
+            self._change(checked=0)
+            for part in paths:
+                await asyncio.to_thread(_unlink, part)
+            raise
+        await asyncio.to_thread(around.notes.remove, record)
+        self._name = await around.named(path)
+        self.path, self._note = path, ""
+
+    def _set(self, state: DownloadState, note: str = "") -> None:
+        self._doing = state
+        self._note = note or (self._note if state == "running" and self._renewed else "")
+        self._around.changed()
+
+
+def _given_up(again: Again, part: RemotePart, here: int) -> KenshoError:
+    kept = f"{here:,} bytes are kept" if here else "nothing is lost"
+    if again.answered:
+        return HubError(
+            f"{part.name}: {again.reason}, again and again", hint=f"Resume to try once more; {kept}"
+        )
+    return OfflineError(f"{part.name}: {again.reason}", hint=f"Resume when there is a way again; {kept}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _clear(file: PartFile) -> None:
+    with file:
+        file.clear()
+    _unlink(file.path)
+
+
+def _settle(file: PartFile) -> None:
+    with file:
+        file.settle()

@@ -1,0 +1,47 @@
+"""Whatever a person names, as a model to fetch: of the hub, at an address, of this machine."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kensho_tui.core.errors import OfflineError
+from kensho_tui.models.downloads.patience import Patience
+from kensho_tui.models.hub.references import parse
+from kensho_tui.models.hub.remote import (
+    FileReference,
+    HubReference,
+    OllamaReference,
+    RemoteModel,
+    UrlReference,
+)
+from kensho_tui.models.sources import Elsewhere
+
+if TYPE_CHECKING:
+    from kensho_tui.models.hub.hub import Hub
+
+
+class AllOrigins:
+    """Asks the network for what lies there, and for nothing else."""
+
+    def __init__(self, hub: "Hub", models: Path, elsewhere: Elsewhere) -> None:
+        self._hub = hub
+        self._models = models
+        self._elsewhere = elsewhere
+
+    async def resolve(self, what: str, revision: str | None) -> RemoteModel:
+        """Raises `KenshoError`."""
+        from kensho_tui.models.downloads import address, local
+
+        match parse(what):
+            case HubReference() as found:
+                named = HubReference(found.repo, found.quantisation, found.file, revision or found.revision)
+                return await self._hub.resolve(named)
+            case UrlReference() as found:
+                return await asyncio.to_thread(self._address, found)
+            case FileReference() as found:
+                return await asyncio.to_thread(local.resolve_file, found, self._models)
+            case OllamaReference() as found:
+                return await asyncio.to_thread(local.resolve_ollama, found, self._elsewhere)
+
+    def headers(self, url: str) -> dict[str, str]:
+        return self._hub.headers(url)

@@ -1,0 +1,314 @@
+"""Downloads as a person meets them: started, joined, paused, gone on with, taken up by the next host."""
+
+import asyncio
+import os
+import stat
+
+import pytest
+
+from kensho_tui.core.errors import DiskFullError, NotFoundError, UsageError
+from kensho_tui.core.hub_contract import ChangeDownload, StartDownload
+from kensho_tui.models.downloads.space import Space
+from tests.models.downloads.conftest import Desk
+from tests.support.gguf import write_model
+from tests.support.loopback_hub import MIB, Cut, Failure, Generated, LoopbackHub, Stall
+
+FILE = "tiny-Q4_K_M.gguf"
+WHAT = f"owner/name/{FILE}"
+PLACE = f"owner/name/{FILE}"
+
+
+def add(hub: LoopbackHub, size: int = 3 * MIB, seed: int = 0) -> Generated:
+    content = Generated(size, seed)
+    hub.add("owner/name", {FILE: content})
+    return content
+
+
+async def test_a_file_arrives_whole_and_private_and_nothing_else_stays(desk: Desk) -> None:
+    content = add(desk.hub)
+    started = await desk.start(WHAT)
+    assert started.active and started.total == content.size and started.model == "tiny-Q4_K_M"
+    done = await desk.ended()
+    assert (done.state, done.error, done.done) == ("done", "", content.size)
+    assert desk.files() == {PLACE: content.size}
+    assert desk.sha256(PLACE) == content.sha256
+    mode = (desk.models / PLACE).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert desk.installed == [desk.models / PLACE] and done.path == str(desk.models / PLACE)
+
+
+async def test_one_that_is_known_is_joined_and_one_that_is_here_is_told_as_done(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    first = await desk.start(WHAT)
+    again = await desk.start(WHAT)
+    assert again.id == first.id and len(desk.last.views()) == 1
+    await desk.ended()
+    assert (await desk.start(WHAT)).state == "done"
+    assert desk.hub.sent(FILE) == content.size
+    other = desk.manager()
+    told = await other.start(StartDownload(what=WHAT))
+    assert told.state == "done" and told.path == str(desk.models / PLACE)
+    assert other.views() == ()
+
+
+async def test_words_that_began_a_download_ask_nobody_again(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 2e6
+    await desk.start(WHAT)
+    await desk.until(lambda view: view.done > 0)
+    await desk.change(desk.last.views()[0], "pause")
+    await desk.start(WHAT)
+    assert desk.origins.asked == [WHAT]
+    assert (await desk.ended()).state == "done"
+
+
+async def test_pause_keeps_what_came_and_resume_fetches_the_rest(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    paused = await desk.change(view, "pause")
+    assert paused.state == "paused" and not paused.active
+    await asyncio.sleep(0.1)
+    kept = desk.last.views()[0].done
+    await asyncio.sleep(0.1)
+    assert desk.last.views()[0].done == kept >= MIB
+    desk.hub.knobs.rate = None
+    await desk.change(view, "resume")
+    assert (await desk.ended()).state == "done"
+    assert desk.sha256(PLACE) == content.sha256
+    assert desk.hub.twice(FILE) < MIB
+
+
+async def test_a_stalled_one_is_paused_at_once(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.stall = Stall(after=MIB)
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done >= MIB)
+    await desk.change(view, "pause")
+    async with asyncio.timeout(0.4):  # the line itself would be given up after half a second
+        while desk.last._jobs[view.id]._task and not desk.last._jobs[view.id]._task.done():  # type: ignore[union-attr]
+            await asyncio.sleep(0.005)
+
+
+async def test_cancel_can_be_undone_until_it_is_removed(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    assert (await desk.change(view, "cancel")).state == "cancelled"
+    await desk.until(lambda view: bool(desk.files()))
+    desk.hub.knobs.rate = None
+    await desk.change(view, "resume")
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
+    assert desk.hub.twice(FILE) < MIB
+
+
+async def test_what_is_removed_leaves_nothing(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    with pytest.raises(UsageError):
+        await desk.change(view, "remove")
+    await desk.change(view, "cancel")
+    await desk.change(view, "remove")
+    assert desk.files() == {} and desk.last.views() == ()
+    with pytest.raises(NotFoundError):
+        await desk.change(view, "resume")
+
+
+async def test_the_next_host_goes_on_where_the_last_one_ended(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    await desk.until(lambda view: view.done > MIB)
+    await desk.last.close()
+    here = desk.files()[next(name for name in desk.files() if name.endswith(".part"))]
+    desk.hub.knobs.rate = None
+    second = desk.manager()
+    await second.open()
+    assert second.views()[0].done == here
+    assert (await desk.ended()).state == "done"
+    assert desk.sha256(PLACE) == content.sha256 and desk.hub.twice(FILE) < MIB
+
+
+async def test_what_a_person_paused_stays_paused_in_the_next_host(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    await desk.change(view, "pause")
+    await desk.last.close()
+    second = desk.manager()
+    await second.open()
+    (found,) = second.views()
+    assert (found.state, found.id) == ("paused", view.id) and found.done >= MIB
+    assert set(second.unfinished()) >= {desk.models / ".partial" / f"{view.id}.json"}
+
+
+async def test_progress_never_goes_back_while_lines_are_cut(desk: Desk) -> None:
+    content = add(desk.hub, 4 * MIB)
+    desk.hub.knobs.cut = Cut(after=700_000)
+    seen: list[int] = []
+    await desk.start(WHAT)
+    await desk.until(lambda view: seen.append(view.done) or not view.active)  # type: ignore[func-returns-value]
+    assert desk.last.views()[0].state == "done" and desk.sha256(PLACE) == content.sha256
+    assert seen == sorted(seen)
+
+
+async def test_a_new_version_at_the_hub_is_fetched_from_its_beginning(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    await desk.change(view, "pause")
+    await desk.until(lambda _: desk.last._jobs[view.id]._task.done())  # type: ignore[union-attr]
+    new = Generated(2 * MIB + 5, seed=7)
+    desk.hub.repos["owner/name"][FILE].content = new
+    desk.hub.knobs.rate = None
+    await desk.change(view, "resume")
+    done = await desk.ended()
+    assert (done.state, done.error) == ("done", "")
+    assert desk.sha256(PLACE) == new.sha256 and desk.files() == {PLACE: new.size}
+
+
+async def test_a_wrong_hash_keeps_nothing(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.repos["owner/name"][FILE].knobs.told_sha256 = "0" * 64
+    await desk.start(WHAT)
+    failed = await desk.ended()
+    assert failed.state == "failed" and "SHA-256" in failed.error and failed.code == "damaged"
+    assert [name for name in desk.files() if not name.endswith(".json")] == []
+
+
+async def test_bytes_that_the_disk_lost_are_fetched_again(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    await desk.until(lambda view: view.done > MIB)
+    await desk.last.close()
+    (part,) = (desk.models / ".partial").glob("*.part")
+    with part.open("r+b") as file:  # as a power cut leaves blocks that were never written
+        file.seek(4096)
+        file.write(bytes(4096))
+    desk.hub.knobs.rate = None
+    await desk.manager().open()
+    assert (await desk.ended()).state == "done"
+    assert desk.sha256(PLACE) == content.sha256
+
+
+async def test_what_is_no_model_is_not_installed(desk: Desk) -> None:
+    desk.hub.add("owner/name", {FILE: Generated(MIB, model=False)})
+    await desk.start(WHAT)
+    failed = await desk.ended()
+    assert failed.state == "failed" and failed.code == "damaged" and FILE in failed.error
+    assert [name for name in desk.files() if not name.endswith(".json")] == []
+
+
+async def test_the_parts_of_a_split_model_are_installed_together(desk: Desk) -> None:
+    whole = desk.models.parent / "whole"
+    whole.mkdir()
+    write_model(whole / "big.gguf", parts=3)
+    names = sorted(path.name for path in whole.iterdir())
+    assert len(names) == 3
+    desk.hub.add("owner/name", {name: whole / name for name in names})
+    desk.hub.knobs.rate = 1e6
+    await desk.start("owner/name/" + "+".join(names))
+    listed = set()
+    async with asyncio.timeout(20):
+        while desk.last.views()[0].active:
+            listed.add(tuple(name for name in desk.files() if name.startswith("owner")))
+            await asyncio.sleep(0.002)
+    done = desk.last.views()[0]
+    assert (done.state, done.error, done.parts) == ("done", "", 3)
+    assert all(desk.sha256(f"owner/name/{name}") for name in names)
+    first = f"owner/name/{names[0]}"
+    assert all(len(seen) == 3 for seen in listed if first in seen)
+
+
+async def test_only_so_many_at_once(desk: Desk) -> None:
+    names = [f"m{number}-Q4_0.gguf" for number in range(4)]
+    desk.hub.add("owner/name", {name: Generated(MIB, seed=at) for at, name in enumerate(names)})
+    desk.hub.knobs.rate = 3e6
+    manager = desk.manager(at_once=2)
+    for name in names:
+        await manager.start(StartDownload(what=f"owner/name/{name}"))
+    busiest = 0
+    async with asyncio.timeout(20):
+        while any(view.active for view in manager.views()):
+            busiest = max(busiest, sum(view.state in ("running", "checking") for view in manager.views()))
+            await asyncio.sleep(0.005)
+    assert busiest == 2
+    assert all(view.state == "done" for view in manager.views())
+
+
+async def test_a_full_disk_is_said_before_anything_is_written(desk: Desk) -> None:
+    add(desk.hub)
+    desk.manager(space=Space(desk.models, reserve=1 << 60))
+    with pytest.raises(DiskFullError, match="do not fit"):
+        await desk.start(WHAT)
+    assert desk.files() == {}
+
+
+async def test_the_last_of_the_disk_is_never_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = add(desk.hub)
+    free = iter([1 << 40, 1 << 40])
+    space = Space(desk.models)
+    monkeypatch.setattr(space, "free", lambda: next(free, 1000))
+    monkeypatch.setattr("kensho_tui.models.downloads.fetch.LOOK_EVERY", MIB)
+    desk.manager(space=space)
+    await desk.start(WHAT)
+    await asyncio.sleep(0)
+    failed = await desk.ended()
+    assert failed.state == "failed" and failed.code == "disk_full" and 0 < failed.done < content.size
+    monkeypatch.setattr(space, "free", lambda: 1 << 40)
+    await desk.change(failed, "resume")
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
+
+
+async def test_a_hub_that_is_busy_is_asked_again_when_it_says(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.failure = Failure(status=429, retry_after=1, times=1, where="files")
+    await desk.start(WHAT)
+    waiting = await desk.until(lambda view: view.state == "waiting")
+    assert "limits" in waiting.note and 0 < waiting.wait_s <= 1
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
+
+
+async def test_a_line_that_brings_nothing_is_given_up_and_can_be_resumed(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.stall = Stall(after=MIB)
+    desk.hub.knobs.ignore_range = True
+    await desk.start(WHAT)
+    failed = await desk.ended()
+    assert failed.state == "failed" and failed.hint and failed.done >= MIB - 65536
+    desk.hub.knobs.stall = None
+    await desk.change(failed, "resume")
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
+
+
+async def test_nothing_is_overwritten(desk: Desk) -> None:
+    add(desk.hub)
+    place = desk.models / PLACE
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="another version"):
+        await desk.start(WHAT)
+    assert place.read_bytes() == b"mine"
+
+
+async def test_a_link_out_of_the_folder_is_not_followed(desk: Desk) -> None:
+    add(desk.hub)
+    outside = desk.models.parent / "outside"
+    outside.mkdir()
+    os.symlink(outside, desk.models / "owner")
+    with pytest.raises(UsageError, match="out of the models folder"):
+        await desk.start(WHAT)
+    assert list(outside.iterdir()) == []
+
+
+async def test_an_unknown_download_is_said(desk: Desk) -> None:
+    with pytest.raises(NotFoundError):
+        await desk.last.change(ChangeDownload(id="", action="pause"))
