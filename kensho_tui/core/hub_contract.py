@@ -31,13 +31,15 @@ class HubRepo(Struct, frozen=True, kw_only=True):
     """A repository as it is listed; 0, None or empty where the hub does not say.
 
     ``parameters`` is a count. ``quantisation``, ``size`` and ``verdict`` are of the file recommended here;
-    where ``about`` they are reckoned from the parameters alone, because no file was looked at. ``title`` and
-    ``role`` are the curated list's words. ``installed`` names models of this machine that came from here.
+    where ``about`` they are reckoned from the parameters alone, because no file was looked at. ``title``,
+    ``role`` and ``summary`` (one line) are the curated list's words. ``installed`` names models of this
+    machine that came from here.
     """
 
     repo: str
     title: str = ""
     role: str = ""
+    summary: str = ""
     downloads: int = 0
     likes: int = 0
     updated: str | None = None
