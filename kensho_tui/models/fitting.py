@@ -1,6 +1,7 @@
 """Whether models fit, as lists, details and `fit` show it: plans, room and residents joined."""
 
 import asyncio
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +21,13 @@ from kensho_tui.models.memory import BOUNDLESS, RAM
 from kensho_tui.models.plan import LoadPlan, Planner, Rooms, Wish
 from kensho_tui.models.residents import frees_on
 from kensho_tui.models.verdict import judge, left, remedies
+
+
+class Judged(NamedTuple):
+    """``context``: what a load would get, in tokens (None: not known)."""
+
+    verdict: Verdict
+    context: int | None
 
 
 class Fitting:
@@ -118,3 +126,22 @@ class Fitting:
             model, verdict=found.verdict, resident=found.verdict.kind == "resident"
         )
         return Details(info=info, facts=await asyncio.to_thread(facts, shape), defaults=defaults, fit=found)
+
+    # --- models that are somewhere else -----------------------------------------------------------------
+
+    def rooms(self) -> Rooms:
+        """The memory there is, to judge many models by."""
+        return Rooms(self._planner)
+
+    async def judge_remote(self, shape: ModelShape | None, size: int, rooms: Rooms) -> Judged:
+        """What would be said of a model the moment it is here; where its header is not known, of one that
+        takes ``size`` bytes.
+        """
+        plan = await self._planner.plan_remote(shape, size, rooms)
+        verdict = await self._verdict(plan, rooms)
+        return Judged(verdict, plan.load.context if shape is not None else None)
+
+    async def fit_remote(self, name: str, shape: ModelShape) -> Fit:
+        """As `fit`, for a model that is not here yet."""
+        plan = await self._planner.plan_remote(shape, 0, self.rooms())
+        return msgspec.structs.replace(await self._fit(plan, shape), model=name)

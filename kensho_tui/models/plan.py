@@ -119,22 +119,13 @@ class Planner:
             shape: ModelShape | None = await self._library.shape(model)
         except LoadError:
             shape = None
-        layers = _first(wish.gpu_layers, defaults.gpu_layers, self.options.gpu_layers)
-        device = self.device_for(layers)
-        load = LoadShape(
-            context=0,
-            kv_type=_usable(_first(wish.kv_type, defaults.kv_type, self.options.kv_type), shape),
-            gpu_layers=layers,
-            gpu=device != RAM,
-        )
+        load, device = self._loading(shape, wish, defaults)
         by_hand = _first(wish.context, defaults.context, 0)
         context = by_hand
         if not by_hand:
             whole = (await (rooms or Rooms(self)).on(device)).whole
             context = await self._decided(model, shape, load, device, whole, keep=wish == Wish())
-        if shape is not None and shape.trained_context:
-            context = min(context, shape.trained_context)
-        load = replace(load, context=context)
+        load = replace(load, context=_as_trained(context, shape))
         need, expected_s = await self._need(model, shape, load, device)
         return LoadPlan(
             model=model,
@@ -146,6 +137,24 @@ class Planner:
             by_hand=bool(by_hand),
             expected_s=expected_s,
         )
+
+    async def plan_remote(self, shape: ModelShape | None, size: int, rooms: "Rooms") -> LoadPlan:
+        """How a model that is somewhere else would be loaded once it is here: nothing is set for it or known
+        of it but its shape, or else that it takes ``size`` bytes, and nothing is kept.
+        """
+        load, device = self._loading(shape, Wish(), Defaults())
+        context = self._largest(shape, load, (await rooms.on(device)).whole)
+        load = replace(load, context=_as_trained(context, shape))
+        model = ModelInfo(name="", path="", size=size, source="hub")
+        need = estimate(shape, load) if shape is not None else Footprint(weights=size)
+        return LoadPlan(model, self._request(model, load, Defaults()), need, device, load, shape)
+
+    def _loading(self, shape: ModelShape | None, wish: Wish, defaults: Defaults) -> tuple[LoadShape, str]:
+        """All of a load but its context, and the device whose memory it takes."""
+        layers = _first(wish.gpu_layers, defaults.gpu_layers, self.options.gpu_layers)
+        device = self.device_for(layers)
+        kv_type = _usable(_first(wish.kv_type, defaults.kv_type, self.options.kv_type), shape)
+        return LoadShape(context=0, kv_type=kv_type, gpu_layers=layers, gpu=device != RAM), device
 
     def _request(self, model: ModelInfo, load: LoadShape, defaults: Defaults) -> Load:
         options = self.options
@@ -184,18 +193,28 @@ class Planner:
         """The largest context up to the setting that fits the device's whole memory: decided once for each
         way of loading, because a saved KV cache is good for one size only, and again when it no longer fits.
         """
-        most = self.options.context
         if shape is None:
-            return most
-        most = min(most or shape.trained_context, shape.trained_context or most)
+            return self.options.context
         way = self._way(load, device)
         known = await self._library.decided_context(model, way)
         if known is not None and estimate(shape, replace(load, context=known)).total <= whole:
-            return min(known, most)
-        found = largest_context(shape, load, whole, most) or min(SMALLEST_CONTEXT, most)
+            return min(known, self._most(shape))
+        found = self._largest(shape, load, whole)
         if keep:
             await self._keep_context(model, way, found)
         return found
+
+    def _largest(self, shape: ModelShape | None, load: LoadShape, whole: int) -> int:
+        """The largest context up to the setting with which it takes at most ``whole`` bytes."""
+        if shape is None:
+            return self.options.context
+        most = self._most(shape)
+        return largest_context(shape, load, whole, most) or min(SMALLEST_CONTEXT, most)
+
+    def _most(self, shape: ModelShape) -> int:
+        """Tokens of context that the setting and the model's training allow."""
+        most = self.options.context
+        return min(most or shape.trained_context, shape.trained_context or most)
 
     async def _keep_context(self, model: ModelInfo, way: str, context: int) -> None:
         """A database that takes nothing is no reason to fail a load."""
@@ -238,6 +257,10 @@ class Rooms:
         if device not in self._found:
             self._found[device] = await self._planner.room(device)
         return self._found[device]
+
+
+def _as_trained(context: int, shape: ModelShape | None) -> int:
+    return min(context, shape.trained_context) if shape is not None and shape.trained_context else context
 
 
 def _usable(kv_type: KvType, shape: ModelShape | None) -> KvType:
