@@ -19,6 +19,14 @@ def print_json(document: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
 
 
+def print_json_line(document: object) -> None:
+    """One JSON document as one line on stdout, at once."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    sys.stdout.flush()
+
+
 async def print_notices(kensho: "Kensho") -> None:
     """What the host has to say of itself, on stderr: a damaged database, a wrong setting."""
     for notice in (await kensho.status()).notices:

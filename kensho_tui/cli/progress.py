@@ -1,0 +1,283 @@
+"""How far a download is, as `pull` tells it: a line that is drawn anew, plain lines, or JSON events."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from kensho_tui.cli.output import GIB, KIB, MIB, ascii_only, print_json_line, size, width
+from kensho_tui.cli.table import cells, cut
+from kensho_tui.core.text import one_line
+
+if TYPE_CHECKING:
+    from kensho_tui.core.hub_contract import Download
+
+QUIET_S = 5.0
+"""Without a byte for so long, that is what is told, and no rate."""
+LEAST_NAME, MOST_BAR, LEAST_BAR = 12, 24, 8
+EVERY_S, EVERY_PERCENT = 10.0, 10
+EVENT_S = 0.5
+GAP = "  "
+
+
+# --- words (pure) -----------------------------------------------------------------------------------
+
+
+def percent(download: "Download") -> int | None:
+    """Whole per cent, never 100 before all is there; None while the size is not known."""
+    fraction = download.fraction
+    if fraction is None:
+        return None
+    return 100 if download.done >= download.total else min(math.floor(fraction * 100), 99)
+
+
+def amount(done: int, total: int) -> str:
+    """``0.4/2.6 GB``, ``12/98 MB``; without a total ``12 MB``."""
+    if total <= 0:
+        return size(done)
+    unit, name, digits = (
+        (GIB, "GB", 1) if total >= GIB else (MIB, "MB", 0) if total >= MIB else (KIB, "KB", 0)
+    )
+    return f"{done / unit:.{digits}f}/{total / unit:.{digits}f} {name}"
+
+
+def rate(bytes_s: float) -> str:
+    """``48.2 MB/s``, ``112 MB/s``, ``730 KB/s``."""
+    if bytes_s < MIB:
+        return f"{bytes_s / KIB:.0f} KB/s"
+    return f"{bytes_s / MIB:.{0 if bytes_s >= 100 * MIB else 1}f} MB/s"
+
+
+def time_left(seconds: float) -> str:
+    """``42 s left``, ``12 min left``, ``2 h 05 min left``."""
+    return f"{duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    whole = math.ceil(max(seconds, 0.0))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = math.ceil(whole / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def segments(download: "Download", passed: float, now: datetime) -> list[tuple[int, str]]:
+    """What is told after the name, each with its rank: where room is short the highest goes first.
+
+    ``passed``: seconds since `download` was told, which its own times have gone on for.
+    """
+    share = percent(download)
+    found = [
+        (0, f"{share} %" if share is not None else ""),
+        (2, amount(download.done, download.total) if download.done or download.total else ""),
+    ]
+    if download.state == "running":
+        found += _speed(download, passed)
+    elif download.state == "waiting":
+        wait = max(download.wait_s - passed, 0.0)
+        until = (now + timedelta(seconds=wait)).strftime("%H:%M:%S")
+        found.append((1, f"trying again at {until}, in {duration(wait)}"))
+    elif download.state == "queued":
+        found.append((1, "waiting for its turn"))
+    else:
+        found.append((1, download.state))
+    if download.parts > 1:
+        found.append((4, f"part {download.part} of {download.parts}"))
+    found.append((3, one_line(download.note, 120)))
+    return [(rank, text) for rank, text in found if text]
+
+
+def _speed(download: "Download", passed: float) -> list[tuple[int, str]]:
+    quiet = download.quiet_s + passed
+    if download.quiet_s and quiet >= QUIET_S:
+        return [(1, f"nothing came for {duration(quiet)}")]
+    left = download.eta_s
+    return [
+        (3, rate(download.rate) if download.rate > 0 else ""),
+        (1, time_left(left - passed) if left is not None and download.rate > 0 else ""),
+    ]
+
+
+def progress_line(
+    download: "Download", columns: int, now: datetime, *, passed: float = 0.0, plain: bool = False
+) -> str:
+    """All of it in at most `columns` cells; ``plain`` has an ASCII bar."""
+    name, told = one_line(download.model), segments(download, passed, now)
+    quantisation = one_line(download.quantisation, 40)
+    if quantisation and quantisation.casefold() not in name.casefold():
+        told.insert(0, (5, quantisation))
+    bar = download.fraction is not None
+    least = min(cells(name), LEAST_NAME) + (LEAST_BAR + len(GAP)) * bar
+    while told and least + _room(told) > columns and max(told)[0]:
+        told.remove(max(told))
+    spare = columns - least - _room(told)
+    if bar and spare < 0:
+        bar, spare = False, spare + LEAST_BAR + len(GAP)
+    longer = min(max(spare, 0), cells(name) - min(cells(name), LEAST_NAME))
+    parts = [cut(name, min(cells(name), LEAST_NAME) + longer)]
+    if bar:
+        wide = min(LEAST_BAR + max(spare - longer, 0), MOST_BAR)
+        parts.append(_bar(download.fraction or 0.0, wide, plain))
+    return cut(GAP.join((*parts, *(text for _, text in told))), columns)
+
+
+def _room(told: list[tuple[int, str]]) -> int:
+    return sum(cells(text) + len(GAP) for _, text in told)
+
+
+def _bar(fraction: float, wide: int, plain: bool) -> str:
+    full = math.floor(fraction * wide)
+    done, rest = "#-" if plain else "▓░"
+    return done * full + rest * (wide - full)
+
+
+def plain_line(download: "Download", now: datetime) -> str:
+    """One line for a log."""
+    return ", ".join((one_line(download.model), *(text for _, text in segments(download, 0.0, now))))
+
+
+# --- telling ----------------------------------------------------------------------------------------
+
+
+class Reporter(Protocol):
+    """What becomes of a download, told while it goes on. `tell` may come at any time, again and again."""
+
+    def looking(self, what: str) -> None:
+        """The host was asked for it; that takes as long as the hub does."""
+
+    def begun(self, download: "Download", what: str) -> None: ...
+
+    def tell(self, download: "Download") -> None: ...
+
+    def ended(self, download: "Download", *, already: bool = False) -> None:
+        """It goes on no more by itself, or is no longer watched. ``already``: it was done before."""
+
+    def clear(self) -> None:
+        """Something else is said now."""
+
+
+def reporter(as_json: bool) -> Reporter:
+    """The one for where the output goes."""
+    if as_json:
+        return Events()
+    import os
+
+    drawn = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    return Line(sys.stderr) if drawn else Lines(sys.stderr)
+
+
+class Line:
+    """One line on a terminal, drawn over itself and only when it changed."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._plain = ascii_only(stream)
+        self._clock = clock
+        self._drawn = ""
+        self._told: tuple[Download, float] | None = None
+
+    def looking(self, what: str) -> None:
+        self._draw(cut(f"looking for {one_line(what)}", self._columns()))
+
+    def begun(self, download: "Download", what: str) -> None:
+        self.tell(download)
+
+    def tell(self, download: "Download") -> None:
+        if self._told is None or self._told[0] != download:
+            self._told = (download, self._clock())
+        passed = self._clock() - self._told[1]
+        now = datetime.now()
+        self._draw(progress_line(download, self._columns(), now, passed=passed, plain=self._plain))
+
+    def ended(self, download: "Download", *, already: bool = False) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._draw("")
+
+    def _columns(self) -> int:
+        # In its last column a terminal may go to the next line.
+        return max((width(self._stream) or 80) - 1, 10)
+
+    def _draw(self, text: str) -> None:
+        if text != self._drawn:
+            self._drawn = text
+            # The rest is erased after the text is there, so that nothing is blank in between.
+            self._stream.write(f"\r{text}\x1b[K")
+            self._stream.flush()
+
+
+class Lines:
+    """Plain lines: at each state, at each tenth, and else every ten seconds."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._last: tuple[str, str, int] | None = None
+        self._at = 0.0
+
+    def looking(self, what: str) -> None: ...
+
+    def begun(self, download: "Download", what: str) -> None:
+        self.tell(download)
+
+    def tell(self, download: "Download") -> None:
+        now = (download.state, download.note, (percent(download) or 0) // EVERY_PERCENT)
+        if now == self._last and self._clock() - self._at < EVERY_S:
+            return
+        self._last, self._at = now, self._clock()
+        line = plain_line(download, datetime.now())
+        print(f"kensho-tui: {line}", file=self._stream, flush=True)
+
+    def ended(self, download: "Download", *, already: bool = False) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class Events:
+    """One JSON document a line on stdout; progress at most twice a second, states as they change."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._state = ""
+        self._at = -math.inf
+        self._done = -1
+
+    def looking(self, what: str) -> None: ...
+
+    def begun(self, download: "Download", what: str) -> None:
+        self._state = download.state
+        self._say("start", download, what=what, origin=download.origin, quantisation=download.quantisation)
+
+    def tell(self, download: "Download") -> None:
+        if download.state != self._state:
+            self._state = download.state
+            self._say("state", download, wait_s=download.wait_s, note=download.note, error=download.error)
+        elif download.done != self._done and self._clock() - self._at >= EVENT_S:
+            self._say("progress", download, rate=download.rate, eta_s=download.eta_s)
+
+    def ended(self, download: "Download", *, already: bool = False) -> None:
+        if download.state == "done":
+            self._say("done", download, path=download.path, already=already)
+        else:
+            self.tell(download)
+
+    def clear(self) -> None: ...
+
+    def _say(self, event: str, download: "Download", **more: object) -> None:
+        self._at, self._done = self._clock(), download.done
+        print_json_line(
+            {
+                "event": event,
+                "id": download.id,
+                "model": download.model,
+                "state": download.state,
+                "done": download.done,
+                "total": download.total,
+                "part": download.part,
+                "parts": download.parts,
+                **more,
+            }
+        )
