@@ -16,9 +16,9 @@ from pathlib import Path
 from kensho_tui.config.paths import Paths
 from kensho_tui.core.model_contract import DiskUse, Freed, Store, StoreName
 from kensho_tui.models.bin import FOLDER as BIN
+from kensho_tui.models.downloads.records import FOLDER as PARTIAL
 from kensho_tui.storage.files import family
 
-PARTIAL = ".partial"
 STALE_S = 3600.0
 """A download that nobody touched for so long, and nobody says is under way, was given up."""
 MAX_ENTRIES = 200_000

@@ -9,14 +9,21 @@ FIRST_CONTACT_S = 10.0
 
 @dataclass(frozen=True)
 class Use:
-    """What keeps a host busy: open connections (who connects may be about to ask) and unfinished answers."""
+    """What keeps a host busy: open connections (who connects may be about to ask), unfinished answers, and
+    downloads, which need no model.
+    """
 
     connections: int
     unfinished: int
+    downloads: int = 0
+
+    @property
+    def models_idle(self) -> bool:
+        return self.connections == 0 and self.unfinished == 0
 
     @property
     def idle(self) -> bool:
-        return self.connections == 0 and self.unfinished == 0
+        return self.models_idle and self.downloads == 0
 
 
 class Idleness:
@@ -39,7 +46,7 @@ class Idleness:
     def update(self, use: Use) -> None:
         """Start or cancel the timers for what is in use now."""
         self._contacted = self._contacted or use.connections > 0
-        unused = use.idle and self._contacted
+        unused = use.models_idle and self._contacted
         self._unload_timer = self._plan(self._unload_timer, unused, self._keep_alive_s, self._unload)
         self._end_timer = self._plan(self._end_timer, use.idle, self._linger_s, self._end)
 

@@ -85,11 +85,15 @@ class ModelOffers:
     async def _disk_use(self, request: c.Empty, peer: Peer) -> m.DiskUse:
         from kensho_tui.host.disk import disk_use
 
-        return await asyncio.to_thread(disk_use, self.paths)
+        await self.rooms.downloads.open()
+        return await asyncio.to_thread(disk_use, self.paths, self.rooms.downloads.unfinished())
 
     async def _free_disk(self, request: m.FreeDisk, peer: Peer) -> m.Freed:
         from kensho_tui.host.disk import free
 
-        freed = await asyncio.to_thread(free, self.paths, request.stores)
+        downloads = self.rooms.downloads
+        await downloads.open()
+        freed = await asyncio.to_thread(free, self.paths, request.stores, downloads.unfinished())
+        await downloads.forget_missing()
         self._tell()
         return freed

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
@@ -19,7 +22,12 @@ from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.memory import MemoryManager
 from kensho_tui.models.plan import EngineOptions, Planner
+from kensho_tui.models.sources import Elsewhere
 from kensho_tui.storage.database import Database
+
+if TYPE_CHECKING:
+    from kensho_tui.models.downloads.manager import Downloads
+    from kensho_tui.models.hub.hub import Hub
 
 GB = 1 << 30
 _DEVICES = {
@@ -55,6 +63,46 @@ class ModelRooms:
             may_retry=settings.when_short != "fail",
         )
         self.fitting = Fitting(self.library, self._planner, self.manager)
+        self.downloads_changed: Callable[[], None] = lambda: None
+        self._paths, self._settings = paths, settings
+
+    @cached_property
+    def downloads(self) -> "Downloads":
+        """Made when somebody wants something of them: most starts of a host do not."""
+        from kensho_tui.models.downloads.manager import Downloads
+        from kensho_tui.models.downloads.origins import AllOrigins
+
+        models, elsewhere = self._paths.models, Elsewhere.of(self._settings)
+        origins = AllOrigins(lambda: self.hub, models, elsewhere)
+        downloads = Downloads(models, origins, self._settings.downloads, self._installed)
+        downloads.changed = self.downloads_changed
+        return downloads
+
+    @property
+    def downloading(self) -> int:
+        """How many downloads go on by themselves."""
+        return self.downloads.active if "downloads" in vars(self) else 0
+
+    async def go_on_with_downloads(self) -> None:
+        """Those that an earlier host left."""
+        from kensho_tui.models.downloads.records import FOLDER
+
+        left = self._paths.models / FOLDER
+        if await asyncio.to_thread(lambda: any(left.glob("*.json"))):
+            await self.downloads.open()
+
+    @cached_property
+    def hub(self) -> "Hub":
+        """Made when somebody wants something of it."""
+        from kensho_tui.models.hub.hub import Hub
+
+        return Hub(self.library, self.fitting)
+
+    async def _installed(self, path: Path) -> str:
+        """A model has come: it is listed from now on, under the name returned."""
+        name = (await self.library.find(str(path))).name
+        self.library.on_changed()
+        return name
 
     async def tidy(self, chats: set[str]) -> None:
         """Once, after the start: what was deleted long ago goes, and saved caches above their quota or of
@@ -65,6 +113,8 @@ class ModelRooms:
             await asyncio.to_thread(self.files.prune, living=chats)
 
     async def close(self) -> None:
+        if "downloads" in vars(self):
+            await self.downloads.close()
         await self.manager.close()
         await self.library.close()
 

@@ -18,6 +18,7 @@ from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
 from kensho_tui.hardware.gpu import gauge, gpus
+from kensho_tui.host.hub_offers import HubOffers
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.model_offers import ModelOffers
 from kensho_tui.host.model_rooms import ModelRooms, expected_device
@@ -33,6 +34,7 @@ POST_DELAY_S = 0.05
 SAMPLE_S = 2.0
 COMPARE_AFTER_S = 2.0
 TIDY_AFTER_S = 10.0
+DOWNLOADS_AFTER_S = 1.0
 
 
 class Host:
@@ -84,6 +86,7 @@ class Host:
             paths=paths,
             changed=self._changed,
         ).register(self.endpoint)
+        HubOffers(rooms=self._rooms, board=self._board, changed=self._changed).register(self.endpoint)
         self.endpoint.peers_changed = self._changed
 
     @classmethod
@@ -102,6 +105,7 @@ class Host:
             log.warning("%d answers were cut short by an earlier end of the host", cut)
         host._notices += await host._wrong_setting()
         host._spawn(host._tidy())
+        host._spawn(host._go_on_with_downloads())
         host._post()
         return host
 
@@ -162,7 +166,7 @@ class Host:
             version=__version__,
             front_ends=sum(peer.front_end for peer in peers),
             streams=self._dialogue.streams,
-            downloads=0,
+            downloads=self._rooms.downloading,
             workers=self._models.workers(),
             memory=gauge(self._device),
             notices=(
@@ -174,7 +178,8 @@ class Host:
 
     def _changed(self) -> None:
         """Something that `status` or the timers depend on has changed; many changes are posted as one."""
-        self._idle.update(Use(len(self.endpoint.peers), self._dialogue.unfinished))
+        peers, downloads = len(self.endpoint.peers), self._rooms.downloading
+        self._idle.update(Use(peers, self._dialogue.unfinished, downloads))
         if self._post_timer is None and not self.stopped.is_set():
             self._post_timer = asyncio.get_running_loop().call_later(POST_DELAY_S, self._post)
 
@@ -223,6 +228,11 @@ class Host:
         """Nobody waits for this, and somebody waits for the first answer."""
         await asyncio.sleep(TIDY_AFTER_S)
         await self._rooms.tidy(await self._chats.ids())
+
+    async def _go_on_with_downloads(self) -> None:
+        """A person asked for them once; whoever started this host waits for something else."""
+        await asyncio.sleep(DOWNLOADS_AFTER_S)
+        await self._rooms.go_on_with_downloads()
 
     def _abort_with(self, peer: Peer, stream: str) -> None:
         """The stream belongs to its connection: it stops when that closes."""

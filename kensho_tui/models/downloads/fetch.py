@@ -149,7 +149,7 @@ class Try:
         line = stream.get_extra_info("socket") if stream is not None else None
         with self.handle.listening(line):
             self._write(response.iter_raw(), file.size if body.how == "skip" else 0, body.size)
-        if body.size and file.size < body.size and not self.handle.stopped():
+        if file.size < (body.size or self.part.size) and not self.handle.stopped():
             raise Again("the line was cut", answered=True)
 
     def _write(self, blocks: Iterator[bytes], skip: int, size: int) -> None:

@@ -325,11 +325,14 @@ class Job:
                 return
             raise DamagedError(
                 f"{part.name} is damaged: {wrong}",
-                hint="Nothing of it was kept. Resume fetches it anew; if that fails too, the hub's file is bad",
+                hint="Nothing of it was kept. Resume fetches it anew; if that fails, the hub's file is bad",
             )
         await in_thread(lambda: _settle(file))
         self._file, self._here = None, 0
-        self._change(checked=self.record.checked + 1, etag="")
+        parts = list(self.record.model.parts)
+        parts[self.record.checked] = msgspec.structs.replace(part, size=size)  # nobody may have told it
+        model = msgspec.structs.replace(self.record.model, parts=tuple(parts))
+        self._change(model=model, checked=self.record.checked + 1, etag="")
         await self._keep()
 
     async def _install(self) -> None:

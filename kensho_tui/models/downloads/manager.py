@@ -55,7 +55,8 @@ class Downloads:
         self.changed: Callable[[], None] = lambda: None
         self._origins = origins
         self._jobs: dict[str, Job] = {}
-        self._starting = asyncio.Lock()
+        self._starting, self._opening = asyncio.Lock(), asyncio.Lock()
+        self._opened = False
         self._ticking: asyncio.TimerHandle | None = None
         self._around = Surroundings(
             models=models,
@@ -71,13 +72,16 @@ class Downloads:
         )
 
     async def open(self) -> None:
-        """Take up what an earlier host left; those that ran go on."""
-        for record in await asyncio.to_thread(self._around.notes.load):
-            if record.id not in self._jobs:
+        """Take up what an earlier host left: those that ran go on. Everything else here does so first."""
+        async with self._opening:
+            if self._opened:
+                return
+            for record in await asyncio.to_thread(self._around.notes.load):
                 job = self._jobs[record.id] = Job(record, self._around)
                 await job.look()
                 if job.active:
                     job.go()
+            self._opened = True
         self._changed()
 
     async def close(self) -> None:
@@ -99,16 +103,27 @@ class Downloads:
     def active(self) -> int:
         return sum(job.active for job in self._jobs.values())
 
+    def of(self, origin: str, file: str) -> str:
+        """The id of the unfinished download of a file from `origin`; empty: there is none."""
+        found = (
+            job.record.id
+            for job in self._jobs.values()
+            if job.state != "done"
+            and job.record.model.origin == origin
+            and job.record.model.parts[0].name == file
+        )
+        return next(found, "")
+
     def unfinished(self) -> frozenset[Path]:
         """Files that belong to downloads a person still wants."""
         wanted = (job for job in self._jobs.values() if job.state not in ("done", "cancelled"))
         return frozenset(path for job in wanted for path in self._around.notes.files(job.record))
 
-    def forget_missing(self) -> None:
-        """Downloads whose files were removed from outside are gone."""
+    async def forget_missing(self) -> None:
+        """Downloads whose note was removed from outside are gone."""
         for job in list(self._jobs.values()):
-            ended = job.state in ("failed", "cancelled", "paused")
-            if ended and not self._around.notes.files(job.record)[0].exists():
+            note = self._around.notes.files(job.record)[0]
+            if job.state in ("failed", "cancelled", "paused") and not await asyncio.to_thread(note.exists):
                 del self._jobs[job.record.id]
         self._changed()
 
@@ -128,6 +143,7 @@ class Downloads:
 
     async def start(self, request: StartDownload) -> Download:
         """Begin, join, or go on with it. What is installed already is told as done. Raises `KenshoError`."""
+        await self.open()
         asked = self._asked(request)
         model = asked.record.model if asked else await self._origins.resolve(request.what, request.revision)
         async with self._starting:
@@ -192,6 +208,7 @@ class Downloads:
 
     async def change(self, request: ChangeDownload) -> Download:
         """Raises `NotFoundError`, and `UsageError` for what cannot be."""
+        await self.open()
         job = self._job(request.id)
         if request.action == "resume":
             if not job.active and job.state != "done":

@@ -1,10 +1,10 @@
 """Whatever a person names, as a model to fetch: of the hub, at an address, of this machine."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kensho_tui.core.errors import OfflineError
 from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.hub.references import parse
 from kensho_tui.models.hub.remote import (
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 class AllOrigins:
-    """Asks the network for what lies there, and for nothing else."""
+    """Asks the network for what lies there, and for nothing else. `hub` is made when it is wanted first."""
 
-    def __init__(self, hub: "Hub", models: Path, elsewhere: Elsewhere) -> None:
+    def __init__(self, hub: "Callable[[], Hub]", models: Path, elsewhere: Elsewhere) -> None:
         self._hub = hub
         self._models = models
         self._elsewhere = elsewhere
 
     async def resolve(self, what: str, revision: str | None) -> RemoteModel:
         """Raises `KenshoError`."""
-        from kensho_tui.models.downloads import address, local
+        from kensho_tui.models.downloads import local
 
         match parse(what):
             case HubReference() as found:
                 named = HubReference(found.repo, found.quantisation, found.file, revision or found.revision)
-                return await self._hub.resolve(named)
+                return await self._hub().resolve(named)
             case UrlReference() as found:
                 return await asyncio.to_thread(self._address, found)
             case FileReference() as found:
@@ -43,5 +43,11 @@ class AllOrigins:
             case OllamaReference() as found:
                 return await asyncio.to_thread(local.resolve_ollama, found, self._elsewhere)
 
+    def _address(self, reference: UrlReference) -> RemoteModel:
+        from kensho_tui.models.downloads.address import resolve_address
+
+        return resolve_address(reference, self.headers(reference.url), Patience())
+
     def headers(self, url: str) -> dict[str, str]:
-        return self._hub.headers(url)
+        """Blocks. Raises `OfflineError` where the network is not to be used."""
+        return self._hub().headers(url)
