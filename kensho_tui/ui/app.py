@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import RenderableType
 from textual.app import App
@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingsMap
 from textual.command import Provider
 from textual.events import Resize
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from kensho_tui.config.paths import Paths
@@ -27,7 +28,7 @@ from kensho_tui.ui.commands.base import Command
 from kensho_tui.ui.drawing.display import Drawing, driver_class
 from kensho_tui.ui.lines import QUIET, Notice
 from kensho_tui.ui.session import Session
-from kensho_tui.ui.status_bar import notices
+from kensho_tui.ui.status_bar import StatusBar, notices
 from kensho_tui.ui.textual_fixes import keep_alt_enter
 from kensho_tui.ui.textual_input import guard_input
 
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 START_AFTER_S = 0.2
 END_S = 3
 
+NEWS_S = 20.0
+"""How long it is said that a download ended: nobody waits at the screen for that."""
+
+Kind = TypeVar("Kind", bound=Widget)
 Work = Callable[[], Awaitable[None]]
 
 
@@ -84,6 +89,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.chat_screen = ChatScreen(self)
         self.session = Session(host, self.chat_screen)
         self.answer_goes_on = False
+        self.downloads_go_on = 0
         self.unsent = ""
         self._models: ModelActions | None = None
 
@@ -112,6 +118,8 @@ class KenshoApp(App[None], inherit_bindings=False):
         """End the app; the host goes on with what it does."""
         self.unsent = self.chat_screen.unsent()
         self.answer_goes_on = self.session.running() is not None
+        if self.session.link == "connected":
+            self.downloads_go_on = sum(one.active for one in self.session.downloads)
         self.exit()
 
     async def action_quit(self) -> None:
@@ -237,14 +245,44 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
         """Say something where it is seen: on the uppermost screen that has a place for it."""
+        for notice in self._uppermost(Notice):
+            notice.say(what, then, style, seconds=seconds)
+
+    def _uppermost(self, kind: type[Kind]) -> list[Kind]:
+        """The widget of this kind on the uppermost screen that has one, if any has."""
         for screen in reversed(self.screen_stack):
-            for notice in screen.query(Notice):
-                notice.say(what, then, style, seconds=seconds)
-                return
+            found = screen.query(kind).results()
+            first = next(found, None)
+            if first is not None:
+                return [first]
+        return []
 
     def show_error(self, error: KenshoError) -> None:
         """It stays until somebody does something else."""
         self.say(f"✗ {one_line(error.message, 400)}", one_line(error.hint, 400), "$error", seconds=0)
+
+    def show_downloads(self) -> None:
+        """They went on: a row of the screen that is seen, and what is to be said of those that ended."""
+        for bar in self._uppermost(StatusBar):
+            bar.renew()
+        self.tell_news()
+
+    def tell_news(self) -> None:
+        """Say which downloads have ended, once. It covers no error, and is in the status bar all the same."""
+        done, failed = self.session.arrivals.news(self.session.models)
+        if not done and not failed:
+            return
+        from kensho_tui.ui import tray
+
+        if failed:
+            said, style = tray.failed_words(failed, self.key_label("models")), "$error"
+        else:
+            said, style = tray.done_words(done, self.key_label("use")), "$success"
+        for notice in self._uppermost(Notice):
+            if not notice.holds:
+                notice.say(*said, style, seconds=NEWS_S, news=True)
+        for bar in self._uppermost(StatusBar):
+            bar.renew()
 
     # --- drawing --------------------------------------------------------------------------------------
 
@@ -294,6 +332,11 @@ def run(paths: Paths, settings: Settings, problems: tuple[str, ...] = ()) -> int
     app.run()
     if app.answer_goes_on:
         print("The answer goes on without the app; it is there when you come back.")  # noqa: T201
+    if app.downloads_go_on:
+        many = app.downloads_go_on > 1
+        goes = f"{app.downloads_go_on} downloads go on" if many else "A download goes on"
+        shows = f"kensho-tui host status shows {'them' if many else 'it'}"
+        print(f"{goes} in the background; {shows}.")  # noqa: T201
     if app.unsent:
         print(f"Not sent:\n{printable(app.unsent)}")  # noqa: T201
     return app.return_code or 0

@@ -125,10 +125,10 @@ class ChatScreen(SteadyScreen):
             self._renew_sidebar()
             self.transcript.tick(self._elapsed)
             self._show_frame()
+            self._kensho.tell_news()
 
     def show_downloads(self) -> None:
-        if self.is_mounted:
-            self._show_status()
+        self._kensho.show_downloads()
 
     def show_error(self, error: KenshoError) -> None:
         self._kensho.show_error(error)
@@ -161,9 +161,6 @@ class ChatScreen(SteadyScreen):
         self._title.show(place, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
-        self._show_status()
-
-    def _show_status(self) -> None:
         esc = self.session.running() is None
         self._status.update(self.session, self._kensho.problems, esc=esc)
 
@@ -215,7 +212,7 @@ class ChatScreen(SteadyScreen):
         text = event.text_area.text
         if text and text != self._given_back:
             self._given_back = ""
-            self._notice.say_nothing()
+            self._notice.give_way()
             if self._kensho.settings.preload and not text.startswith("/"):
                 self._kensho.run_quietly(self.session.prepare, "prepare")
         self._show_frame()
@@ -235,7 +232,7 @@ class ChatScreen(SteadyScreen):
 
     async def _send_all(self) -> None:
         """Send what waits, in order. What the host does not take comes back into the prompt."""
-        self._notice.say_nothing()
+        self._notice.give_way()
         self.transcript.follow()
         self._show_frame()
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kensho_tui.core import contract as c
+from kensho_tui.ui.arrivals import Arrivals
 from kensho_tui.ui.loading import Loads, Progress
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class HostFacts:
         """Whether models came or went in memory since they were listed, so that others may fit now."""
         self.recent: tuple[c.ChatSummary, ...] = ()
         self.downloads: tuple[Download, ...] = ()
+        self.arrivals = Arrivals()
         self._loads = Loads()
 
     def take_status(self, status: c.HostStatus) -> bool:
@@ -44,6 +46,7 @@ class HostFacts:
         from kensho_tui.core.hub_contract import Downloads
 
         self.downloads = msgspec.msgpack.decode(fact.body, type=Downloads).downloads
+        self.arrivals.take(self.downloads)
 
     def _at_hand(self) -> set[str]:
         return {worker.model for worker in self.workers if worker.state in ("ready", "busy")}

@@ -96,9 +96,16 @@ class Notice(Static):
     """
 
     _ends: Timer | None = None
+    _news = False
 
-    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
-        """Show `what`, and quietly what can be done, for `seconds` (0: until `say_nothing`)."""
+    def say(
+        self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0, news: bool = False
+    ) -> None:
+        """Show `what`, and quietly what can be done, for `seconds` (0: until `say_nothing`).
+
+        `news`: it is no answer to what somebody did, and so not over when they go on.
+        """
+        self._news = news
         if self._ends is not None:
             self._ends.stop()
         self.update(Content.assemble((what, style), quiet(f" · {then}" if then else "")))
@@ -107,6 +114,16 @@ class Notice(Static):
 
     def say_nothing(self) -> None:
         self.display = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it shows what stays until somebody does something else: an error."""
+        return bool(self.display) and self._ends is None
+
+    def give_way(self) -> None:
+        """Somebody goes on: what was said of something they did is over."""
+        if not self._news:
+            self.say_nothing()
 
     def move_on(self) -> None:
         """Somebody does something else: what has no time of its own goes."""

@@ -15,6 +15,7 @@ from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.model_choice import ModelChoice
 
 if TYPE_CHECKING:
+    from kensho_tui.core.hub_contract import Download
     from kensho_tui.ui.ports import Host, View
 
 HELD_S = 20.0
@@ -377,6 +378,11 @@ class Session(HostFacts):
     def worker(self) -> c.WorkerInfo | None:
         """The worker of that model, when there is one."""
         return next((worker for worker in self.workers if worker.model == self.model), None)
+
+    @property
+    def arrived(self) -> "Download | None":
+        """The download that ended last whose model was not used yet; None: there is none."""
+        return next((one for one in self.arrivals.waiting if one.model != self.model), None)
 
     @property
     def progress(self) -> Progress | None:

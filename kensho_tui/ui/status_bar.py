@@ -1,7 +1,8 @@
 """The status bar: the model and its state, what it uses, and what should be known."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from kensho_tui.core import contract as c
@@ -11,9 +12,14 @@ from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
 from kensho_tui.ui.live import Live
 from kensho_tui.ui.session import Session
 
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
 SEPARATOR = " ▪ "
 NOTICE_SHARE = 0.4
 WIDE = 96
+MODEL_CELLS, LEAST_MODEL_CELLS = 40, 12
+OFFER_CELLS = 24
 
 
 class Numbers(NamedTuple):
@@ -54,8 +60,9 @@ _LINKS = {
 }
 
 
-def model_part(session: Session, esc: bool) -> Content:
-    """The model and its state in one glyph, with what it does while it is not just there.
+def model_part(session: Session, esc: bool, cells: int = MODEL_CELLS) -> Content:
+    """The model (its name in so many cells) and its state in one glyph, with what it does while it is not
+    just there.
 
     `esc`: that key would end its load now.
     """
@@ -63,7 +70,7 @@ def model_part(session: Session, esc: bool) -> Content:
         return Content.styled(*_LINKS[session.link])
     if session.model is None:
         return Content.styled("○ no model", "$warning")
-    name = one_line(session.model, 40)
+    name = one_line(session.model, cells)
     progress = session.progress
     if progress is not None:
         load = f" {progress.text()}{' · Esc' if esc else ''}"
@@ -77,22 +84,51 @@ def model_part(session: Session, esc: bool) -> Content:
     return Content.assemble(glyph, name)
 
 
-def parts(session: Session, width: int, esc: bool) -> list[tuple[int, Content]]:
-    """Every part with its rank; where the row is short the highest ranks are left out."""
+def tray_parts(session: Session, key: str) -> list[tuple[int, Content]]:
+    """Downloads under way, and what has arrived: `key` uses it. Not while nobody knows how they stand."""
+    if not session.downloads or session.link != "connected":
+        return []
+    from kensho_tui.ui import tray
+
+    arrived = session.arrived
+    shown = [(1, tray.tray(session.downloads, session.arrivals))]
+    return shown if arrived is None else [*shown, (4, tray.offer(arrived, key, OFFER_CELLS))]
+
+
+def fitting_parts(session: Session, width: int, room: int, esc: bool, key: str) -> list[Content]:
+    """What of all there is to say fits into `room` cells of a row of `width`.
+
+    A model's long name gives way before it takes the downloads' place.
+    """
+    tray = [part for part in tray_parts(session, key) if part[1]]
+    model = model_part(session, esc)
+    if tray:
+        over = model.cell_length + len(SEPARATOR) + tray[0][1].cell_length - room
+        if over > 0:
+            model = model_part(session, esc, max(_name_cells(session) - over, LEAST_MODEL_CELLS))
+    return fitting([(0, model), *parts(session, width), *tray], room, len(SEPARATOR))
+
+
+def _name_cells(session: Session) -> int:
+    return cell_len(one_line(session.model or "", MODEL_CELLS))
+
+
+def parts(session: Session, width: int) -> list[tuple[int, Content]]:
+    """What is known in figures, each with its rank; where the row is short the highest are left out."""
     found = numbers(session)
     worker = session.worker
-    shown: list[tuple[int, Content]] = [(0, model_part(session, esc))]
+    shown: list[tuple[int, Content]] = []
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
         drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""
-        shown.append((2, quiet(f"ctx {drawn}{fmt.percent(used)}")))
+        shown.append((3, quiet(f"ctx {drawn}{fmt.percent(used)}")))
     if found.ttft_s:
-        shown.append((4, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
+        shown.append((6, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
     if found.tok_s:
-        shown.append((1, quiet(fmt.speed(found.tok_s))))
+        shown.append((2, quiet(fmt.speed(found.tok_s))))
     memory = session.status.memory if session.status is not None else None
     if memory is not None and memory.total:
-        shown.append((3, quiet(f"{memory.kind} {fmt.gigabytes(memory.used, memory.total)}")))
+        shown.append((5, quiet(f"{memory.kind} {fmt.gigabytes(memory.used, memory.total)}")))
     return shown
 
 
@@ -109,7 +145,16 @@ def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
 class StatusBar(SplitLine):
     """One row at the bottom of every screen."""
 
+    _seen: tuple[Session, tuple[str, ...], bool] | None = None
+
+    def renew(self) -> None:
+        """Draw it again as it is now, if it was drawn before."""
+        if self._seen is not None:
+            session, problems, esc = self._seen
+            self.update(session, problems, esc=esc)
+
     def update(self, session: Session, problems: tuple[str, ...] = (), *, esc: bool = False) -> None:
+        self._seen = session, problems, esc
         said = notices(session, problems)
         width = max(self.content_size.width, 1)
         notice = Content()
@@ -118,5 +163,6 @@ class StatusBar(SplitLine):
             room = max(int(width * NOTICE_SHARE), 20)
             notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
         room = width - notice.cell_length - (2 if said else 0)
-        left = fitting(parts(session, width, esc), room, len(SEPARATOR))
+        key = cast("KenshoApp", self.app).key_label("use")
+        left = fitting_parts(session, width, room, esc, key)
         self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

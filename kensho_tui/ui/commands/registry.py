@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kensho_tui.ui.commands import app, chat, models
+from kensho_tui.ui.commands import app, chat, downloads, models
 from kensho_tui.ui.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -25,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     models.Defaults(),
     models.DeleteModel(),
     models.RestoreModel(),
+    downloads.Use(),
     app.Palette(),
     app.Help(),
     app.Theme(),

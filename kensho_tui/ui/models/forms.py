@@ -177,6 +177,7 @@ class TagsForm(EarlyKeys, ModalScreen[tuple[str, ...] | None]):
     """One line for the tags."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    HOLDS_WORDS = True
 
     def __init__(self, model: c.ModelInfo) -> None:
         super().__init__()
@@ -206,6 +207,7 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
     """A line for each default; an empty one leaves it to the program."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    HOLDS_WORDS = True
 
     def __init__(self, app: "KenshoApp", model: c.ModelInfo) -> None:
         super().__init__()
