@@ -101,14 +101,8 @@ class Curated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     entries: tuple[Entry, ...]
 
 
-class Judged(NamedTuple):
-    """``context`` is what a load would get, in tokens (None: not known)."""
-
-    verdict: Verdict
-    context: int | None = None
-
-
-Judge = Callable[[ModelShape], Awaitable[Judged]]
+Judge = Callable[[ModelShape], Awaitable[tuple[Verdict, int | None]]]
+"""The verdict on a model of this shape, and the context a load would get in tokens (None: not known)."""
 
 
 @cache
@@ -265,14 +259,15 @@ async def _row(entry: Entry, judge: Judge, installed: tuple[str, ...]) -> Row:
     return Row(entry, shown, verdict, fluent and (context is None or context >= ROOMY))
 
 
-def _choice(file: CuratedFile, shape: ModelShape, judged: Judged) -> Choice:
+def _choice(file: CuratedFile, shape: ModelShape, judged: tuple[Verdict, int | None]) -> Choice:
+    verdict, context = judged
     return Choice(
         file=file.file,
         quantisation=file.quantisation,
         size=file.size,
         bits=shape.bits,
-        fits=judged.verdict.kind in ("resident", "fits", "after"),
-        context=judged.context,
+        fits=verdict.kind in ("resident", "fits", "after"),
+        context=context,
         trained_context=shape.trained_context,
     )
 

@@ -18,7 +18,6 @@ from kensho_tui.models.hub.curated import (
     CuratedFile,
     Entry,
     Judge,
-    Judged,
     Numbers,
     curated,
     read_per_token,
@@ -222,12 +221,12 @@ def with_room(free: float, memory: Literal["RAM", "VRAM"] = "RAM") -> Judge:
     """A machine with this much free memory, in GB."""
     budget, gpu = int(free * GB), memory == "VRAM"
 
-    async def judge(shape: ModelShape) -> Judged:
+    async def judge(shape: ModelShape) -> tuple[Verdict, int | None]:
         context = largest_context(shape, LoadShape(0, gpu=gpu), budget, 8192) or 2048
         load = LoadShape(min(context, shape.trained_context), gpu=gpu)
         need = estimate(shape, load)
         fits = () if need.total <= budget else None
-        return Judged(judge_need(need, budget, memory, fits), load.context)
+        return judge_need(need, budget, memory, fits), load.context
 
     return judge
 
@@ -266,8 +265,8 @@ async def test_where_nothing_fits_the_smallest_comes_first() -> None:
 
 
 async def test_where_room_is_unknown_all_are_shown() -> None:
-    async def unknown(shape: ModelShape) -> Judged:
-        return Judged(Verdict(kind="unknown", reason="How much memory there is is not known"))
+    async def unknown(shape: ModelShape) -> tuple[Verdict, int | None]:
+        return Verdict(kind="unknown", reason="How much memory there is is not known"), None
 
     shown = await listed(unknown)
     assert len(shown) == len(ENTRIES) and shown[0].role == "dialogue"
