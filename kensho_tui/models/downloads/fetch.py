@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
 
 from kensho_tui.core.errors import DamagedError, KenshoError
@@ -178,17 +178,25 @@ class Try:
 
     def _local(self) -> None:
         """A copy, resumed like the rest. Another file of that name begins anew."""
-        file = self.file
         path = unquote(urlsplit(self.part.url).path)
-        with open(path, "rb") as source:  # noqa: PTH123 - as it was given
-            status = os.fstat(source.fileno())
-            etag = f'"{status.st_dev}-{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"'
-            if file.size and (etag != self.etag or file.size > status.st_size):
-                file.clear()
-            self.learned(status.st_size, etag)
-            self.handle.doing = "fetching"
-            source.seek(file.size)
-            self._write(iter(lambda: source.read(LOCAL_BLOCK), b""), 0, status.st_size)
+        try:
+            source = open(path, "rb")  # noqa: PTH123, SIM115 - as it was given; closed below
+        except OSError as error:
+            raise KenshoError(
+                f"{one_line(path)} cannot be read: {error.strerror}", hint="Put it back, then resume"
+            ) from None
+        with source:
+            self._copy(source)
+
+    def _copy(self, source: BinaryIO) -> None:
+        file, status = self.file, os.fstat(source.fileno())
+        etag = f'"{status.st_dev}-{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"'
+        if file.size and (etag != self.etag or file.size > status.st_size):
+            file.clear()
+        self.learned(status.st_size, etag)
+        self.handle.doing = "fetching"
+        source.seek(file.size)
+        self._write(iter(lambda: source.read(LOCAL_BLOCK), b""), 0, status.st_size)
 
 
 def reason_of(error: "httpx2.TransportError") -> str:
