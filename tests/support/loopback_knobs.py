@@ -74,7 +74,8 @@ class Knobs:
     ``told_size``       size told by listings and X-Linked-Size
     ``told_sha256``     hash told by listings and X-Linked-Etag
     ``length_off``      Content-Length says so many bytes more (or fewer) than come
-    ``chunked``         no Content-Length
+    ``chunked``         no Content-Length but chunks
+    ``until_close``     neither: the body ends with the connection
     ``etag``            ETag of the bytes themselves; "": none
     ``no_commit``       no X-Repo-Commit
     """
@@ -93,6 +94,7 @@ class Knobs:
     told_sha256: Any = None
     length_off: int | None = None
     chunked: bool | None = None
+    until_close: bool | None = None
     etag: str | None = None
     no_commit: bool | None = None
 

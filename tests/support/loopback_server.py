@@ -337,12 +337,12 @@ class _Handler(BaseHTTPRequestHandler):
             headers["ETag"] = etag
         if knobs.chunked:
             headers["Transfer-Encoding"] = "chunked"
-        else:
+        elif not knobs.until_close:
             headers["Content-Length"] = str(end - start + (knobs.length_off or 0))
         self._head(self.seen.status, headers)
         if self.command != "HEAD":
             self._send(file, knobs, start, end)
-        if knobs.length_off:
+        if knobs.length_off or knobs.until_close:
             self._close(reset=False)
 
     def _asked(self, size: int, etag: str, headers: dict[str, str], knobs: Knobs) -> tuple[int, int] | None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+
 from kensho_tui.core.errors import DamagedError, KenshoError, LoadError, UsageError
 from kensho_tui.core.text import one_line
 from kensho_tui.models.downloads.records import unwritable
@@ -27,6 +29,12 @@ def check(model: RemoteModel, parts: Sequence[Path]) -> None:
                 f"what was fetched is no model that can be used: {said}",
                 hint=f"Nothing was installed. {error.hint}".strip(),
             ) from None
+
+
+def untold(model: RemoteModel) -> RemoteModel:
+    """Without the sizes that no hash belongs to: they were of what was no model."""
+    parts = tuple(part if part.sha256 else msgspec.structs.replace(part, size=0) for part in model.parts)
+    return msgspec.structs.replace(model, parts=parts)
 
 
 def targets(models: Path, model: RemoteModel) -> tuple[Path, ...]:

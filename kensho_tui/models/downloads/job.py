@@ -15,7 +15,7 @@ from kensho_tui.core.errors import DamagedError, HubError, KenshoError, OfflineE
 from kensho_tui.core.hub_contract import Download, DownloadState
 from kensho_tui.models.downloads.answer import Again, Changed
 from kensho_tui.models.downloads.fetch import Handle, Try
-from kensho_tui.models.downloads.install import check, install
+from kensho_tui.models.downloads.install import check, install, untold
 from kensho_tui.models.downloads.part_file import PartFile
 from kensho_tui.models.downloads.patience import Patience, Tries
 from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, unwritable
@@ -348,9 +348,9 @@ class Job:
         try:
             path = await asyncio.to_thread(ready)
         except DamagedError:
-            self._change(checked=0)
             for part in paths:
                 await asyncio.to_thread(_unlink, part)
+            self._change(checked=0, model=untold(record.model))
             raise
         await asyncio.to_thread(around.notes.remove, record)
         self._name = await around.named(path)
