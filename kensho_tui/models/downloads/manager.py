@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 ENDED_KEPT = 50
 """Downloads that are done and still told of."""
+CANCELLED_KEPT_S = 2 * 24 * 3600.0
+"""So long a cancelled download can be taken up where it was."""
 STOP_WAIT_S = 1.0
 
 
@@ -76,13 +78,23 @@ class Downloads:
         async with self._opening:
             if self._opened:
                 return
-            for record in await asyncio.to_thread(self._around.notes.load):
+            for record in await asyncio.to_thread(self._load):
                 job = self._jobs[record.id] = Job(record, self._around)
                 await job.look()
                 if job.active:
                     job.go()
             self._opened = True
         self._changed()
+
+    def _load(self) -> list[Record]:
+        """Those there are, without the bytes of what was cancelled days ago."""
+        notes, kept = self._around.notes, []
+        for record in notes.load():
+            if record.wanted == "cancel" and notes.age_s(record) > CANCELLED_KEPT_S:
+                notes.remove(record)
+            else:
+                kept.append(record)
+        return kept
 
     async def close(self) -> None:
         """Stop all; what is fetched stays, and the next host goes on."""

@@ -7,6 +7,7 @@ else stands in the note, so that any host goes on where another was killed.
 import os
 import re
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -98,6 +99,13 @@ class Notes:
             return None
         sound = f"{record.id}.json" == name and 0 <= record.checked <= len(record.model.parts) > 0
         return record if sound else None
+
+    def age_s(self, record: Record) -> float:
+        """Seconds since its note was written."""
+        try:
+            return time.time() - self.files(record)[0].stat().st_mtime
+        except OSError:
+            return 0.0
 
     def remove(self, record: Record) -> None:
         """Forget it with all that was fetched. The note goes last: without it nobody knows of the parts."""

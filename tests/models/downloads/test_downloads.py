@@ -303,7 +303,7 @@ async def test_a_link_out_of_the_folder_is_not_followed(desk: Desk) -> None:
     add(desk.hub)
     outside = desk.models.parent / "outside"
     outside.mkdir()
-    os.symlink(outside, desk.models / "owner")
+    (desk.models / "owner").symlink_to(outside)
     with pytest.raises(UsageError, match="out of the models folder"):
         await desk.start(WHAT)
     assert list(outside.iterdir()) == []
@@ -312,3 +312,32 @@ async def test_a_link_out_of_the_folder_is_not_followed(desk: Desk) -> None:
 async def test_an_unknown_download_is_said(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
         await desk.last.change(ChangeDownload(id="", action="pause"))
+
+
+async def test_what_was_cancelled_days_ago_is_gone_with_the_next_host(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    view = await desk.until(lambda view: view.done > MIB)
+    await desk.change(view, "cancel")
+    await desk.last.close()
+    fresh = desk.manager()
+    await fresh.open()
+    assert [found.state for found in fresh.views()] == ["cancelled"]
+    note = desk.models / ".partial" / f"{view.id}.json"
+    os.utime(note, (0, 0))
+    later = desk.manager()
+    await later.open()
+    assert later.views() == () and desk.files() == {}
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"{", b"[]", b'{"id": "../../x"}', b"\xff\xfe", b'{"id":"000000000000","added":"x"}']
+)
+async def test_a_note_that_is_none_is_left_alone(desk: Desk, note: bytes) -> None:
+    folder = desk.models / ".partial"
+    folder.mkdir()
+    (folder / "000000000000.json").write_bytes(note)
+    (folder / "mine.json").write_bytes(b"{}")
+    await desk.last.open()
+    assert desk.last.views() == () and len(desk.files()) == 2
