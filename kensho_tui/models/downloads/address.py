@@ -11,13 +11,12 @@ from kensho_tui.models.downloads.answer import length, refusal
 from kensho_tui.models.downloads.fetch import reason_of
 from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.files import name_of
+from kensho_tui.models.hub.names import is_file_name
 from kensho_tui.models.hub.remote import RemoteModel, RemotePart, UrlReference
 from kensho_tui.models.sources import ENDING, part_of
 
 if TYPE_CHECKING:
     import httpx2
-
-MAX_NAME_BYTES = 200
 
 _WHOLE = re.compile(r"bytes \d+-\d+/(\d{1,18})\Z")
 
@@ -33,7 +32,7 @@ def file_name(url: str) -> str:
             f"{one_line(url, 120)} is no address of a .gguf file",
             hint="Give the address of the file itself, or a repository as owner/name",
         )
-    if not name.isprintable() or name.startswith(".") or len(name.encode()) > MAX_NAME_BYTES:
+    if not is_file_name(name):
         raise UsageError(f"{one_line(name, 120)} cannot be the name of a file here")
     part = part_of(name)
     if part is not None and int(part[2]) > 1:

@@ -1,12 +1,13 @@
 """Whatever a person names, as a model to fetch: of the hub, at an address, of this machine."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kensho_tui.models.downloads.patience import Patience
-from kensho_tui.models.hub.references import parse
+from kensho_tui.models.hub.references import endpoint_of, parse
 from kensho_tui.models.hub.remote import (
     FileReference,
     HubReference,
@@ -32,7 +33,7 @@ class AllOrigins:
         """Raises `KenshoError`."""
         from kensho_tui.models.downloads import local
 
-        match parse(what):
+        match parse(what, endpoint_of(os.environ)):
             case HubReference() as found:
                 named = HubReference(found.repo, found.quantisation, found.file, revision or found.revision)
                 return await self._hub().resolve(named)
