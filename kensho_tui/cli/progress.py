@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 QUIET_S = 5.0
 """Without a byte for so long, that is what is told, and no rate."""
-LEAST_NAME, MOST_BAR, LEAST_BAR = 12, 24, 8
+LEAST_NAME, LEAST_NOTE, LEAST_BAR, MOST_BAR = 12, 24, 8, 24
+"""Cells: of names and notes so many are shown at least, or all."""
 EVERY_S, EVERY_PERCENT = 10.0, 10
 EVENT_S = 0.5
 GAP = "  "
@@ -76,17 +77,20 @@ def segments(download: "Download", passed: float, now: datetime) -> list[tuple[i
     if download.state == "running":
         found += _speed(download, passed)
     elif download.state == "waiting":
-        wait = max(download.wait_s - passed, 0.0)
-        until = (now + timedelta(seconds=wait)).strftime("%H:%M:%S")
-        found.append((1, f"trying again at {until}, in {duration(wait)}"))
+        found.append((1, _again(max(download.wait_s - passed, 0.0), now)))
     elif download.state == "queued":
         found.append((1, "waiting for its turn"))
     else:
         found.append((1, download.state))
     if download.parts > 1:
         found.append((4, f"part {download.part} of {download.parts}"))
-    found.append((3, one_line(download.note, 120)))
     return [(rank, text) for rank, text in found if text]
+
+
+def _again(seconds: float, now: datetime) -> str:
+    if seconds < 60:
+        return f"again in {duration(seconds)}"
+    return f"again at {(now + timedelta(seconds=seconds)).strftime('%H:%M')}"
 
 
 def _speed(download: "Download", passed: float) -> list[tuple[int, str]]:
@@ -105,22 +109,35 @@ def progress_line(
 ) -> str:
     """All of it in at most `columns` cells; ``plain`` has an ASCII bar."""
     name, told = one_line(download.model), segments(download, passed, now)
-    quantisation = one_line(download.quantisation, 40)
-    if quantisation and quantisation.casefold() not in name.casefold():
+    note = one_line(download.note, 120)
+    quantisation = "" if name_says(name, download.quantisation) else one_line(download.quantisation, 40)
+    if quantisation:
         told.insert(0, (5, quantisation))
-    bar = download.fraction is not None
-    least = min(cells(name), LEAST_NAME) + (LEAST_BAR + len(GAP)) * bar
+    # While it waits, why it does is worth more than a bar that stands still.
+    bar = download.fraction is not None and download.state != "waiting"
+    short = min(cells(name), LEAST_NAME)
+    least = short + (LEAST_BAR + len(GAP)) * bar
     while told and least + _room(told) > columns and max(told)[0]:
         told.remove(max(told))
     spare = columns - least - _room(told)
     if bar and spare < 0:
         bar, spare = False, spare + LEAST_BAR + len(GAP)
-    longer = min(max(spare, 0), cells(name) - min(cells(name), LEAST_NAME))
-    parts = [cut(name, min(cells(name), LEAST_NAME) + longer)]
+    wanted = min(cells(note), LEAST_NOTE) + len(GAP) if note else 0
+    longer = min(max(spare - wanted, 0), cells(name) - short)
+    spare -= longer
+    if note and spare >= wanted:
+        told.append((3, cut(note, spare - len(GAP))))
+        spare -= cells(note) + len(GAP)
     if bar:
-        wide = min(LEAST_BAR + max(spare - longer, 0), MOST_BAR)
-        parts.append(_bar(download.fraction or 0.0, wide, plain))
-    return cut(GAP.join((*parts, *(text for _, text in told))), columns)
+        wide = min(LEAST_BAR + max(spare, 0), MOST_BAR)
+        at = told.index((5, quantisation)) + 1 if (5, quantisation) in told else 0
+        told.insert(at, (0, _bar(download.fraction or 0.0, wide, plain)))
+    return cut(GAP.join((cut(name, short + longer), *(text for _, text in told))), columns)
+
+
+def name_says(name: str, quantisation: str) -> bool:
+    """Whether a model's name tells its quantisation already."""
+    return quantisation.casefold() in name.casefold()
 
 
 def _room(told: list[tuple[int, str]]) -> int:
@@ -135,7 +152,9 @@ def _bar(fraction: float, wide: int, plain: bool) -> str:
 
 def plain_line(download: "Download", now: datetime) -> str:
     """One line for a log."""
-    return ", ".join((one_line(download.model), *(text for _, text in segments(download, 0.0, now))))
+    told = (text for _, text in segments(download, 0.0, now))
+    note = one_line(download.note, 120)
+    return ", ".join((one_line(download.model), *told, *([note] if note else [])))
 
 
 # --- telling ----------------------------------------------------------------------------------------
