@@ -139,7 +139,8 @@ def test_the_numbers_make_files_of_just_this_size(entry: Entry) -> None:
         if file.quantisation in ("Q8_0", "Q6_K"):  # one type throughout
             size = sum(tensor.size for tensor in model_tensors(of, file.quantisation))
             assert abs(size + entry.header - file.size) < 1024
-    assert sum(elements(tensor.dims) for tensor in model_tensors(of)) == entry.parameters
+    counted = sum(elements(tensor.dims) for tensor in model_tensors(of))
+    assert 0 <= entry.parameters - counted <= 64  # Llama 3.2 has a factor for each frequency besides
 
 
 def elements(dims: Sequence[int]) -> int:
