@@ -12,6 +12,7 @@ from kensho_tui.core.text import one_line
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
     from kensho_tui.core.contract import HostStatus, WorkerInfo
+    from kensho_tui.core.hub_contract import Download
     from kensho_tui.core.model_contract import Unloaded
 
 STOP_TIMEOUT_S = 30.0
@@ -56,8 +57,19 @@ async def _status(options: argparse.Namespace) -> int:
         _print(None, options.json)
         return 0
     async with kensho:
-        _print(await kensho.status(), options.json)
+        status = await kensho.status()
+        _print(status, options.json, await _fetching(kensho, status))
     return 0
+
+
+async def _fetching(kensho: "Kensho", status: "HostStatus") -> "tuple[Download, ...]":
+    """Downloads that go on by themselves."""
+    from kensho_tui.core.contract import Empty
+    from kensho_tui.core.hub_contract import LIST_DOWNLOADS
+
+    if not status.downloads:
+        return ()
+    return tuple(one for one in (await kensho.call(LIST_DOWNLOADS, Empty())).downloads if one.active)
 
 
 async def _unload(options: argparse.Namespace) -> int:
@@ -102,6 +114,11 @@ async def _stop_and_wait(kensho: "Kensho") -> None:
     status = await kensho.status()
     if status.streams:
         print(f"kensho-tui: {status.streams} answer(s) are interrupted; their text is kept", file=sys.stderr)
+    if status.downloads:
+        print(
+            f"kensho-tui: {status.downloads} download(s) stop; they go on when a host starts again",
+            file=sys.stderr,
+        )
     if status.front_ends:
         print(f"kensho-tui: {status.front_ends} open app(s) will start a new host", file=sys.stderr)
     try:
@@ -129,26 +146,35 @@ def busy_line(unloaded: "Unloaded") -> str:
     return f"{who} {'is' if len(unloaded.busy) == 1 else 'are'} answering and not unloaded"
 
 
-def _print(status: "HostStatus | None", as_json: bool) -> None:
+def _print(status: "HostStatus | None", as_json: bool, fetching: "tuple[Download, ...]" = ()) -> None:
     if as_json:
-        print_json(_document(status))
+        print_json(_document(status, fetching))
         return
-    for line in status_lines(status):
+    for line in status_lines(status, fetching):
         print(one_line(line, 1000))
 
 
-def status_lines(status: "HostStatus | None") -> list[str]:
-    """What `host status` prints (pure)."""
+def status_lines(status: "HostStatus | None", fetching: "tuple[Download, ...]" = ()) -> list[str]:
+    """What `host status` prints (pure); ``fetching`` are its downloads under way."""
     if status is None:
         return ["not running"]
     lines = [
         f"running · version {status.version} · process {status.pid}",
-        f"front ends {status.front_ends} · answers under way {status.streams}",
+        f"front ends {status.front_ends} · answers under way {status.streams} · downloads {status.downloads}",
     ]
     if status.memory is not None:
         lines.append(f"{status.memory.kind} {size(status.memory.used)} of {size(status.memory.total)} used")
     lines += map(_worker_line, status.workers)
+    lines += (f"download {_download_line(download)}" for download in fetching)
     return lines + [f"! {notice}" for notice in status.notices]
+
+
+def _download_line(download: "Download") -> str:
+    from datetime import datetime
+
+    from kensho_tui.cli.progress import plain_line
+
+    return plain_line(download, datetime.now(), between=" · ")
 
 
 def _worker_line(worker: "WorkerInfo") -> str:
@@ -160,7 +186,7 @@ def _worker_line(worker: "WorkerInfo") -> str:
     return " · ".join([*parts, *(["pinned"] if worker.pinned else [])])
 
 
-def _document(status: "HostStatus | None") -> dict[str, object]:
+def _document(status: "HostStatus | None", fetching: "tuple[Download, ...]" = ()) -> dict[str, object]:
     if status is None:
         return {
             "running": False,
@@ -170,6 +196,7 @@ def _document(status: "HostStatus | None") -> dict[str, object]:
             "streams": 0,
             "downloads": 0,
             "workers": [],
+            "fetching": [],
         }
     return {
         "running": True,
@@ -179,6 +206,7 @@ def _document(status: "HostStatus | None") -> dict[str, object]:
         "streams": status.streams,
         "downloads": status.downloads,
         "workers": [_worker_document(worker) for worker in status.workers],
+        "fetching": [_download_document(download) for download in fetching],
         "memory": status.memory,
         "notices": status.notices,
     }
@@ -195,4 +223,16 @@ def _worker_document(worker: "WorkerInfo") -> dict[str, object]:
         "pinned": worker.pinned,
         "memory": footprint.total if footprint else None,
         "memory_source": footprint.source if footprint else None,
+    }
+
+
+def _download_document(download: "Download") -> dict[str, object]:
+    return {
+        "id": download.id,
+        "model": download.model,
+        "state": download.state,
+        "done": download.done,
+        "total": download.total,
+        "rate": download.rate,
+        "eta_s": download.eta_s,
     }

@@ -48,7 +48,7 @@ async def _models(as_json: bool) -> int:
         print_json([document(model) for model in models])
         return 0
     if not models:
-        print("No models yet. Put a GGUF file into the models folder, or give -m a path.", file=sys.stderr)
+        print("No models yet. Fetch one with: kensho-tui pull owner/repository", file=sys.stderr)
         return 0
     for line in lines(models, width(sys.stdout), plain=ascii_only(sys.stdout)):
         print(line)

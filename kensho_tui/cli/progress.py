@@ -150,11 +150,11 @@ def _bar(fraction: float, wide: int, plain: bool) -> str:
     return done * full + rest * (wide - full)
 
 
-def plain_line(download: "Download", now: datetime) -> str:
-    """One line for a log."""
+def plain_line(download: "Download", now: datetime, *, between: str = ", ") -> str:
+    """One line for a log or a list."""
     told = (text for _, text in segments(download, 0.0, now))
     note = one_line(download.note, 120)
-    return ", ".join((one_line(download.model), *told, *([note] if note else [])))
+    return between.join((one_line(download.model), *told, *([note] if note else [])))
 
 
 # --- telling ----------------------------------------------------------------------------------------

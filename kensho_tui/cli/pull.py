@@ -86,9 +86,10 @@ async def _pull(request: "StartDownload", again: str, as_json: bool) -> int:
 
 def _tell_differences(kensho: "Kensho") -> None:
     """A token or proxy of this shell does not count when another one started the host."""
-    if kensho.differs:
+    names = [name for name in kensho.differs if not name.endswith("_VISIBLE_DEVICES")]
+    if names:
         print(
-            f"kensho-tui: the host was started with other values of {named(kensho.differs)}; "
+            f"kensho-tui: the host was started with other values of {named(names)}; "
             "to let it start anew: kensho-tui host stop",
             file=sys.stderr,
         )

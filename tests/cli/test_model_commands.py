@@ -12,6 +12,7 @@ from kensho_tui.cli import fit, gc, host, models, output, rm
 from kensho_tui.cli.main import build_parser, main
 from kensho_tui.cli.table import cells
 from kensho_tui.core.contract import Footprint, HostStatus, Memory, ModelInfo, Remedy, Verdict, WorkerInfo
+from kensho_tui.core.hub_contract import Download
 from kensho_tui.core.model_contract import Deleted, Fit, Freed, Store, Unloaded
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -314,6 +315,22 @@ def test_the_status_tells_the_memory_of_workers() -> None:
         "memory": 2 * GIB, "memory_source": "measured",
     }  # fmt: skip
     assert said["workers"][1]["memory"] is None
+    assert said["fetching"] == []
+
+
+def test_the_status_tells_downloads_under_way() -> None:
+    fetching = Download(
+        id="0123456789ab", model=f"Qwen{EVIL}", origin="o/r", state="running", done=GIB, total=4 * GIB,
+        rate=2.0 * MIB, eta_s=1536.0,
+    )  # fmt: skip
+    lines = host.status_lines(msgspec.structs.replace(STATUS, downloads=1), (fetching,))
+    assert lines[1] == "front ends 0 · answers under way 0 · downloads 1"
+    assert lines[-1] == "download Qwenevil · 25 % · 1.0/4.0 GB · 2.0 MB/s · 26 min left"
+    said = json.loads(msgspec.json.encode(host._document(STATUS, (fetching,))))
+    assert said["fetching"][0] == {
+        "id": "0123456789ab", "model": f"Qwen{EVIL}", "state": "running", "done": GIB, "total": 4 * GIB,
+        "rate": 2.0 * MIB, "eta_s": 1536.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
