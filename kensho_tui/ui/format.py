@@ -30,6 +30,13 @@ def size(count: int) -> str:
     return f"{count / 1024**2:.0f} M" if count >= 1024**2 or not count else "< 1 M"
 
 
+def of(part: int, whole: int) -> str:
+    """``1.4 of 2.3 G``, ``341 M of 1.0 G``: the unit once where it is the same."""
+    some, all_ = size(part), size(whole)
+    number, _, unit = some.rpartition(" ")
+    return f"{number if all_.endswith(f' {unit}') else some} of {all_}"
+
+
 def _gib(size: int) -> str:
     value = size / GIB
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"

@@ -86,8 +86,8 @@ async def test_the_footer_follows_the_focus(start: Started) -> None:
 async def test_tabs_in_one_go(start: Started) -> None:
     async with start() as pilot:
         await opened(pilot)
-        burst(pilot, "tab", "tab", "tab")
-        await shown(pilot, "by name ▲", "Tab installed")
+        burst(pilot, "tab", "tab", "shift+tab")
+        await shown(pilot, "by name ▲", "2 Running 1")
 
 
 async def test_a_deletion_is_undone_in_the_same_go(

@@ -143,7 +143,7 @@ async def test_no_models_and_no_workers_are_said(host: FakeHost, start: Started)
     async with start() as pilot:
         await shown(pilot, "There is no model yet")
         await pilot.press("f3")
-        await shown(pilot, "Installed 0", "There is no model yet: ^N shows")
+        await shown(pilot, "Installed 0", "There is no model yet: 3 shows good ones")
         await pilot.press("tab")
         await shown(pilot, "No model is loaded")
         await pilot.press("enter", "u", "d", "x", "D", "escape")

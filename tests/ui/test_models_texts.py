@@ -18,10 +18,12 @@ from kensho_tui.ui.loading import Loads, share
 from kensho_tui.ui.model_choice import ModelChoice
 from kensho_tui.ui.models import memory_bar
 from kensho_tui.ui.models.actions import meant, unloaded_words
-from kensho_tui.ui.models.details import Seen, content, in_words
+from kensho_tui.ui.models.details import Seen, in_words
 from kensho_tui.ui.models.forms import FIELDS, KEPT, defaults_of, split_tags
+from kensho_tui.ui.models.local_rows import INSTALLED, RUNNING, installed_rows, running_rows
 from kensho_tui.ui.models.rows import Workers, first_other, last_used_first, mark, names, remedy, verdict
-from kensho_tui.ui.models.table import INSTALLED_TAB, RUNNING_TAB, TABS, Sort, installed_rows, running_rows
+from kensho_tui.ui.models.sheet import content
+from kensho_tui.ui.models.table import Sort
 from kensho_tui.ui.models.what_if import WhatIf, contexts, other_kv, wider
 from tests.ui.fake_host import GIB, MODEL, worker
 from tests.ui.fake_models import BROKEN, FREE, GEMMA, LLAMA, QWEN, a_few, footprint, loading, model
@@ -142,8 +144,8 @@ def test_none_or_several_meant(reference: str) -> None:
 
 def test_every_column_sorts_both_ways() -> None:
     running = (worker(), replace(worker(), model=GEMMA, pid=7, footprint=footprint(GIB)))
-    for tab in TABS:
-        items = a_few() if tab is INSTALLED_TAB else running
+    for tab in (INSTALLED, RUNNING):
+        items = a_few() if tab is INSTALLED else running
         for by in tab.sorts:
             one, other = (tab.ordered(items, Sort(by, turned)) for turned in (False, True))
             key = tab.sorts[by]
@@ -156,9 +158,9 @@ def test_every_column_sorts_both_ways() -> None:
 
 
 def test_rows_have_a_cell_for_every_column() -> None:
-    running = running_rows((worker(), loading(QWEN, "starting")), Workers(), RUNNING_TAB.first())
-    installed = installed_rows(a_few(), Workers(), INSTALLED_TAB.first(), NOW)
-    for tab, rows in ((INSTALLED_TAB, installed), (RUNNING_TAB, running)):
+    running = running_rows((worker(), loading(QWEN, "starting")), Workers(), RUNNING.first())
+    installed = installed_rows(a_few(), Workers(), INSTALLED.first(), NOW)
+    for tab, rows in ((INSTALLED, installed), (RUNNING, running)):
         assert all(len(row.cells) == len(tab.columns) - 1 for row in rows)
     assert installed[0].cells[-1] == Cell("6 min ago")
 

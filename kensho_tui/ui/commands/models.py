@@ -153,3 +153,42 @@ class RestoreModel(Command):
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.run_quietly(app.models.restore, "restore-model", exclusive=False)
+
+
+class Pull(Command):
+    name = "pull"
+    title = "Download a model"
+    help = (
+        "Gets owner/name[:QUANT] from the hub, an address, a path or ollama:NAME; it goes on without the app."
+    )
+    argument = "what"
+    places = BOTH
+
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        if not argument:
+            app.models.open_hub()
+
+    async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        if argument:
+            await app.models.fetching.start(argument)
+
+
+class Hub(Command):
+    name = "hub"
+    title = "Find a model on the hub"
+    help = "Shows good small models without the network; with words it looks for them on the hub."
+    argument = "[words]"
+    places = BOTH
+
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.models.open_hub(argument)
+
+
+class Downloads(Command):
+    name = "downloads"
+    title = "Downloads"
+    help = "Shows what is on its way here, how far it is, and what went wrong."
+    places = BOTH
+
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        app.models.open_downloads()

@@ -26,6 +26,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.models.fetching import Fetching
 from kensho_tui.ui.models.rows import name_of, names
 from kensho_tui.ui.models.switching import cancel_load, switch, was_cancelled
 
@@ -49,6 +50,8 @@ class ModelActions:
         """Deleting and bringing back, in the order of the keys."""
         self._loading = ""
         self._screen: ModelsScreen | None = None
+        self.fetching = Fetching(app)
+        """What can be done with downloads."""
 
     # --- which model ----------------------------------------------------------------------------------
 
@@ -63,7 +66,7 @@ class ModelActions:
         highlighted = self._screen.highlighted if self._screen is not None and self._on_screen else None
         name = highlighted or self._app.session.model
         if name is None:
-            raise NotFoundError("there is no model yet", hint="Ctrl+N shows how to get one")
+            raise NotFoundError("there is no model yet", hint="/hub shows good ones")
         return self.find(name)
 
     @property
@@ -80,16 +83,35 @@ class ModelActions:
             self._app.push_screen(Switcher(self._app))
 
     def open_screen(self, model: str = "") -> None:
-        """The models screen, with this row highlighted."""
+        """The models screen; with the row of this model highlighted, among all that are installed."""
+        screen = self._made_screen()
+        if model:
+            screen.open("Installed", model)
+        self._show(screen)
+
+    def open_hub(self, words: str = "") -> None:
+        """The hub's tab; with `words` it looks for them, or opens the repository that they name."""
+        screen = self._made_screen()
+        screen.open_hub(words)
+        self._show(screen)
+
+    def open_downloads(self, download: str = "") -> None:
+        """The tab of downloads; with the row of this one highlighted, by its id."""
+        screen = self._made_screen()
+        screen.open("Downloads", download)
+        self._show(screen)
+
+    def _made_screen(self) -> "ModelsScreen":
         from kensho_tui.ui.models.screen import ModelsScreen
 
         if self._screen is None:
             self._screen = ModelsScreen(self._app)
             self._app.install_screen(self._screen, "models")
-        if model:
-            self._screen.look_at(model)
+        return self._screen
+
+    def _show(self, screen: "ModelsScreen") -> None:
         if not self._on_screen:
-            self._app.push_screen("models")
+            self._app.push_screen(screen)
 
     # --- choosing -------------------------------------------------------------------------------------
 

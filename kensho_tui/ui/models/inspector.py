@@ -9,8 +9,9 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.model_contract import FIT, Details, Fit
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.models.details import DetailsPane, Seen
+from kensho_tui.ui.models.details import Seen
 from kensho_tui.ui.models.rows import Workers, name_of
+from kensho_tui.ui.models.sheet import DetailsPane
 from kensho_tui.ui.models.what_if import WhatIf, other_kv, wider
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class Inspector:
             self._resting.stop()
         self._resting = self._pane.set_timer(ASK_AFTER_S, self._ask) if info is not None else None
 
+    def rest(self) -> None:
+        """The pane is somebody else's now."""
+        self._info = None
+        if self._resting is not None:
+            self._resting.stop()
+
     def _show(self, *, top: bool = False) -> None:
         info = self._info
         if info is None:
@@ -75,7 +82,7 @@ class Inspector:
             self._known[name] = await self._app.models.details(name)
         except KenshoError as error:
             problem = error.line()
-        if self._info is not None and self._info.name == name:
+        if self._is(name):
             self._problem, self._asking = problem, False
             self._show()
             if self._what != WhatIf():
@@ -115,11 +122,15 @@ class Inspector:
     async def _fetch_fit(self, name: str, what: WhatIf) -> None:
         try:
             tried = await self._app.session.host.call(FIT, what.request(name))
-            if self._info is not None and self._info.name == name:
+            if self._is(name):
                 self._tried = tried
         finally:
-            self._asking = False
-            self._show()
+            if self._is(name):
+                self._asking = False
+                self._show()
+
+    def _is(self, name: str) -> bool:
+        return self._info is not None and self._info.name == name
 
     async def keep(self) -> None:
         """Make what is tried the model's default."""

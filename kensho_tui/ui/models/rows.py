@@ -66,9 +66,14 @@ def mark(model: c.ModelInfo, worker: c.WorkerInfo | None) -> Cell:
     kind = model.verdict.kind if model.verdict is not None else "unknown"
     if kind == "resident" or model.resident:
         return Cell("●", GREEN)
-    if kind == "too large":
+    return verdict_mark(model.verdict)
+
+
+def verdict_mark(found: c.Verdict | None) -> Cell:
+    """``✗`` where it is too large, else ``○``, in amber where another model has to go."""
+    if found is not None and found.kind == "too large":
         return Cell("✗", RED)
-    return Cell("○", AMBER if kind == "after" else QUIET)
+    return Cell("○", AMBER if found is not None and found.kind == "after" else QUIET)
 
 
 def flags(model: c.ModelInfo) -> str:
@@ -101,10 +106,11 @@ def _verdict(model: c.ModelInfo, workers: Workers) -> Cell:
     found = model.verdict or c.Verdict(kind="unknown")
     if model.resident or found.kind == "resident":
         return Cell("resident · warm", GREEN)
-    return _judged(found, model.load_s)
+    return judged(found, model.load_s)
 
 
-def _judged(found: c.Verdict, load_s: float) -> Cell:
+def judged(found: c.Verdict, load_s: float = 0.0) -> Cell:
+    """Whether what is not loaded would fit, in a few words; ``load_s``: what its load took (0: not known)."""
     if found.kind == "fits":
         return Cell(f"fits · {fmt.seconds(load_s)}" if load_s > 0 else "fits")
     if found.kind == "after":
@@ -113,6 +119,16 @@ def _judged(found: c.Verdict, load_s: float) -> Cell:
         then = remedy(found.remedies[0]) if found.remedies else f"{fmt.size(found.need)} needed"
         return Cell(f"{fmt.size(max(found.free, 0))} free · {then}", RED)
     return Cell(one_line(found.reason, 160))
+
+
+_RANKS = {"resident": 0, "fits": 1, "after": 2, "too large": 3, "unknown": 4}
+
+
+def verdict_rank(found: c.Verdict | None, problem: str = "") -> tuple[int, int]:
+    """What can be used at once comes first, then what is smaller."""
+    if problem:
+        return len(_RANKS), 0
+    return (_RANKS[found.kind], found.need) if found is not None else (_RANKS["unknown"], 0)
 
 
 def remedy(found: c.Remedy) -> str:

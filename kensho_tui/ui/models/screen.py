@@ -1,4 +1,4 @@
-"""F3: the models of this machine, what fits, what runs, and all that can be done with them."""
+"""F3: models, as tabs over one table with the details of its highlighted row. What a tab shows is its own."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -9,51 +9,33 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.timer import Timer
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.commands.registry import BY_NAME
-from kensho_tui.ui.filtered_list import Filter, ranked
+from kensho_tui.ui.filtered_list import ranked
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_rows, quiet, where
-from kensho_tui.ui.models.details import DetailsPane
+from kensho_tui.ui.models.downloads_tab import DownloadsTab
+from kensho_tui.ui.models.hub_tab import HubTab
 from kensho_tui.ui.models.inspector import Inspector
-from kensho_tui.ui.models.switcher import workers_of
-from kensho_tui.ui.models.table import (
-    RUNNING_TAB,
-    TABS,
-    Sort,
-    Tab,
-    Table,
-    Titles,
-    installed_rows,
-    running_rows,
-)
+from kensho_tui.ui.models.line import Line
+from kensho_tui.ui.models.local_tabs import InstalledTab, RunningTab
+from kensho_tui.ui.models.sheet import DetailsPane
+from kensho_tui.ui.models.table import Sort, Table, Titles
+from kensho_tui.ui.models.tabs import Hints, Tab
 from kensho_tui.ui.status_bar import StatusBar
 from kensho_tui.ui.textual_fixes import SteadyScreen
 
 if TYPE_CHECKING:
-    from kensho_tui.ui.app import KenshoApp, Work
+    from kensho_tui.ui.app import KenshoApp
 
 BESIDE_FROM = 110
 """Columns of the terminal from which on the details stand beside the table; below, under it."""
 HINT_MARGIN = 4
 """Cells beside the rows of keys."""
-COMMANDS = {
-    "l": "load",
-    "u": "unload",
-    "p": "pin",
-    "f": "favourite",
-    "t": "tags",
-    "d": "defaults",
-    "D": "delete-model",
-    "z": "restore-model",
-}
 Show = Callable[[Sequence[Choice], Query, str], None]
-ABOUT_THE_ROW = ("load", "unload", "pin", "favourite", "defaults", "delete-model")
-"""Commands that get the highlighted row's name."""
 
 
 class ModelsScreen(EarlyKeys, SteadyScreen):
@@ -70,29 +52,39 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         self._kensho = app
         self._bindings = self._bindings.merge([self._bindings, app.screen_bindings(self.PLACE)])
         self._details = DetailsPane()
-        self._inspector = Inspector(app, self._details)
-        self._table = Table(self._use, self._moved, self._keys())
-        self._titles = Titles(self._table)
-        self._filter = Filter(
-            "", {"enter": self._to_table, "down": self._to_table, "escape": self._end_filter}
+        inspector = Inspector(app, self._details)
+        self._hub = HubTab(app, self._details, self)
+        self._tabs: tuple[Tab, ...] = (
+            InstalledTab(app, self._details, self, inspector),
+            RunningTab(app, self._details, self, inspector),
+            self._hub,
+            DownloadsTab(app, self._details, self),
         )
-        self._tab: Tab = TABS[0]
-        self._sorts = {tab.title: tab.first() for tab in TABS}
-        self._query = ""
+        self._tab: Tab = self._tabs[0]
+        self._table = Table(self._take, self._moved)
+        self._titles = Titles(self._table)
+        self._line = Line({"enter": self._entered, "down": self._to_table, "escape": self._end_line})
+        self._begun: Tab | None = None
         self._wanted = ""
+        """The row that is highlighted when the tab begins."""
+        self._rows_left: dict[str, str] = {}
+        """By tab, the row that was highlighted there."""
         self._drawn: object = None
         self._ticking: Timer | None = None
-        self._header, self._tabs = SplitLine(id="header"), SplitLine(id="tabs")
+        self._header, self._titles_of_tabs = SplitLine(id="header"), SplitLine(id="tabs")
+        self._about, self._instead = SplitLine(id="about"), Static(id="instead")
         self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
         self._status = StatusBar(id="status")
 
     def compose(self) -> ComposeResult:
         yield self._header
-        yield self._tabs
-        yield self._filter
+        yield self._titles_of_tabs
+        yield self._line
+        yield self._about
         with Container(id="models-body"):
             with Vertical(id="models-left"):
                 yield self._titles
+                yield self._instead
                 yield self._table
             yield self._details
         yield Notice(id="notice")
@@ -101,237 +93,251 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         yield self._status
 
     def on_mount(self) -> None:
-        self._filter.display = False
+        session = self._kensho.session
         self.take_keys(self._table)
         self.watch(self, "focused", self._show_frame)
-        self._ticking = self.set_interval(0.5, self._show_frame, pause=True)
-        self._kensho.session.watchers.append(self._changed)
+        self._ticking = self.set_interval(0.5, self._tick, pause=True)
+        session.watchers.append(self._changed)
+        session.download_watchers.append(self._downloads_changed)
 
     def on_unmount(self) -> None:
         self._kensho.session.watchers.remove(self._changed)
+        self._kensho.session.download_watchers.remove(self._downloads_changed)
 
     def on_screen_resume(self) -> None:
-        self._renew()
-        if self._wanted:
-            self._table.highlight(self._wanted)
+        self._begin()
         self._kensho.run_quietly(self._kensho.session.renew_models, "models")
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= BESIDE_FROM, "beside")
         self.call_after_refresh(self._show_frame)
 
-    # --- what is shown --------------------------------------------------------------------------------
+    # --- what others ask for --------------------------------------------------------------------------
 
     @property
     def highlighted(self) -> str:
-        """The name of the highlighted row's model; empty: there is none."""
+        """The name of the installed model that the highlighted row stands for; empty: there is none."""
+        return self._tab.model(self.row)
+
+    def open(self, tab: str, row: str = "") -> None:
+        """This tab, by its title, with this row highlighted, among all it has."""
+        found = next(one for one in self._tabs if one.title == tab)
+        if row and not found.searches:
+            found.typed = ""
+        self._use(found, row)
+        if self.is_mounted:
+            self.set_focus(self._table)
+
+    def open_hub(self, words: str = "") -> None:
+        """The hub's tab; with `words` it asks for them."""
+        if words:
+            self._hub.search(words)
+        self.open(HubTab.title)
+
+    # --- what is shown --------------------------------------------------------------------------------
+
+    @property
+    def row(self) -> str:
+        """The key of the highlighted row; empty: there is none."""
         return self._table.highlighted
 
-    def look_at(self, model: str) -> None:
-        """Highlight this model, among all that are installed."""
-        self._wanted = model
-        if self.is_mounted:
-            self._end_filter()
-            self._to_tab(TABS[0])
-            self._table.highlight(model)
+    def shows(self, tab: Tab) -> bool:
+        return tab is self._tab and self.is_mounted
+
+    def renew(self, first: str | None = None) -> None:
+        """The rows as they are now; with `first` another list begins, that row highlighted."""
+        tab = self._tab
+        if not self.is_mounted:
+            return
+        query = Query("" if tab.searches else tab.typed)
+        blank = tab.instead() is not None
+        rows = [] if blank else tab.rows()
+        nothing = "" if blank else "nothing found" if query else tab.nothing()
+        drawn = (tab.title, id(tab.listing), tab.sort, tab.typed, nothing, rows)
+        if drawn != self._drawn or first is not None:
+            self._drawn = drawn
+            self._table.use(tab.listing.columns)
+            self._table.measure(rows)
+            show: Show = self._table.renew if first is None else self._table.show
+            show(ranked(rows, query), query, nothing)
+            if first:
+                self._table.highlight(first)
+            self._titles.show(tab.listing, tab.sort)
+        tab.look(self.row)
+        self._show_frame()
 
     def _changed(self) -> None:
         if self._kensho.place == self.PLACE:
             if self._kensho.session.models_stale:
                 self._kensho.run_quietly(self._kensho.session.renew_models, "models")
-            self._renew()
+            self.renew()
 
-    def _renew(self, show: Show | None = None) -> None:
-        """The rows as they are now. The highlighted one stays, unless `show` begins with the first."""
-        query, rows = Query(self._query), self._rows()
-        drawn = (rows, self._query, self._tab.title, self._sort, self._nothing())
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self._table.measure(rows)
-            (show or self._table.renew)(ranked(rows, query), query, self._nothing())
-            self._titles.show(self._tab, self._sort)
-        self._inspect()
-        self._show_frame()
+    def _downloads_changed(self) -> None:
+        if self._kensho.place == self.PLACE:
+            self.renew()
 
-    @property
-    def _sort(self) -> Sort:
-        return self._sorts[self._tab.title]
-
-    def _rows(self) -> list[Choice]:
-        session, workers = self._kensho.session, workers_of(self._kensho)
-        if self._tab is RUNNING_TAB:
-            return running_rows(
-                session.status.workers if session.status is not None else (), workers, self._sort
-            )
-        answers = session.model or ""
-        return installed_rows(session.models or (), workers, self._sort, self._kensho.now(), answers)
-
-    def _nothing(self) -> str:
-        if self._query:
-            return "nothing found"
-        if self._kensho.session.models is None:
-            return "◌ waiting for the host"
-        return (
-            "No model is loaded"
-            if self._tab is RUNNING_TAB
-            else "There is no model yet: ^N shows how to get one"
-        )
-
-    def _inspect(self) -> None:
-        models = self._kensho.session.models or ()
-        found = next((model for model in models if model.name == self.highlighted), None)
-        self._inspector.look_at(found, workers_of(self._kensho))
+    def _tick(self) -> None:
+        if self._tab.waits:
+            self._show_frame()
 
     def _moved(self, key: str) -> None:
         if self.is_mounted:
-            self._move_on()
-            self._inspect()
+            self.move_on()
+            self._tab.look(key)
+            self._show_keys()
 
-    def _move_on(self) -> None:
+    def move_on(self) -> None:
         for notice in self.query(Notice):
             notice.move_on()
 
     def _show_frame(self) -> None:
-        session = self._kensho.session
+        session, tab = self._kensho.session, self._tab
         if self._ticking is not None:
-            if session.progress is not None:
+            if tab.waits:
                 self._ticking.resume()
             else:
                 self._ticking.pause()
         answers = quiet(f"{one_line(session.model, 60)} answers in the chat ") if session.model else ""
         self._header.show(where("Models"), answers)
-        counts = (len(session.models or ()), len(session.status.workers) if session.status is not None else 0)
-        tabs = [
-            Content.styled(f"{tab.title} {count}", "bold $primary" if tab is self._tab else QUIET)
-            for tab, count in zip(TABS, counts, strict=True)
-        ]
-        arrow = "▼" if self._tab.falls(self._sort) else "▲"
-        found = f"/{one_line(self._query, 40)} · " if self._query else ""
-        self._tabs.show(Content("   ").join(tabs), quiet(f"{found}by {self._sort.by} {arrow} "))
+        typed = f"/{one_line(tab.typed, 40)} · " if tab.typed and not tab.searches else ""
+        self._titles_of_tabs.show(
+            Content("   ").join(self._title(number) for number in range(len(self._tabs))),
+            quiet(f"{typed}by {tab.sort.by} {tab.listing.arrow(tab.sort)} "),
+        )
+        self._line.display = tab.searches or bool(tab.typed) or self.focused is self._line
+        self.set_class(tab.searches, "searches")
+        self.set_class(tab.many_rows, "many-rows")
+        instead = tab.instead()
+        self._instead.display = instead is not None
+        if instead is not None:
+            self._instead.update(instead)
+        self._titles.display = instead is None
+        self._about.show(tab.about())
+        self._show_keys()
+        ours = self._kensho.models.loading
+        self._status.update(session, self._kensho.problems, esc=bool(ours) and ours == session.model)
+
+    def _title(self, number: int) -> Content:
+        tab = self._tabs[number]
+        count = tab.count()
+        said = f"{number + 1} {tab.title}" + (f" {count}" if count is not None else "")
+        return Content.styled(said, "bold $primary" if tab is self._tab else QUIET)
+
+    def _show_keys(self) -> None:
         first, second = key_rows(self._hints(), self.size.width - HINT_MARGIN)
         self._hint.show(first)
         self._more.show(second)
         self._more.display = bool(second)
-        ours = self._kensho.models.loading
-        self._status.update(session, self._kensho.problems, esc=bool(ours) and ours == session.model)
 
-    def _hints(self) -> list[tuple[str, str]]:
+    def _hints(self) -> Hints:
         """The keys that matter here, the most important first."""
-        if self.focused is self._filter:
-            return [("Enter", "to the table"), ("Esc", "all models")]
-        other = ("Tab", "installed" if self._tab is RUNNING_TAB else "running")
-        actions = self._kensho.models
-        undo = [("z", "undo the deletion")] if actions.can_restore else []
-        undo += [("Esc", "cancel the load")] if actions.loading else []
-        back = ("Esc", "all models") if self._query else ("F2", "chat")
-        if not self.highlighted:
-            return [*undo, back, other, ("F1", "help")]
-        use = ("Enter", "use")
-        most = [("u", "unload"), ("p", "pin"), ("/", "filter"), ("s", "sort")]
-        if self._tab is RUNNING_TAB:
-            return [*undo, use, back, *most, other, ("x", "exact"), ("F1", "help")]
-        try_ = [("[ ]", "context"), ("k", "KV"), ("x", "exact")]
-        last = [("t", "tags"), ("D", "delete"), ("F1", "help"), other, ("f", "favourite")]
-        return [*undo, use, back, ("l", "load"), *most, ("d", "defaults"), *try_, *last]
+        if self.focused is not self._line:
+            return self._tab.hints()
+        if self._tab.searches:
+            return [("Enter", "asks the hub"), ("Esc", "back"), ("↓", "to the table")]
+        return [("Enter", "to the table"), ("Esc", "all rows")]
 
     # --- keys -----------------------------------------------------------------------------------------
 
     def _keys(self) -> dict[str, Callable[[], None]]:
-        inspector = self._inspector
-        keys: dict[str, Callable[[], None]] = {key: self._commanding(name) for key, name in COMMANDS.items()}
-        asks: dict[str, Work] = {
-            "left_square_bracket": lambda: inspector.wider(-1),
-            "right_square_bracket": lambda: inspector.wider(1),
-            "minus": lambda: inspector.wider(-1),
-            "plus": lambda: inspector.wider(1),
-            "k": inspector.other_kv,
-            "x": inspector.exact,
-            "w": inspector.keep,
-        }
-        keys |= {key: self._asking(work) for key, work in asks.items()}
-        return keys | {
+        """Those of all tabs."""
+        tabs = {str(number + 1): self._choosing(tab) for number, tab in enumerate(self._tabs)}
+        return tabs | {
             "s": self._next_sort,
             "S": self._turn_sort,
-            "slash": self._to_filter,
-            "tab": self._next_tab,
-            "shift+tab": self._next_tab,
-            "left": self._next_tab,
-            "right": self._next_tab,
+            "slash": self.to_line,
+            "tab": lambda: self._step(1),
+            "shift+tab": lambda: self._step(-1),
+            "right": lambda: self._step(1),
+            "left": lambda: self._step(-1),
             "space": self._details.page,
         }
-
-    def _commanding(self, name: str) -> Callable[[], None]:
-        def do() -> None:
-            self._move_on()
-            about = self.highlighted if name in ABOUT_THE_ROW else ""
-            if about or name not in ABOUT_THE_ROW:
-                self._kensho.run_command(BY_NAME[name], about)
-
-        return do
-
-    def _asking(self, work: "Work") -> Callable[[], None]:
-        def do() -> None:
-            self._move_on()
-            self._kensho.run_quietly(work, "model-try")
-
-        return do
 
     def key_question_mark(self) -> None:
         self._kensho.action_command("help")
 
-    def _use(self, name: str) -> None:
-        self._kensho.run_command(BY_NAME["model"], name)
+    def _take(self, row: str) -> None:
+        self._tab.take(row)
 
     def action_back(self) -> None:
-        """Esc ends the filter first, then a load that was asked for here."""
-        if self._query:
-            self._end_filter()
-        elif self._kensho.models.loading:
-            self._kensho.run_quietly(self._kensho.models.cancel, "cancel-load")
-        else:
+        """Esc ends a filter first, then what the tab shows besides its rows; then it leads to the chat."""
+        if self._tab.typed and not self._tab.searches:
+            self._end_line()
+        elif not self._tab.leave():
             self._kensho.to_chat()
 
     def action_chat(self) -> None:
-        self._end_filter()
+        if not self._tab.searches:
+            self._end_line()
         self._kensho.to_chat()
 
     def _next_sort(self) -> None:
-        self._sorts[self._tab.title] = self._tab.next(self._sort)
-        self._renew()
+        self._tab.sort_by(self._tab.listing.next(self._tab.sort))
 
     def _turn_sort(self) -> None:
-        self._sorts[self._tab.title] = Sort(self._sort.by, not self._sort.turned)
-        self._renew()
+        sort = self._tab.sort
+        self._tab.sort_by(Sort(sort.by, not sort.turned))
 
-    def _next_tab(self) -> None:
-        self._to_tab(TABS[(TABS.index(self._tab) + 1) % len(TABS)])
+    def _step(self, step: int) -> None:
+        at = self._tabs.index(self._tab) + step
+        self._use(self._tabs[at % len(self._tabs)])
 
-    def _to_tab(self, tab: Tab) -> None:
-        self._tab = tab
-        self._table.use(tab.columns)
-        self._renew()
+    def _choosing(self, tab: Tab) -> Callable[[], None]:
+        return lambda: self._use(tab)
 
-    # --- the filter -----------------------------------------------------------------------------------
+    def _use(self, tab: Tab, row: str = "") -> None:
+        """Show this tab, with this row highlighted, else the one that was."""
+        if tab is not self._tab:
+            self._rows_left[self._tab.title] = self.row
+            self._tab.left()
+            self.move_on()
+            self._tab = tab
+            self._wanted = self._rows_left.get(tab.title) or self.row
+        self._wanted = row or self._wanted
+        self._begin()
 
-    def _to_filter(self) -> None:
-        self._filter.display = True
-        self.set_focus(self._filter)
+    def _begin(self) -> None:
+        """The tab has the table and the line from now on."""
+        if not self.is_mounted:
+            return
+        self._table.keys = {**self._keys(), **self._tab.keys()}
+        self._line.serve(self._tab.line, self._tab.typed)
+        self._tab.entered()
+        other = self._tab is not self._begun
+        self._begun = self._tab
+        self.renew(self._wanted if other or self._wanted else None)
+        self._wanted = ""
+
+    # --- the line -------------------------------------------------------------------------------------
+
+    def to_line(self) -> None:
+        self._line.display = True
+        if self._tab.searches:
+            self._line.action_select_all()
+        self.set_focus(self._line)
 
     def _to_table(self) -> None:
-        """With what the filter lets through: the message that it changed may be behind the next key."""
-        self._refilter()
-        self._filter.display = bool(self._filter.value)
+        """With what the line lets through: the message that it changed may be behind the next key."""
+        self._read_line()
         self.set_focus(self._table)
+        self._show_frame()
 
-    def _end_filter(self) -> None:
-        self._filter.value = ""
+    def _entered(self) -> None:
+        self._to_table()
+        if self._tab.searches:
+            self._tab.search(self._line.value)
+
+    def _end_line(self) -> None:
+        self._line.value = self._tab.unsearched()
         self._to_table()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._refilter()
+        self._read_line()
 
-    def _refilter(self) -> None:
-        if self._filter.value != self._query:
-            self._query = self._filter.value
-            self._renew(self._table.show)
+    def _read_line(self) -> None:
+        tab = self._tab
+        if self._line.value != tab.typed:
+            tab.typed = self._line.value
+            if not tab.searches:
+                self.renew("")

@@ -1,0 +1,193 @@
+"""Downloads as rows, their state in words, and what the details pane says of one. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from textual.content import Content
+
+from kensho_tui.core import hub_contract as h
+from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.columns import Cell, Column
+from kensho_tui.ui.lines import QUIET, quiet
+from kensho_tui.ui.models import sheet
+from kensho_tui.ui.models.details import short_path
+from kensho_tui.ui.models.fetching import name_of
+from kensho_tui.ui.models.rows import ACCENT, AMBER, GREEN, RED
+from kensho_tui.ui.models.table import Listing, Sort
+
+BAR_CELLS, LONG_BAR = 8, 30
+QUIET_S = 5.0
+"""From then on it is said that no byte has come for so long."""
+
+DOWNLOADS = Listing(
+    (
+        Column("name", least=14),
+        Column("quant", rank=6),
+        Column("progress"),
+        Column("done", rank=2, right=True),
+        Column("left", rank=1, right=True),
+        Column("state", least=16, grows=True),
+        Column("added", rank=5, right=True),
+    ),
+    {
+        "added": lambda one: (one.active, one.added),
+        "name": lambda one: one.model.casefold(),
+        "progress": lambda one: one.fraction or 0.0,
+        "state": lambda one: one.state,
+    },
+    frozenset({"added", "progress"}),
+)
+"""By the date they were added, those that go on by themselves come first."""
+
+MARKS = {
+    "queued": Cell("·", QUIET),
+    "running": Cell("↓", ACCENT),
+    "waiting": Cell("◌", AMBER),
+    "checking": Cell("◔", ACCENT),
+    "paused": Cell("‖", AMBER),
+    "failed": Cell("✗", RED),
+    "cancelled": Cell("–", QUIET),
+    "done": Cell("✓", GREEN),
+}
+
+
+def rate(download: h.Download) -> str:
+    """``12.5 M/s``; empty while nothing comes."""
+    if download.state != "running" or download.rate <= 0:
+        return ""
+    mega = download.rate / 1024**2
+    return f"{mega:.1f} M/s" if mega >= 0.1 else f"{download.rate / 1024:.0f} K/s"
+
+
+def left(download: h.Download) -> str:
+    """``1:13``, ``2 h 05``: the time it still takes; empty where that is not known."""
+    if download.state != "running" or download.eta_s is None or not 0 <= download.eta_s < 1e6:
+        return ""
+    minutes, seconds = divmod(round(download.eta_s), 60)
+    return f"{minutes}:{seconds:02}" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"
+
+
+def state(download: h.Download) -> str:
+    """In a few words, for the table."""
+    if download.state == "running":
+        stalled = download.quiet_s >= QUIET_S
+        return (
+            f"nothing comes for {fmt.seconds(download.quiet_s)}" if stalled else rate(download) or "running"
+        )
+    if download.state == "waiting":
+        again = f"again in {fmt.seconds(download.wait_s)}" if download.wait_s > 0 else "trying again"
+        return f"{again} · {one_line(download.error, 120)}" if download.error else again
+    if download.state == "failed":
+        return one_line(download.error, 160) or "failed"
+    return str(download.state)
+
+
+_SENTENCES = {
+    "queued": "It waits for its turn: only so many run at once",
+    "running": "It is coming",
+    "waiting": "It tries again by itself",
+    "checking": "All of it is here; its checksum is compared",
+    "paused": "It is paused",
+    "failed": "It failed",
+    "cancelled": "It is cancelled",
+    "done": "It is here, and was found to be whole",
+}
+
+
+def sentence(download: h.Download) -> str:
+    """The state, so that somebody who knows nothing of it knows what happens."""
+    said = _SENTENCES[download.state]
+    if download.state == "running" and download.quiet_s >= QUIET_S:
+        return f"Nothing has come for {fmt.seconds(download.quiet_s)}; it is tried again by itself"
+    if download.state == "waiting" and download.wait_s > 0:
+        return f"{said} in {fmt.seconds(download.wait_s)}"
+    return said
+
+
+def amount(download: h.Download) -> str:
+    """``1.4 of 2.3 G``, ``1.4 G`` where nobody knows of how much."""
+    if download.total <= 0:
+        return fmt.size(download.done) if download.done > 0 else ""
+    if download.state == "done":
+        return fmt.size(download.total)
+    return fmt.of(download.done, download.total)
+
+
+def progress(download: h.Download, cells: int = BAR_CELLS) -> str:
+    """A bar with its per cent, which is 100 only when all is there."""
+    share = download.fraction
+    if share is None:
+        return ""
+    return f"{fmt.bar(share, cells)} {int(share * 100):>3} %"
+
+
+def download_rows(downloads: Iterable[h.Download], sort: Sort, now: datetime) -> list[Choice]:
+    rows = []
+    for one in DOWNLOADS.ordered(downloads, sort):
+        mark = MARKS[one.state]
+        told = state(one)
+        loud = one.state in ("failed", "waiting") or told.startswith("nothing")
+        cells = (
+            Cell(one_line(one.quantisation, 12)),
+            Cell(progress(one), ACCENT if one.active else QUIET),
+            Cell(amount(one)),
+            Cell(left(one)),
+            Cell(told, (RED if one.state == "failed" else AMBER) if loud else QUIET),
+            Cell(fmt.ago(one.added, now)),
+        )
+        also = one_line(f"{one.origin} {one.quantisation} {one.state}", 300)
+        rows.append(
+            Choice(one.id, name_of(one), mark=mark.text, mark_style=mark.style, also=also, cells=cells)
+        )
+    return rows
+
+
+class DownloadPage(NamedTuple):
+    """All that is known of one download."""
+
+    download: h.Download
+    now: datetime
+
+    def head(self) -> list[Content]:
+        """Its name, the state in words, how far it is, what went wrong and what helps."""
+        one = self.download
+        mark = MARKS[one.state]
+        lines = [
+            Content.assemble((name_of(one), "bold"), quiet(f"  {one_line(one.quantisation, 12)}")),
+            Content.assemble((f"{mark.text} ", mark.style), sentence(one)),
+        ]
+        if one.state != "done" and one.fraction is not None:
+            parts = (
+                progress(one, LONG_BAR),
+                amount(one),
+                rate(one),
+                f"{left(one)} left" if left(one) else "",
+            )
+            lines += [Content(), Content("   ").join(quiet(part) for part in parts if part)]
+        if one.error:
+            lines += [Content(), Content.styled(one_line(one.error, 400), "$error")]
+            lines += [Content(one_line(one.hint, 400))] if one.hint else []
+        if one.note:
+            lines.append(Content.styled(one_line(one.note, 300), "$warning"))
+        return lines
+
+    def memory(self, width: int) -> list[Content]:
+        return []
+
+    def facts(self) -> sheet.Facts:
+        one = self.download
+        kept = ""
+        if one.state in ("paused", "failed", "cancelled") and one.done > 0:
+            kept = f"{fmt.size(one.done)}, from where it goes on; x deletes them"
+        return sheet.told(
+            {
+                "From": one.origin,
+                "Kept": kept,
+                "Parts": f"{one.part} of {one.parts}" if one.parts > 1 else "",
+                "Added": fmt.ago(one.added, self.now),
+                "File": short_path(one.path) if one.path else "",
+            }
+        )

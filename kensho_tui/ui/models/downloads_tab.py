@@ -1,0 +1,164 @@
+"""The tab of what is on its way here: how far it is, and what can be done about it."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.content import Content
+
+from kensho_tui.core import hub_contract as h
+from kensho_tui.core.errors import UsageError
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.commands.registry import BY_NAME
+from kensho_tui.ui.lines import quiet
+from kensho_tui.ui.models.download_rows import DOWNLOADS, DownloadPage, download_rows
+from kensho_tui.ui.models.fetching import name_of
+from kensho_tui.ui.models.sheet import DetailsPane
+from kensho_tui.ui.models.table import Keys, Listing
+from kensho_tui.ui.models.tabs import Hints, Stage, Tab
+from kensho_tui.ui.models.wanted import Repository, wanted
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+ENDED = ("paused", "failed", "cancelled")
+Do = Callable[[h.Download], Awaitable[None]]
+
+
+class DownloadsTab(Tab):
+    """Rows are downloads, by their id."""
+
+    title: ClassVar[str] = "Downloads"
+    many_rows: ClassVar[bool] = True
+
+    def __init__(self, app: "KenshoApp", pane: DetailsPane, stage: Stage) -> None:
+        super().__init__(app, pane, stage)
+        self._looked = ""
+        self._cancelled = ""
+        """The one that was cancelled here last."""
+
+    @property
+    def _downloads(self) -> tuple[h.Download, ...]:
+        return self.app.session.downloads
+
+    def _of(self, row: str) -> h.Download | None:
+        return next((one for one in self._downloads if one.id == row), None)
+
+    # --- what is shown --------------------------------------------------------------------------------
+
+    @property
+    def listing(self) -> Listing:
+        return DOWNLOADS
+
+    def rows(self) -> list[Choice]:
+        return download_rows(self._downloads, self.sort, self.app.now())
+
+    def count(self) -> int:
+        return len(self._downloads)
+
+    def nothing(self) -> str:
+        return "Nothing was downloaded yet: 3 shows what there is to get"
+
+    def about(self) -> Content:
+        active = sum(one.active for one in self._downloads)
+        if not active:
+            return Content()
+        return quiet(f"{active} on {'their' if active > 1 else 'its'} way; they go on when the app is closed")
+
+    def look(self, row: str) -> None:
+        found = self._of(row)
+        page = DownloadPage(found, self.app.now()) if found is not None else None
+        self.pane.show(page, top=row != self._looked)
+        self._looked = row
+
+    def left(self) -> None:
+        self._looked = ""
+
+    def model(self, row: str) -> str:
+        found = self._of(row)
+        here = {model.name for model in self.app.session.models or ()}
+        return found.model if found is not None and found.state == "done" and found.model in here else ""
+
+    # --- what is done ---------------------------------------------------------------------------------
+
+    def take(self, row: str) -> None:
+        """Use what is done, go on with what ended before."""
+        self.stage.move_on()
+        found = self._of(row)
+        if found is None:
+            return
+        if self.model(row):
+            self.app.run_command(BY_NAME["model"], found.model)
+        elif found.state in ENDED:
+            self._do(self.app.models.fetching.resume, found)
+        elif found.active:
+            self.app.say(f"{name_of(found)} can be used when all of it is here", "p pauses it, c cancels it")
+        else:
+            hint = "x takes it off the list; the hub has it still"
+            self.app.show_error(UsageError(f"{name_of(found)} is no longer here", hint=hint))
+
+    def _do(self, does: Do, found: h.Download) -> None:
+        self.app.run_quietly(lambda: does(found), f"download-{found.id}", exclusive=False)
+
+    def _doing(self, does: Do) -> Callable[[], None]:
+        def do() -> None:
+            self.stage.move_on()
+            found = self._of(self.stage.row)
+            if found is not None:
+                self._do(does, found)
+
+        return do
+
+    async def _cancel(self, download: h.Download) -> None:
+        await self.app.models.fetching.cancel(download)
+        self._cancelled = download.id
+
+    def _undo(self) -> None:
+        """Go on with what was cancelled last, wherever the highlighted row is."""
+        self.stage.move_on()
+        found = self._of(self._cancelled)
+        if found is not None and found.state == "cancelled":
+            self._do(self.app.models.fetching.resume, found)
+        else:
+            self.app.show_error(UsageError("nothing was cancelled here"))
+
+    def _origin(self) -> None:
+        """The files of the repository that it comes from."""
+        self.stage.move_on()
+        found = self._of(self.stage.row)
+        meant = wanted(found.origin) if found is not None else None
+        if isinstance(meant, Repository):
+            self.app.models.open_hub(meant.name)
+        elif found is not None:
+            self.app.show_error(UsageError(f"{name_of(found)} does not come from the hub"))
+
+    def keys(self) -> Keys:
+        fetching = self.app.models.fetching
+        remove = self._doing(fetching.remove)
+        return {
+            "p": self._doing(fetching.pause),
+            "c": self._doing(self._cancel),
+            "x": remove,
+            "delete": remove,
+            "z": self._undo,
+            "o": self._origin,
+        }
+
+    def hints(self) -> Hints:
+        found = self._of(self.stage.row)
+        last = [
+            ("/", "filter"),
+            ("s", "sort"),
+            ("o", "where it is from"),
+            ("Tab", "next tab"),
+            ("F1", "help"),
+        ]
+        back = ("Esc", "all downloads") if self.typed else ("F2", "chat")
+        undone = self._of(self._cancelled)
+        undo = [("z", "undo the cancelling")] if undone is not None and undone.state == "cancelled" else []
+        if found is None:
+            return [*undo, ("3", "hub"), back, ("Tab", "next tab"), ("F1", "help")]
+        if found.active:
+            return [*undo, ("p", "pause"), ("c", "cancel"), back, *last]
+        if found.state == "done":
+            return [*undo, ("Enter", "use"), back, ("x", "off the list"), *last]
+        return [*undo, ("Enter", "go on"), back, ("x", "delete what is here of it"), *last]
