@@ -239,8 +239,7 @@ class Lines:
 
     def looking(self, what: str) -> None: ...
 
-    def begun(self, download: "Download", what: str) -> None:
-        self.tell(download)
+    def begun(self, download: "Download", what: str) -> None: ...
 
     def tell(self, download: "Download") -> None:
         now = (download.state, download.note, (percent(download) or 0) // EVERY_PERCENT)
