@@ -268,7 +268,6 @@ def _choice(file: CuratedFile, shape: ModelShape, judged: tuple[Verdict, int | N
         bits=shape.bits,
         fits=verdict.kind in ("resident", "fits", "after"),
         context=context,
-        trained_context=shape.trained_context,
     )
 
 

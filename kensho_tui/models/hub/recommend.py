@@ -12,6 +12,7 @@ from kensho_tui.models.hub.quantisations import FULL, LEGACY, base_of, bits_of
 
 SMALL, TINY = 3_000_000_000, 1_000_000_000
 DECENT_CONTEXT = 8192
+"""Enough for a conversation; less where no quantisation gets more."""
 FEWEST_BITS = 3.0
 
 # Counted in bits per weight away from those wanted: what is missing hurts more than what is too much.
@@ -30,7 +31,6 @@ class Choice:
     bits: float
     fits: bool
     context: int | None = None
-    trained_context: int = 0
 
 
 def wanted_bits(parameters: int) -> float:
@@ -46,11 +46,12 @@ def recommend(choices: Sequence[Choice], parameters: int) -> Choice | None:
     known = [choice for choice in fitting if bits_of(choice.quantisation)] or fitting
     packed = [choice for choice in known if base_of(choice.quantisation) not in FULL] or known
     wanted = wanted_bits(parameters)
+    decent = min(max((choice.context or 0 for choice in packed), default=0), DECENT_CONTEXT)
     return min(
         packed,
         key=lambda choice: (
             _bits(choice) < FEWEST_BITS,
-            _cramped(choice),
+            choice.context is not None and choice.context < decent,
             _distance(choice, wanted),
             choice.file,
         ),
@@ -60,12 +61,6 @@ def recommend(choices: Sequence[Choice], parameters: int) -> Choice | None:
 
 def _bits(choice: Choice) -> float:
     return bits_of(choice.quantisation) or choice.bits
-
-
-def _cramped(choice: Choice) -> bool:
-    """Whether there is too little room beside it for a conversation."""
-    decent = min(DECENT_CONTEXT, choice.trained_context or DECENT_CONTEXT)
-    return choice.context is not None and choice.context < decent
 
 
 def _distance(choice: Choice, wanted: float) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from kensho_tui.core.errors import UsageError
@@ -25,6 +26,11 @@ _QUANTISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _OLLAMA = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,200}(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
 _VIEWS = ("blob", "resolve", "raw", "tree")
 _NO_MODELS = ("datasets", "spaces", "collections", "papers", "docs", "api", "settings", "models", "kernels")
+
+
+def endpoint_of(environ: Mapping[str, str]) -> str:
+    """The root of the hub that `environ` names, without a slash at its end."""
+    return (environ.get("HF_ENDPOINT") or ENDPOINT).strip().rstrip("/")
 
 
 def parse(what: str, endpoint: str = ENDPOINT) -> Reference:

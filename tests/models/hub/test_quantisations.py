@@ -79,7 +79,7 @@ def choices(names: str, parameters: float, most: float = 1e12, decent: float = 1
     for name in names.split():
         size = int(parameters * (bits_of(name) or 4.5) / 8)
         context = 8192 if size <= decent else 2048
-        found.append(Choice(f"{name}.gguf", name, size, bits_of(name), size <= most, context, 8192))
+        found.append(Choice(f"{name}.gguf", name, size, bits_of(name), size <= most, context))
     return found
 
 
@@ -119,6 +119,11 @@ def test_what_is_recommended(names: str, parameters: float, most: float, taken: 
 def test_room_for_a_conversation_goes_before_quality_but_not_below_three_bits() -> None:
     assert _taken(choices(ALL, 8e9, 1e12, decent=4.8e9)) == "Q4_K_S"
     assert _taken(choices("IQ2_M Q4_K_M", 8e9, 1e12, decent=3e9)) == "Q4_K_M"
+
+
+def test_a_setting_that_gives_nobody_more_is_no_reason_to_take_less() -> None:
+    some = choices("Q2_K Q4_K_M Q8_0", 8e9, decent=0)
+    assert {choice.context for choice in some} == {2048} and _taken(some) == "Q4_K_M"
 
 
 def _taken(some: list[Choice]) -> str:
