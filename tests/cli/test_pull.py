@@ -449,6 +449,7 @@ async def test_after_a_host_that_died_an_interrupt_still_pauses(host: DownloadsH
     assert len(host.changed) == 1
 
 
+@pytest.mark.slow
 async def test_hosts_that_die_one_after_the_other_are_given_up(host: DownloadsHost) -> None:
     async def dies(request: StartDownload) -> Download:
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(host.die()))
