@@ -122,7 +122,9 @@ async def _header(client: HubClient, report: Report, there: Mapping[str, RemoteF
     if file is None:
         return report.differs("shape", "none of its files is there, so that no header could be read")
     try:
-        return _numbers(report, file, await client.header(entry.repo, entry.revision, [there[file.file]], LONGEST_S))
+        return _numbers(
+            report, file, await client.header(entry.repo, entry.revision, [there[file.file]], LONGEST_S)
+        )
     except LoadError as error:
         return report.differs("shape", error.line())
 

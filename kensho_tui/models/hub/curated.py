@@ -266,7 +266,7 @@ def _choice(file: CuratedFile, shape: ModelShape, judged: tuple[Verdict, int | N
         quantisation=file.quantisation,
         size=file.size,
         bits=shape.bits,
-        fits=verdict.kind in ("resident", "fits", "after"),
+        fits=verdict.kind != "too large",
         context=context,
     )
 
