@@ -58,7 +58,7 @@ async def test_progress_is_a_fact_that_is_told_while_there_is_some(home: Home, h
             facts = await kensho.watch({h.TOPIC_DOWNLOADS: version}, 5.0)
             for fact in facts.values():
                 version = fact.version
-                seen.append(_decoded(bytes(fact.body))[0])
+                seen += _decoded(bytes(fact.body))
         assert "tiny" in {model.name for model in await kensho.models()}
     assert len(seen) >= 4
     done = [download.done for download in seen]
