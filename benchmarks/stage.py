@@ -41,12 +41,14 @@ STOCK = {"KENSHO_DRAWING": "plain"}
 
 
 @contextlib.contextmanager
-def scripted_home(store: Callable[[Paths], Coroutine[object, object, None]] | None = None) -> Iterator[Home]:
+def scripted_home(
+    store: Callable[[Paths], Coroutine[object, object, None]] | None = None, settings: str = ""
+) -> Iterator[Home]:
     """A home whose host runs with a scripted worker, loaded. `store` puts chats there before that."""
     with tempfile.TemporaryDirectory(prefix="kensho-") as folder:
         home = Home(Path(folder), os.environ.__setitem__)
         home.add_model("scripted")
-        home.settings('model = "scripted"\n')
+        home.settings(f'model = "scripted"\n{settings}')
         if store is not None:
             asyncio.run(store(home.paths))
         home.start_scripted_host()
