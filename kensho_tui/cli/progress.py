@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 from kensho_tui.cli.output import GIB, KIB, MIB, ascii_only, print_json_line, size, width
 from kensho_tui.cli.table import cells, cut
@@ -64,27 +64,36 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def segments(download: "Download", passed: float, now: datetime) -> list[tuple[int, str]]:
-    """What is told after the name, each with its rank: where room is short the highest goes first.
-
-    ``passed``: seconds since `download` was told, which its own times have gone on for.
+class Segment(NamedTuple):
+    """Where room is short the highest ``rank`` goes first. In a line that is drawn anew it takes ``room``
+    cells at least, so that what follows stays where it is.
     """
-    share = percent(download)
+
+    rank: int
+    text: str
+    room: int = 0
+
+
+def segments(download: "Download", passed: float, now: datetime) -> list[Segment]:
+    """What is told after the name. ``passed``: seconds since `download` was told, which its own times have
+    gone on for.
+    """
+    share, total = percent(download), download.total
     found = [
-        (0, f"{share} %" if share is not None else ""),
-        (2, amount(download.done, download.total) if download.done or download.total else ""),
+        Segment(0, f"{share} %" if share is not None else "", 5),
+        Segment(2, amount(download.done, total) if download.done or total else "", len(amount(total, total))),
     ]
     if download.state == "running":
         found += _speed(download, passed)
     elif download.state == "waiting":
-        found.append((1, _again(max(download.wait_s - passed, 0.0), now)))
+        found.append(Segment(1, _again(max(download.wait_s - passed, 0.0), now), 13))
     elif download.state == "queued":
-        found.append((1, "waiting for its turn"))
+        found.append(Segment(1, "waiting for its turn"))
     else:
-        found.append((1, download.state))
+        found.append(Segment(1, download.state))
     if download.parts > 1:
-        found.append((4, f"part {download.part} of {download.parts}"))
-    return [(rank, text) for rank, text in found if text]
+        found.append(Segment(4, f"part {download.part} of {download.parts}"))
+    return [segment for segment in found if segment.text]
 
 
 def _again(seconds: float, now: datetime) -> str:
@@ -93,14 +102,14 @@ def _again(seconds: float, now: datetime) -> str:
     return f"again at {(now + timedelta(seconds=seconds)).strftime('%H:%M')}"
 
 
-def _speed(download: "Download", passed: float) -> list[tuple[int, str]]:
+def _speed(download: "Download", passed: float) -> list[Segment]:
     quiet = download.quiet_s + passed
     if download.quiet_s and quiet >= QUIET_S:
-        return [(1, f"nothing came for {duration(quiet)}")]
+        return [Segment(1, f"nothing came for {duration(quiet)}")]
     left = download.eta_s
     return [
-        (3, rate(download.rate) if download.rate > 0 else ""),
-        (1, time_left(left - passed) if left is not None and download.rate > 0 else ""),
+        Segment(3, rate(download.rate) if download.rate > 0 else "", 9),
+        Segment(1, time_left(left - passed) if left is not None and download.rate > 0 else "", 11),
     ]
 
 
@@ -108,8 +117,8 @@ def progress_line(
     download: "Download", columns: int, now: datetime, *, passed: float = 0.0, plain: bool = False
 ) -> str:
     """All of it in at most `columns` cells; ``plain`` has an ASCII bar."""
-    name, told = one_line(download.model), segments(download, passed, now)
-    note = one_line(download.note, 120)
+    name, note = one_line(download.model), one_line(download.note, 120)
+    told = [(each.rank, each.text.rjust(each.room)) for each in segments(download, passed, now)]
     quantisation = "" if name_says(name, download.quantisation) else one_line(download.quantisation, 40)
     if quantisation:
         told.insert(0, (5, quantisation))
@@ -130,14 +139,9 @@ def progress_line(
         spare -= cells(note) + len(GAP)
     if bar:
         wide = min(LEAST_BAR + max(spare, 0), MOST_BAR)
-        at = told.index((5, quantisation)) + 1 if (5, quantisation) in told else 0
+        at = 1 if told[:1] == [(5, quantisation)] else 0
         told.insert(at, (0, _bar(download.fraction or 0.0, wide, plain)))
     return cut(GAP.join((cut(name, short + longer), *(text for _, text in told))), columns)
-
-
-def name_says(name: str, quantisation: str) -> bool:
-    """Whether a model's name tells its quantisation already."""
-    return quantisation.casefold() in name.casefold()
 
 
 def _room(told: list[tuple[int, str]]) -> int:
@@ -150,9 +154,14 @@ def _bar(fraction: float, wide: int, plain: bool) -> str:
     return done * full + rest * (wide - full)
 
 
+def name_says(name: str, quantisation: str) -> bool:
+    """Whether a model's name tells its quantisation already."""
+    return quantisation.casefold() in name.casefold()
+
+
 def plain_line(download: "Download", now: datetime, *, between: str = ", ") -> str:
     """One line for a log or a list."""
-    told = (text for _, text in segments(download, 0.0, now))
+    told = (each.text for each in segments(download, 0.0, now))
     note = one_line(download.note, 120)
     return between.join((one_line(download.model), *told, *([note] if note else [])))
 
@@ -217,8 +226,8 @@ class Line:
         self._draw("")
 
     def _columns(self) -> int:
-        # In its last column a terminal may go to the next line.
-        return max((width(self._stream) or 80) - 1, 10)
+        # Room for the ^C that a terminal echoes, without going to the next line.
+        return max((width(self._stream) or 80) - 3, 10)
 
     def _draw(self, text: str) -> None:
         if text != self._drawn:

@@ -481,8 +481,8 @@ async def test_the_line_on_a_terminal(host: DownloadsHost, home: Home) -> None:
         await host.until(lambda: bool(host.started))
         host.put(at(40, rate=5e6, eta_s=12.0, quantisation="Q4_K_M", model=f"Qwen{EVIL}"))
         text = await asyncio.to_thread(terminal.wait_for, "40 %")
-        bar = "▓" * 9 + "░" * 14
-        assert text.rstrip() == f"Qwenevil  Q4_K_M  {bar}  40 %  40/100 MB  4.8 MB/s  12 s left"
+        bar = "▓" * 6 + "░" * 10
+        assert text.rstrip() == f"Qwenevil  Q4_K_M  {bar}   40 %   40/100 MB   4.8 MB/s    12 s left"
         host.put(at(41, state="waiting", wait_s=30.0, note="the line was cut"))
         await asyncio.to_thread(terminal.wait_for, r"41/100 MB  again in \d+ s  the line was cut")
         host.put(at(41, quiet_s=9.0))
@@ -508,7 +508,7 @@ async def test_ctrl_c_on_a_terminal(host: DownloadsHost) -> None:
         terminal.send("\x03")
         assert await asyncio.to_thread(terminal.wait_end) == 130
         lines = [line for line in terminal.text().splitlines() if line]
-    assert lines[0] == f"kensho-tui: {NAME} is paused; 40/100 MB are kept"
+    assert lines[0] == f"kensho-tui: {NAME} is paused; 40/100 MB are kept", lines
     assert lines[1] == f"kensho-tui: go on with: kensho-tui pull {WHAT}"
 
 
