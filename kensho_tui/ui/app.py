@@ -275,7 +275,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         from kensho_tui.ui import tray
 
         if failed:
-            said, style = tray.failed_words(failed, self.key_label("models")), "$error"
+            said, style = tray.failed_words(failed, self.key_label("downloads")), "$error"
         else:
             said, style = tray.done_words(done, self.key_label("use")), "$success"
         for notice in self._uppermost(Notice):

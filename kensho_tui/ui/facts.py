@@ -1,16 +1,18 @@
 """What the host says of itself, its models and its downloads: what of a session has to do with no chat."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from kensho_tui.core import contract as c
+from kensho_tui.core.errors import KenshoError
 from kensho_tui.ui.arrivals import Arrivals
 from kensho_tui.ui.loading import Loads, Progress
 
 if TYPE_CHECKING:
-    from kensho_tui.core.hub_contract import Download
+    from kensho_tui.core.hub_contract import Download, HubRepo
     from kensho_tui.ui.ports import Host
 
 # `core.hub_contract` has it, too; that is imported when there is a download first.
@@ -31,6 +33,9 @@ class HostFacts:
         self.recent: tuple[c.ChatSummary, ...] = ()
         self.downloads: tuple[Download, ...] = ()
         self.arrivals = Arrivals()
+        self.suggestions: tuple[HubRepo, ...] = ()
+        """Good small models to fetch, with their verdicts here; asked for where there is nothing else."""
+        self._suggesting: asyncio.Task[None] | None = None
         self._loads = Loads()
 
     def take_status(self, status: c.HostStatus) -> bool:
@@ -47,6 +52,31 @@ class HostFacts:
 
         self.downloads = msgspec.msgpack.decode(fact.body, type=Downloads).downloads
         self.arrivals.take(self.downloads)
+
+    @property
+    def bare(self) -> bool:
+        """Whether the models are listed, and there is none but what came with the program."""
+        return self.models is not None and all(model.source == "starter" for model in self.models)
+
+    def suggest_soon(self, tell: Callable[[], None]) -> None:
+        """Ask what could be fetched where there is nothing else, beside everything else; `tell` when it is
+        there."""
+        if self.bare and not self.suggestions and self._suggesting is None:
+            self._suggesting = asyncio.create_task(self._suggest(tell))
+
+    async def _suggest(self, tell: Callable[[], None]) -> None:
+        from kensho_tui.core.hub_contract import SEARCH_HUB, SearchHub
+
+        try:
+            self.suggestions = (await self.host.call(SEARCH_HUB, SearchHub())).repos
+        except KenshoError:
+            return  # nobody asked for it: the welcome says what it says without
+        tell()
+
+    def suggest_no_more(self) -> None:
+        if self._suggesting is not None:
+            self._suggesting.cancel()
+            self._suggesting = None
 
     def _at_hand(self) -> set[str]:
         return {worker.model for worker in self.workers if worker.state in ("ready", "busy")}

@@ -82,12 +82,14 @@ class Session(HostFacts):
                 backoff = min(backoff * 2, MAX_BACKOFF_S)
         finally:
             self._drop_followers()
+            self.suggest_no_more()
 
     def _lost(self, link: Link) -> None:
         self.link = link
         self._connected.clear()
         self.prepared.clear()
         self._drop_followers()
+        self.suggest_no_more()
         self.tell()
 
     def tell(self) -> None:
@@ -119,6 +121,7 @@ class Session(HostFacts):
         # Last: of many models whose headers nobody has read yet the host knows no sooner.
         self.models = await self.host.models()
         self.tell()
+        self.suggest_soon(self.tell)
 
     async def _enter_last_chat(self) -> None:
         try:
@@ -164,6 +167,7 @@ class Session(HostFacts):
             self.recent = await self.host.chats()
         if c.TOPIC_MODELS in facts:
             self.models = await self.host.models()
+            self.suggest_soon(self.tell)
         if self.chat_id is not None and c.chat_topic(self.chat_id) in facts:
             await self.refresh()
         self.tell()

@@ -88,5 +88,5 @@ def failed_words(failed: Sequence[Download], key: str) -> tuple[str, str]:
     also = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
     said = f"✗ {one_line(last.model, NAME_CELLS)} was not fetched: {one_line(last.error, 300)}{also}"
     hint = one_line(last.hint, 300)
-    shows = f"{key} shows the downloads"
+    shows = f"{key} shows it"
     return said, f"{hint} · {shows}" if hint else shows

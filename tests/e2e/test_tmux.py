@@ -43,6 +43,8 @@ def tmux(home: Home) -> Iterator[Tmux]:
 def test_ask_detach_and_come_back(home: Home, tmux: Tmux) -> None:
     tmux("new-session", "-d", "-x", "100", "-y", "30", f"{sys.executable} -m kensho_tui")
     tmux.wait_for("› Ask anything")
+    tmux("send-keys", "F7")
+    tmux.wait_for("no model has arrived")
     tmux("send-keys", "What is a REST API? One sentence.")
     tmux.wait_for("One sentence.")
     tmux("send-keys", "Enter")

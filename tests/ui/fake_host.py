@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from kensho_tui.bus.board import FactBoard
 from kensho_tui.bus.hub import Stream, StreamHub
 from kensho_tui.core import contract as c
-from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
+from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError, UsageError
 
 GIB = 1024**3
 MODEL = "SmolLM2-135M-Instruct"
@@ -143,6 +143,8 @@ class FakeHost:
     async def call(self, method: c.Method[c.Request, c.Answer], request: c.Request) -> c.Answer:
         """What `replies` holds for the method's name; called, and awaited, if it can be."""
         self._called(method.name, request)
+        if method.name not in self.replies:
+            raise UsageError(f"this host has no method {method.name!r}")
         reply = self.replies[method.name]
         answer = reply(request) if callable(reply) else reply
         if inspect.isawaitable(answer):

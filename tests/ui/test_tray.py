@@ -12,7 +12,7 @@ from kensho_tui.ui.tray import done_words, duration, failed_words, tray
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import GIB, MODEL, FakeHost
 from tests.ui.fake_hub import FakeHub, download
-from tests.ui.fake_models import FakeModels
+from tests.ui.fake_models import FakeModels, a_few
 from tests.ui.test_pictures import with_answer
 
 QWEN, GEMMA = "Qwen3-4B-Q4_K_M", "gemma-3-1b-it-Q4_K_M"
@@ -107,7 +107,7 @@ def test_several_that_ended_at_once_are_one_notice() -> None:
     ]
     said, then = failed_words(failed, "F3")
     assert said == "✗ B was not fetched: the disk is full really (1 more failed)"
-    assert then == "Free some room · F3 shows the downloads"
+    assert then == "Free some room · F3 shows it"
 
 
 # --- in the app -------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_several_that_ended_at_once_are_one_notice() -> None:
 
 @pytest.fixture
 def hub(host: FakeHost) -> FakeHub:
-    FakeModels(host, host.models_now)
+    FakeModels(host, a_few()[:1])
     with_answer(host)
     return FakeHub(host)
 
@@ -240,7 +240,7 @@ async def test_a_failure_is_said_with_what_helps(hub: FakeHub, start: Started) -
     hub.put(download("d1", model=QWEN))
     async with start() as pilot:
         hub.alter("d1", state="failed", error="the disk is full", hint="Free 2.3 GB")
-        await shown(pilot, f"✗ {QWEN} was not fetched: the disk is full", "Free 2.3 GB", "F3", "✗ 1 failed")
+        await shown(pilot, f"✗ {QWEN} was not fetched: the disk is full", "Free 2.3 GB", "/downloads shows it", "✗ 1 failed")
 
 
 async def test_news_covers_no_error_that_stands(hub: FakeHub, start: Started) -> None:
