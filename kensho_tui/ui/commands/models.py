@@ -177,7 +177,9 @@ class Hub(Command):
     name = "hub"
     title = "Find a model on the hub"
     help = "Shows good small models without the network; with words it looks for them on the hub."
+    keys = "f5"
     argument = "[words]"
+    priority = True
     places = BOTH
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
