@@ -170,10 +170,10 @@ class HubClient:
     def _origin(self) -> str:
         url = urlsplit(self.endpoint)
         if url.scheme not in ("http", "https") or not url.netloc or "@" in url.netloc:
-            raise UsageError(
-                f"HF_ENDPOINT is no address: {one_line(self.endpoint, 100)}", hint="Correct or unset it"
-            )
-        return f"{url.scheme}://{url.netloc}".lower()
+            # What it is set to is not repeated: it may hold a password.
+            raise UsageError("HF_ENDPOINT is no http address that could be used", hint="Correct or unset it")
+        usual = {"http": ":80", "https": ":443"}[url.scheme]
+        return f"{url.scheme}://{url.netloc.removesuffix(usual)}".lower()
 
 
 def prepare() -> None:

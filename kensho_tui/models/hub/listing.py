@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kensho_tui.core.errors import HubError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_SIZE = 1 << 44
 MOST_COUNT = 1 << 53
-MOST_FILES = 20_000
+MOST_FILES = 2_000
 """GGUF files of a repository that are looked at."""
 
 # What lies beside models: eyes and ears, statistics for quantising, vocabularies.
@@ -68,12 +69,21 @@ class RemoteGguf:
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at ``commit``, its smallest model first. ``left_out``: files with impossible names."""
+    """A repository at ``commit``, its smallest model first.
+
+    ``left_out`` counts files with impossible names, ``more`` those that were not looked at.
+    """
 
     repo: HubRepo
     commit: str
     models: tuple[RemoteGguf, ...]
     left_out: int = 0
+    more: int = 0
+
+    @cached_property
+    def one_model(self) -> bool:
+        """Whether all of it is one model in several quantisations."""
+        return len({model.kin for model in self.models}) == 1
 
 
 # --- repositories -----------------------------------------------------------------------------------
@@ -116,7 +126,8 @@ def listing_of(info: "ModelInfo", asked: str) -> Listing:
     row = repo_row(info, asked)
     if row is None or not is_commit(info.sha):
         raise HubError("the hub does not say which revision it lists", hint="Try again later")
-    told = [sibling for sibling in info.siblings or [] if _is_gguf(sibling.rfilename)][:MOST_FILES]
+    told = [sibling for sibling in info.siblings or [] if _is_gguf(sibling.rfilename)]
+    more, told = max(len(told) - MOST_FILES, 0), told[:MOST_FILES]
     good = [sibling for sibling in told if is_file_path(sibling.rfilename)]
     names = local_names([sibling.rfilename for sibling in good])
     files = [
@@ -125,7 +136,7 @@ def listing_of(info: "ModelInfo", asked: str) -> Listing:
         if sibling.rfilename in names
     ]
     models = sorted(_models(files), key=lambda model: (model.size, model.file))
-    return Listing(row, str(info.sha), tuple(models), len(told) - len(files))
+    return Listing(row, str(info.sha), tuple(models), len(told) - len(files), more)
 
 
 def _models(files: list[RemoteFile]) -> list[RemoteGguf]:

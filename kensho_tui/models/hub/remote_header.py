@@ -32,7 +32,9 @@ class Where:
 def read_remote(files: Sequence[RemoteFile], where: Where) -> ModelShape:
     """The shape of the model in `files`. Raises `LoadError` for what is none, `HubError` and its kinds."""
     if len(files) > MOST_PARTS:
-        raise LoadError(f"it has {len(files):,} parts, too many to look into before they are here")
+        raise HubError(
+            f"it has {len(files):,} parts, too many to look into", hint="It can be fetched all the same"
+        )
     left = MOST
     sources = []
     for file in files:

@@ -1,5 +1,6 @@
 """A repository's models as rows: verdicts from headers that are known, and what is recommended."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from kensho_tui.models.hub.quantisations import bits_of, quantisation_of
 from kensho_tui.models.hub.recommend import Choice, recommend
 from kensho_tui.models.hub.scaling import about, scaled
 from kensho_tui.models.plan import Rooms
+
+AT_ONCE = 64
+"""Rows judged before others have their turn."""
 
 _FITS = frozenset({"resident", "fits", "after"})
 
@@ -45,6 +49,8 @@ class Rows:
         notes = [self.note] if self.note else []
         if self.listing.left_out:
             notes.append(f"{self.listing.left_out} files are left out: their names cannot be kept")
+        if self.listing.more:
+            notes.append(f"{self.listing.more} more files were not looked at")
         return HubFiles(repo=row, revision=self.listing.commit, files=files, note=". ".join(notes))
 
     def _repo(self) -> HubRepo:
@@ -62,8 +68,11 @@ class Rows:
     async def rows(self) -> list[HubFile]:
         """The smallest first; one may be recommended."""
         rows, choices = [], []
-        for model in self.listing.models:
-            shape = self._shape_for(model)
+        read = self._read()
+        for number, model in enumerate(self.listing.models):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # others have work too
+            shape = self._shape_for(model, read)
             problem = model.problem or self.problems.get(model.file, "")
             judged = Judged(Verdict(kind="unknown", reason=problem), None)
             if not problem:
@@ -93,21 +102,25 @@ class Rows:
             problem=problem,
         )
 
-    def _shape_for(self, model: RemoteGguf) -> ModelShape | None:
+    def _read(self) -> dict[str, RemoteGguf]:
+        """By kin a model whose header is known."""
+        return {model.kin: model for model in self.listing.models if model.file in self.shapes and model.size}
+
+    def _shape_for(self, model: RemoteGguf, read: dict[str, RemoteGguf]) -> ModelShape | None:
         """Its own, or one from another quantisation of the same model."""
         if model.file in self.shapes:
             return self.shapes[model.file]
-        for other in self.listing.models:
-            if other.kin == model.kin and other.file in self.shapes and other.size:
-                return scaled(self.shapes[other.file], other.size, model.size, model.quantisation)
-        return None
+        other = read.get(model.kin)
+        if other is None:
+            return None
+        return scaled(self.shapes[other.file], other.size, model.size, model.quantisation)
 
     def _bits(self, model: RemoteGguf, shape: ModelShape | None) -> float:
         """Bits per weight: of its tensors, else of its size, else of its name."""
         if shape is not None and shape.parameters:
             return round(shape.bits, 2)
         parameters = self.listing.repo.parameters
-        if parameters and model.size and len({other.kin for other in self.listing.models}) == 1:
+        if parameters and model.size and self.listing.one_model:
             return round(min(model.size * 8 / parameters, 64.0), 2)
         return bits_of(model.quantisation)
 

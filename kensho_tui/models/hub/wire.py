@@ -72,10 +72,10 @@ class Client(httpx2.Client):
         if watch is None:  # whoever else uses the library in this process
             return super().send(request, **how)
         try:
-            return super().send(request, **how)
-        except (_Unavailable, httpx2.NetworkError, httpx2.RemoteProtocolError):
-            watch.pause(AGAIN_AFTER_S)
-        try:
+            try:
+                return super().send(request, **how)
+            except (_Unavailable, httpx2.NetworkError, httpx2.RemoteProtocolError):
+                watch.pause(AGAIN_AFTER_S)
             return super().send(request, **how)
         except _Unavailable as error:
             raise unavailable(error.status, watch.origin) from None
