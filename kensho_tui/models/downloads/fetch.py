@@ -125,7 +125,9 @@ class Try:
         except httpx2.TooManyRedirects:
             raise KenshoError("the address leads in a circle", hint="Try another one") from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise KenshoError(f"the address cannot be used: {one_line(str(error))}") from None
+            raise KenshoError(
+                f"the address cannot be used: {one_line(str(error))}", hint="Nothing was fetched"
+            ) from None
         except httpx2.TransportError as error:
             raise Again(reason_of(error)) from None
 

@@ -1,11 +1,10 @@
 """All downloads of one host: started, joined, paused, gone on with after a restart."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.core.hub_contract import ChangeDownload, Download, StartDownload
@@ -18,7 +17,7 @@ from kensho_tui.models.downloads.space import Space
 from kensho_tui.models.hub.remote import RemoteModel
 from kensho_tui.storage.dates import now
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 TICK_S = 0.25
 ENDED_KEPT = 50
@@ -158,6 +157,9 @@ class Downloads:
         await self.open()
         asked = self._asked(request)
         model = asked.record.model if asked else await self._origins.resolve(request.what, request.revision)
+        return await _whole(self._enter(model, request))
+
+    async def _enter(self, model: RemoteModel, request: StartDownload) -> Download:
         async with self._starting:
             job = self._same(model)
             if job is None or job.state == "done":
@@ -221,6 +223,9 @@ class Downloads:
     async def change(self, request: ChangeDownload) -> Download:
         """Raises `NotFoundError`, and `UsageError` for what cannot be."""
         await self.open()
+        return await _whole(self._changed_to(request))
+
+    async def _changed_to(self, request: ChangeDownload) -> Download:
         job = self._job(request.id)
         if request.action == "resume":
             if not job.active and job.state != "done":
@@ -256,3 +261,8 @@ class Downloads:
         if len(found) != 1:
             raise NotFoundError(f"there is no download {reference!r}", hint="It may have been removed")
         return found[0]
+
+
+async def _whole(work: Coroutine[object, object, T]) -> T:
+    """Done to its end although whoever asked goes away: half of it would be a download nobody knows of."""
+    return await asyncio.shield(asyncio.create_task(work))

@@ -24,7 +24,7 @@ def hub() -> Iterator[LoopbackHub]:
 
 
 class HubOrigins:
-    """Names of the loopback hub's files, ``owner/name/file`` (several files: ``+`` between), as it tells them."""
+    """The loopback hub's files as it tells them, by ``owner/name/file`` (several files: ``+`` between)."""
 
     def __init__(self, hub: LoopbackHub) -> None:
         self.hub = hub

@@ -341,3 +341,19 @@ async def test_a_note_that_is_none_is_left_alone(desk: Desk, note: bytes) -> Non
     (folder / "mine.json").write_bytes(b"{}")
     await desk.last.open()
     assert desk.last.views() == () and len(desk.files()) == 2
+
+
+async def test_who_goes_away_while_it_begins_leaves_a_download_that_is_known(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    for steps in range(12):
+        asking = asyncio.create_task(desk.start(f"{WHAT}"))
+        for _ in range(steps):
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    notes = {path.stem for path in (desk.models / ".partial").glob("*.json")}
+    assert notes <= {view.id for view in desk.last.views()} and len(desk.last.views()) <= 1
+    await desk.start(WHAT)
+    assert (await desk.ended()).state == "done"
