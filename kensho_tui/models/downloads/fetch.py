@@ -1,14 +1,11 @@
 """One try to fetch one file, in a thread: a request for what is missing, written and hashed as it comes."""
 
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
 
 from kensho_tui.core.errors import DamagedError, KenshoError
@@ -18,6 +15,7 @@ from kensho_tui.models.downloads.part_file import PartFile
 from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.downloads.space import LOOK_EVERY, Space
 from kensho_tui.models.hub.remote import RemotePart
+from kensho_tui.models.line import Line
 
 if TYPE_CHECKING:
     import httpx2
@@ -25,37 +23,17 @@ if TYPE_CHECKING:
 LOCAL_BLOCK = 1 << 20
 
 
-class Handle:
-    """What the thread and the loop share. ``done`` bytes of the file are here, the last came at ``heard``."""
+class Handle(Line):
+    """What the thread and the loop share. ``done`` bytes of the file are here, the last came at ``heard``.
+
+    Once it is cut the thread ends soon, and writes nothing more.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self.done = 0
         self.heard = time.monotonic()
         self.doing: Literal["asking", "reading", "fetching"] = "asking"
-        self._stopped = threading.Event()
-        self._socket: socket.socket | None = None
-
-    def stop(self) -> None:
-        """The thread ends soon, and writes nothing more."""
-        self._stopped.set()
-        line = self._socket
-        if line is not None:
-            with suppress(OSError):
-                # Wakes a read that waits. The descriptor itself and not the TLS object over it, which is not
-                # made to be closed while another thread reads from it.
-                socket.socket.shutdown(line, socket.SHUT_RDWR)
-
-    def stopped(self) -> bool:
-        return self._stopped.is_set()
-
-    @contextmanager
-    def listening(self, line: Any) -> Iterator[None]:
-        """While `line` is read from."""
-        self._socket = line if isinstance(line, socket.socket) else None
-        try:
-            yield
-        finally:
-            self._socket = None
 
 
 @dataclass
@@ -83,9 +61,9 @@ class Try:
         with self.file as file:
             handle.done = file.size
             handle.doing = "reading"
-            file.catch_up(handle.stopped)
+            file.catch_up(handle.is_cut)
             handle.doing = "asking"
-            if handle.stopped():
+            if handle.is_cut():
                 return False
             if self.part.size and file.size > self.part.size:
                 file.clear()
@@ -98,10 +76,10 @@ class Try:
             except KenshoError:
                 raise
             except Exception:
-                if handle.stopped():  # a line that is cut while it is read fails in many ways
+                if handle.is_cut():  # a line that is cut while it is read fails in many ways
                     return False
                 raise
-            return not handle.stopped()
+            return not handle.is_cut()
 
     # --- from a server ---------------------------------------------------------------------------------
 
@@ -119,7 +97,9 @@ class Try:
         try:
             with (
                 httpx2.Client(timeout=timeout, follow_redirects=True, max_redirects=10) as client,
-                client.stream("GET", self.part.url, headers=headers) as response,
+                client.stream(
+                    "GET", self.part.url, headers=headers, extensions={"trace": self.handle.trace}
+                ) as response,
             ):
                 self._take(response)
         except httpx2.TooManyRedirects:
@@ -147,18 +127,15 @@ class Try:
             file.clear()
         self.learned(body.size, body.etag)
         self.handle.doing = "fetching"
-        stream = response.extensions.get("network_stream")
-        line = stream.get_extra_info("socket") if stream is not None else None
-        with self.handle.listening(line):
-            self._write(response.iter_raw(), file.size if body.how == "skip" else 0, body.size)
-        if file.size < (body.size or self.part.size) and not self.handle.stopped():
+        self._write(response.iter_raw(), file.size if body.how == "skip" else 0, body.size)
+        if file.size < (body.size or self.part.size) and not self.handle.is_cut():
             raise Again("the line was cut", answered=True)
 
     def _write(self, blocks: Iterator[bytes], skip: int, size: int) -> None:
         """Write what comes, but for the first `skip` bytes, which are here."""
         handle, file = self.handle, self.file
         for block in blocks:
-            if handle.stopped():
+            if handle.is_cut():
                 return
             handle.heard = time.monotonic()
             if skip:

@@ -169,7 +169,7 @@ class Job:
 
     def stop(self) -> None:
         if self._handle is not None:
-            self._handle.stop()
+            self._handle.cut()
         if self._task is not None:
             self._task.cancel()
 
@@ -256,7 +256,7 @@ class Job:
         try:
             complete = await asyncio.shield(thread)
         except asyncio.CancelledError:
-            handle.stop()
+            handle.cut()
             # The next one to write into this file comes after the thread's end; a request that hangs before
             # its first byte is over within the time for connecting.
             await asyncio.wait({thread})

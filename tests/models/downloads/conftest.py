@@ -29,6 +29,8 @@ class HubOrigins:
     def __init__(self, hub: LoopbackHub) -> None:
         self.hub = hub
         self.asked: list[str] = []
+        self.elsewhere = ""
+        """Another address than the hub's for the bytes."""
 
     async def resolve(self, what: str, revision: str | None) -> RemoteModel:
         self.asked.append(what)
@@ -42,7 +44,7 @@ class HubOrigins:
             revision=repo.sha,
             parts=tuple(
                 RemotePart(
-                    url=f"{self.hub.url}/{owner}/{name}/resolve/{repo.sha}/{file}",
+                    url=f"{self.elsewhere or self.hub.url}/{owner}/{name}/resolve/{repo.sha}/{file}",
                     name=file,
                     size=repo[file].content.size,
                     sha256=repo[file].knobs.told_sha256 or repo[file].content.sha256,

@@ -8,6 +8,7 @@ import pytest
 
 from kensho_tui.core.errors import DiskFullError, NotFoundError, UsageError
 from kensho_tui.core.hub_contract import ChangeDownload, StartDownload
+from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.downloads.space import Space
 from tests.models.downloads.conftest import Desk
 from tests.support.gguf import write_model
@@ -81,15 +82,33 @@ async def test_pause_keeps_what_came_and_resume_fetches_the_rest(desk: Desk) -> 
     assert desk.hub.twice(FILE) < MIB
 
 
-async def test_a_stalled_one_is_paused_at_once(desk: Desk) -> None:
+async def test_a_line_that_went_silent_does_not_hold_up_a_pause(desk: Desk) -> None:
+    desk.patience = Patience(stall_s=1000.0)
     add(desk.hub)
     desk.hub.knobs.stall = Stall(after=MIB)
     await desk.start(WHAT)
     view = await desk.until(lambda view: view.done >= MIB)
     await desk.change(view, "pause")
-    async with asyncio.timeout(0.4):  # the line itself would be given up after half a second
-        while desk.last._jobs[view.id]._task and not desk.last._jobs[view.id]._task.done():  # type: ignore[union-attr]
-            await asyncio.sleep(0.005)
+    await desk.ended()
+
+
+async def test_nor_does_a_server_that_never_begins_to_answer(desk: Desk) -> None:
+    desk.patience = Patience(stall_s=1000.0)
+    add(desk.hub)
+    asked = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        desk.origins.elsewhere = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        view = await desk.start(WHAT)
+        await asked.wait()
+        await desk.change(view, "pause")
+        assert (await desk.ended()).state == "paused"
 
 
 async def test_cancel_can_be_undone_until_it_is_removed(desk: Desk) -> None:
