@@ -26,11 +26,13 @@ _current: ContextVar[Watch | None] = ContextVar("_current", default=None)
 
 def watched(watch: Watch, work: Callable[[], T]) -> T:
     """The result of `work`, whose requests are `watch`'s. Raises `KenshoError` for whatever the line does."""
-    _current.set(watch)
+    before = _current.set(watch)
     try:
         return work()
     except httpx2.TransportError as error:
         raise broken(error, watch.origin) from None
+    finally:
+        _current.reset(before)
 
 
 class Bounded(httpx2.SyncByteStream):
