@@ -92,7 +92,9 @@ class LoopbackHub:
         return added
 
     def serve(self, path: str, content: bytes | Path | Content) -> str:
-        """A file outside of repositories; returns its address, `file` of ``path`` has its knobs."""
+        """A file outside of repositories, on both ports; returns its address on the first one. `file` of
+        ``path`` has its knobs.
+        """
         self.addresses[path] = File(path.rpartition("/")[2], content_of(content))
         return self.url + path
 

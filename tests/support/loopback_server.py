@@ -160,9 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _route(self, raw: str, path: str, query: dict[str, list[str]]) -> None:
-        if self.server.owner is self.hub.cdn:
-            return self._handed_out(self.path)
-        if path in self.hub.answers:
+        elsewhere = self.server.owner is self.hub.cdn
+        if path in self.hub.answers and not elsewhere:
             given = self.hub.answers[path]
             body = given.body if isinstance(given.body, bytes) else json.dumps(given.body).encode()
             return self._whole(body, given.status, dict(given.headers))
@@ -171,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
             knobs = file.knobs.over(self.hub.knobs)
             self._fail(knobs, "files")
             return self._body(file, knobs, {"Last-Modified": formatdate(0, usegmt=True)})
+        if elsewhere:
+            return self._handed_out(self.path)
         if path.startswith("/api/models"):
             self._fail(self.hub.knobs, "api")
             return self._api(raw, path, query)
@@ -363,8 +364,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, file: File, knobs: Knobs, start: int, end: int) -> None:
         """The bytes; knobs that are turned meanwhile count."""
-        cut = knobs.cut if knobs.cut is not None and knobs.cut.take() else None
-        stall = knobs.stall if knobs.stall is not None and knobs.stall.take() else None
+        # Answers that end before do not count.
+        cut = knobs.cut if knobs.cut and knobs.cut.after < end - start and knobs.cut.take() else None
+        stall = (
+            knobs.stall if knobs.stall and knobs.stall.after < end - start and knobs.stall.take() else None
+        )
         content, at = file.content, start
         while at < end:
             now = file.knobs.over(self.hub.knobs)
