@@ -13,7 +13,7 @@ from kensho_tui.core.hub_contract import HubSort
 from kensho_tui.core.text import one_line
 from kensho_tui.models.downloads.threads import in_thread
 from kensho_tui.models.gguf.shape import ModelShape
-from kensho_tui.models.hub.failures import nonsense, offline, refused, unsendable
+from kensho_tui.models.hub.failures import nonsense, offline, refused
 from kensho_tui.models.hub.listing import RemoteFile
 from kensho_tui.models.hub.references import endpoint_of
 from kensho_tui.models.hub.watch import Watch
@@ -136,12 +136,8 @@ class HubClient:
                 raise
             except httpx2.HTTPError as error:
                 raise refused(error, repo, endpoint) from None
-            except OSError as error:
-                raise HubError(
-                    f"the token cannot be read: {error.strerror or 'unknown'}", hint="Run hf auth login again"
-                ) from None
-            except UnicodeEncodeError:
-                raise unsendable() from None
+            except (OSError, UnicodeEncodeError):
+                raise  # it could not even be asked
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError, httpx2.InvalidURL):
                 raise nonsense(endpoint) from None  # the library reads what it is told as it comes
 

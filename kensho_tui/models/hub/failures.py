@@ -54,6 +54,15 @@ def nonsense(origin: str) -> KenshoError:
     )
 
 
+def unreadable(error: OSError) -> KenshoError:
+    """Something of this machine that is needed to ask."""
+    file = one_line(str(error.filename), 120) if error.filename else "something that is needed to ask the hub"
+    return HubError(
+        f"{file} cannot be read: {one_line(error.strerror or str(error), 120)}",
+        hint="Check the token file, HF_HOME and SSL_CERT_FILE",
+    )
+
+
 def unsendable() -> KenshoError:
     return GatedError(
         "the token that is set cannot be sent: it holds characters that no token has",

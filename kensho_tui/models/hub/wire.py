@@ -13,7 +13,7 @@ import httpx2
 from kensho_tui.core.errors import HubError, KenshoError, OfflineError
 from kensho_tui.core.text import one_line
 from kensho_tui.models.downloads.answer import retry_after
-from kensho_tui.models.hub.failures import limited, unavailable, unsendable, utc_now
+from kensho_tui.models.hub.failures import limited, unavailable, unreadable, unsendable, utc_now
 from kensho_tui.models.hub.watch import Watch
 
 CONNECT_S, READ_S = 10.0, 20.0
@@ -31,6 +31,10 @@ def watched(watch: Watch, work: Callable[[], T]) -> T:
         return work()
     except httpx2.TransportError as error:
         raise broken(error, watch.origin) from None
+    except UnicodeEncodeError:
+        raise unsendable() from None
+    except OSError as error:
+        raise unreadable(error) from None
     finally:
         _current.reset(before)
 

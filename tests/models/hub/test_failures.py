@@ -114,7 +114,9 @@ async def test_the_token_file(place: Place, tmp_path: Path, monkeypatch: pytest.
     assert (await place.hub.files(REPO, None)).files
     file.unlink()
     file.mkdir()
-    assert "token cannot be read" in (await fails(place)).message
+    assert f"{file} cannot be read" in (await fails(place)).message
+    with pytest.raises(HubError):
+        place.hub.headers(f"{place.far.url}/x")
 
 
 async def test_disabled_and_without_such_a_revision(place: Place) -> None:
@@ -193,6 +195,18 @@ async def test_a_proxy_of_the_environment_is_used(place: Place, monkeypatch: pyt
         assert place.asked() == []
     finally:
         monkeypatch.delenv("HTTP_PROXY")
+        close_session()
+
+
+async def test_certificates_that_are_not_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import close_session
+
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/certificates.pem")
+    close_session()
+    try:
+        assert "SSL_CERT_FILE" in (await fails(place)).line()
+    finally:
+        monkeypatch.delenv("SSL_CERT_FILE")
         close_session()
 
 
