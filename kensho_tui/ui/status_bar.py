@@ -92,7 +92,7 @@ def tray_parts(session: Session, key: str) -> list[tuple[int, Content]]:
 
     arrived = session.arrived
     shown = [(1, tray.tray(session.downloads, session.arrivals))]
-    return shown if arrived is None else [*shown, (4, tray.offer(arrived, key, OFFER_CELLS))]
+    return shown if arrived is None else [*shown, (2, tray.offer(arrived, key, OFFER_CELLS))]
 
 
 def fitting_parts(session: Session, width: int, room: int, esc: bool, key: str) -> list[Content]:
@@ -121,11 +121,11 @@ def parts(session: Session, width: int) -> list[tuple[int, Content]]:
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
         drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""
-        shown.append((3, quiet(f"ctx {drawn}{fmt.percent(used)}")))
+        shown.append((4, quiet(f"ctx {drawn}{fmt.percent(used)}")))
     if found.ttft_s:
         shown.append((6, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
     if found.tok_s:
-        shown.append((2, quiet(fmt.speed(found.tok_s))))
+        shown.append((3, quiet(fmt.speed(found.tok_s))))
     memory = session.status.memory if session.status is not None else None
     if memory is not None and memory.total:
         shown.append((5, quiet(f"{memory.kind} {fmt.gigabytes(memory.used, memory.total)}")))

@@ -174,6 +174,8 @@ async def test_a_model_that_arrives_is_said_and_one_key_uses_it(
         await pilot.press(*" a monad?")
         await shown(pilot, "What is a monad?", f"✓ {QWEN} is here")
         assert f"✓ {QWEN} F7" in bar(pilot)
+        hub.put(*hub.downloads, download("d2"))
+        await shown(pilot, f"↓ 60 % 1:13 ▪ ✓ {QWEN} F7")
         await pilot.press("f7")
         await shown(pilot, f"{QWEN} answers from here on")
         assert app_of(pilot).chat_screen.prompt.text == "What is a monad?"
