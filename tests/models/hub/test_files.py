@@ -1,12 +1,14 @@
 """A repository's models: which files they are, what they take here, and that later verdicts are the same."""
 
+from pathlib import Path
+
 import pytest
 
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.core.hub_contract import HubFile
 from kensho_tui.core.model_contract import FitModel
 from kensho_tui.models.hub.remote import HubReference
-from tests.models.hub.conftest import GB, Machine, Place
+from tests.models.hub.conftest import GB, Machine, Place, Sparse
 from tests.support.loopback_hub import Listed
 
 REPO = "owner/Tiny-GGUF"
@@ -168,3 +170,17 @@ async def test_a_repository_without_models(place: Place) -> None:
     assert found.files == ()
     with pytest.raises(NotFoundError):
         await place.hub.resolve(HubReference(REPO))
+
+
+@pytest.mark.slow
+async def test_real_models_before_and_after(place: Place, smollm: Path, gemma: Path) -> None:
+    for repo, path in (("owner/smollm", smollm), ("owner/gemma", gemma)):
+        content = Sparse(path)
+        place.far.add(repo, {path.name: content})
+        before = await place.hub.details(repo, path.name, None)
+        assert sum(request.sent for request in place.far.fetched(path.name)) < content.size / 4
+        link = place.stage.paths.models / repo / path.name
+        link.parent.mkdir(parents=True)
+        link.symlink_to(path)
+        found = await place.stage.fitting.details(link.stem)
+        assert (before.fit, before.facts) == (found.fit, found.facts)
