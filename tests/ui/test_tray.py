@@ -242,7 +242,13 @@ async def test_a_failure_is_said_with_what_helps(hub: FakeHub, start: Started) -
     hub.put(download("d1", model=QWEN))
     async with start() as pilot:
         hub.alter("d1", state="failed", error="the disk is full", hint="Free 2.3 GB")
-        await shown(pilot, f"✗ {QWEN} was not fetched: the disk is full", "Free 2.3 GB", "/downloads shows it", "✗ 1 failed")
+        await shown(
+            pilot,
+            f"✗ {QWEN} was not fetched: the disk is full",
+            "Free 2.3 GB",
+            "/downloads shows it",
+            "✗ 1 failed",
+        )
 
 
 async def test_news_covers_no_error_that_stands(hub: FakeHub, start: Started) -> None:
