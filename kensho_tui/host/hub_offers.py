@@ -63,7 +63,7 @@ class HubOffers:
         return replace(found, file=self._with_download(request.repo, found.file))
 
     def _with_download(self, repo: str, file: h.HubFile) -> h.HubFile:
-        download = self.rooms.downloads.of(repo, file.file.rpartition("/")[2])
+        download = self.rooms.downloads.of(repo, file.name)
         return replace(file, download=download) if download else file
 
     async def _start(self, request: h.StartDownload, peer: Peer) -> h.Download:

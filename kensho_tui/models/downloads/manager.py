@@ -114,14 +114,12 @@ class Downloads:
     def active(self) -> int:
         return sum(job.active for job in self._jobs.values())
 
-    def of(self, origin: str, file: str) -> str:
-        """The id of the unfinished download of a file from `origin`; empty: there is none."""
+    def of(self, origin: str, model: str) -> str:
+        """The id of the unfinished download of a model from `origin`; empty: there is none."""
         found = (
             job.record.id
             for job in self._jobs.values()
-            if job.state != "done"
-            and job.record.model.origin == origin
-            and job.record.model.parts[0].name == file
+            if job.state != "done" and (job.record.model.origin, job.record.model.name) == (origin, model)
         )
         return next(found, "")
 

@@ -116,7 +116,7 @@ class HubClient:
                 f"{watch.origin} did not answer in full within {longest_s:.0f} s", hint="Try again later"
             ) from None
         finally:
-            watch.end()
+            watch.cut()
 
     async def _asked(self, ask: "Callable[[HfApi], T]", repo: str = "") -> T:
         endpoint = self.endpoint
