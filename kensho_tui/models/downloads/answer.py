@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from kensho_tui.core.errors import GatedError, HubError, KenshoError, LimitedError, NotFoundError
+from kensho_tui.core.errors import (
+    GatedError,
+    HubError,
+    KenshoError,
+    LimitedError,
+    NotFoundError,
+    OfflineError,
+)
 from kensho_tui.core.text import one_line
 
 MOST = 1 << 44
@@ -144,6 +151,14 @@ def refusal(status: int, host: str) -> KenshoError:
     if status == 429:
         return LimitedError(f"{host} limits how much may be asked for", hint="Wait a while, then try again")
     return HubError(f"{host} answers with {status}", hint="Try again later, or another address")
+
+
+def given_up(again: Again, name: str, here: int) -> KenshoError:
+    """Enough tried: what it failed by in the end, with ``here`` bytes kept."""
+    kept = f"{here:,} bytes are kept" if here else "nothing is lost"
+    if again.answered:
+        return HubError(f"{name}: {again.reason}, again and again", hint=f"Resume to try once more; {kept}")
+    return OfflineError(f"{name}: {again.reason}", hint=f"Resume when there is a way again; {kept}")
 
 
 def plain_etag(text: str) -> str:

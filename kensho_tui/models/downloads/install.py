@@ -54,6 +54,14 @@ def targets(models: Path, model: RemoteModel) -> tuple[Path, ...]:
     return tuple(folder / part.name for part in model.parts)
 
 
+def first_missing(models: Path, model: RemoteModel, parts: Sequence[Path]) -> int:
+    """The first part (from 0) that is neither here nor installed already; their count: none is."""
+    both = list(zip(parts, targets(models, model), strict=True))
+    return next(
+        (n for n, (part, place) in enumerate(both) if not (part.exists() or place.exists())), len(both)
+    )
+
+
 def install(models: Path, model: RemoteModel, parts: Sequence[Path]) -> Path:
     """Move the parts to where they belong; doing it again after it was cut short ends it. Never overwrites.
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from kensho_tui.core.errors import DamagedError, HubError, KenshoError, OfflineError
+from kensho_tui.core.errors import DamagedError, KenshoError
 from kensho_tui.core.hub_contract import Download, DownloadState
-from kensho_tui.models.downloads.answer import Again, Changed
+from kensho_tui.models.downloads.answer import Again, Changed, given_up
 from kensho_tui.models.downloads.fetch import Handle, Try
-from kensho_tui.models.downloads.install import check, install, untold
+from kensho_tui.models.downloads.install import check, first_missing, install, untold
 from kensho_tui.models.downloads.part_file import PartFile
 from kensho_tui.models.downloads.patience import Patience, Tries
 from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, unwritable
 from kensho_tui.models.downloads.space import Space
 from kensho_tui.models.downloads.speed import Speed
 from kensho_tui.models.downloads.threads import in_thread
-from kensho_tui.models.hub.remote import RemoteModel, RemotePart
+from kensho_tui.models.hub.remote import RemoteModel
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class Job:
         self._changing, self._saving = threading.Lock(), threading.Lock()
         self._doing: DownloadState = "queued"
         self._note = ""
+        self._news = ""
+        """What happened to its bytes, from then on."""
         self._until = 0.0
         self._speed = Speed()
         self._handle: Handle | None = None
@@ -116,7 +118,7 @@ class Job:
             eta_s=self._speed.eta_s(self.left) if running and model.size else None,
             quiet_s=quiet if quiet >= QUIET_FROM_S else 0.0,
             wait_s=max(self._until - now, 0.0) if state == "waiting" else 0.0,
-            note=self._note,
+            note=self._note or self._news,
             error=failure.message if failure is not None and state == "failed" else "",
             hint=failure.hint if failure is not None and state == "failed" else "",
             code=failure.code if failure is not None and state == "failed" else "",
@@ -206,9 +208,16 @@ class Job:
             await self._keep()
 
     async def _all(self) -> None:
+        gone = await asyncio.to_thread(first_missing, self._around.models, self.record.model, self._paths())
+        if gone < self.record.checked:
+            self._news = "a part that was here is gone: it is fetched again"
+            self._change(checked=gone, etag="")
         while self.record.checked < len(self.record.model.parts):
             await self._part()
         await self._install()
+
+    def _paths(self) -> list[Path]:
+        return [self._around.notes.part(self.record, each) for each in range(len(self.record.model.parts))]
 
     # --- one part ---------------------------------------------------------------------------------------
 
@@ -270,6 +279,8 @@ class Job:
     def _learned(self, size: int, etag: str) -> None:
         """In the thread: what the server said of the file is kept before its bytes are."""
         record = self.record
+        if self._here and self._file is not None and not self._file.size:
+            self._news = "it changed on the server: it is fetched again"
         part = record.model.parts[record.checked]
         if etag == record.etag and size in (0, part.size):
             return
@@ -283,7 +294,7 @@ class Job:
     async def _wait(self, again: Again, tries: Tries) -> None:
         seconds = tries.next(self._around.clock(), asked_s=again.after_s, answered=again.answered)
         if seconds is None:
-            raise _given_up(again, self.record.model.parts[self.record.checked], self._here)
+            raise given_up(again, self.record.model.parts[self.record.checked].name, self._here)
         self._until = self._around.clock() + seconds
         self._speed.forget()
         self._set("waiting", again.reason)
@@ -303,10 +314,11 @@ class Job:
         for number, part in enumerate(new.parts):
             if part.sha256 != old[part.name] or not part.sha256:
                 await asyncio.to_thread(_unlink, self._around.notes.part(self.record, number))
+        self._news = "it changed at the hub: the new version is fetched"
         self._change(model=new, checked=0, etag="")
         await self._keep()
         self._file, self._here = None, 0
-        self._set("running", "it changed at the hub: the new version is fetched")
+        self._set("running")
 
     async def _verify(self, file: PartFile) -> None:
         part = self.record.model.parts[self.record.checked]
@@ -318,10 +330,12 @@ class Job:
             wrong = "its SHA-256 is not the one the hub tells"
         if wrong:
             inherited = file.inherited
+            if inherited:
+                self._news = "what was here was damaged: it is fetched again"
             await in_thread(lambda: _clear(file))
             self._file, self._here = None, 0
             if inherited:  # the disk may have lost what an earlier host wrote: that is nobody's fault
-                self._set("running", "what was here was damaged: it is fetched again")
+                self._set("running")
                 return
             raise DamagedError(
                 f"{part.name} is damaged: {wrong}",
@@ -338,7 +352,7 @@ class Job:
     async def _install(self) -> None:
         around, record = self._around, self.record
         self._set("checking")
-        paths = [around.notes.part(record, number) for number in range(len(record.model.parts))]
+        paths = self._paths()
 
         def ready() -> Path:
             if all(path.exists() for path in paths):
@@ -354,21 +368,12 @@ class Job:
             raise
         await asyncio.to_thread(around.notes.remove, record)
         self._name = await around.named(path)
-        self.path, self._note = path, ""
+        self.path, self._note, self._news = path, "", ""
 
     def _set(self, state: DownloadState, note: str = "") -> None:
         self._doing = state
-        self._note = note or (self._note if state == "running" and self._renewed else "")
+        self._note = note
         self._around.changed()
-
-
-def _given_up(again: Again, part: RemotePart, here: int) -> KenshoError:
-    kept = f"{here:,} bytes are kept" if here else "nothing is lost"
-    if again.answered:
-        return HubError(
-            f"{part.name}: {again.reason}, again and again", hint=f"Resume to try once more; {kept}"
-        )
-    return OfflineError(f"{part.name}: {again.reason}", hint=f"Resume when there is a way again; {kept}")
 
 
 def _size(path: Path) -> int:

@@ -259,10 +259,7 @@ async def test_an_address_with_other_bytes_by_now(rig: Rig, address: str) -> Non
     await rig.start(address)
     await rig.until(lambda seen: seen.done == MIB)
     file.change(Generated(2 * MIB, seed=4))
-    async with asyncio.timeout(10):
-        while rig.downloads.views()[0].active:
-            await asyncio.sleep(0.01)
-    rig.right(rig.downloads.views()[0], file.content)
+    rig.right(await rig.ended(), file.content)
 
 
 async def test_an_address_without_length_that_ends_early(rig: Rig, tmp_path: Path) -> None:
@@ -333,3 +330,21 @@ async def test_several_parts_of_which_one_breaks(rig: Rig, tmp_path: Path) -> No
     assert [path.read_bytes() for path in rig.listed()] == [path.read_bytes() for path in paths]
     for path in paths:
         path.unlink()
+
+
+async def test_a_part_that_vanishes_between_two_hosts(rig: Rig, tmp_path: Path) -> None:
+    first = write_model(tmp_path / "split.gguf", vocabulary=20_000, parts=2)
+    paths = sorted(first.parent.glob("split-*.gguf"))
+    repo = rig.hub.add("owner/split", {path.name: path for path in paths})
+    repo[paths[1].name].knobs.stall = Stall(after=1000, times=1)
+    await rig.start(f"owner/split/{paths[0].name}")
+    await rig.until(lambda seen: seen.part == 2 and seen.done > paths[0].stat().st_size)
+    await rig.again("pause")
+    await rig.downloads.close()
+    next(rig.models.joinpath(".partial").glob("*.1.part")).unlink()
+    rig.managers.append(rig.manager())
+    await rig.downloads.open()
+    await rig.again()
+    seen = await rig.ended()
+    assert seen.state == "done", seen
+    assert [path.read_bytes() for path in rig.listed()] == [path.read_bytes() for path in paths]
