@@ -91,6 +91,10 @@ class ChoiceList(ScrollView, can_focus=True):
 
         `nothing` is said when there are no rows.
         """
+        self._fill(rows, query, nothing)
+        self._tell()
+
+    def _fill(self, rows: Sequence[Choice | str], query: Query, nothing: str) -> None:
         self._rows, self._query, self._nothing = rows, query, nothing
         self._selectable = [at for at, row in enumerate(rows) if isinstance(row, Choice)]
         self._places = {row.key: at for at, row in enumerate(rows) if isinstance(row, Choice)}
@@ -99,18 +103,16 @@ class ChoiceList(ScrollView, can_focus=True):
         self.virtual_size = Size(1, max(len(rows), 1))
         self.scroll_to(y=0, animate=False)
         self.refresh()
-        self._tell()
 
     def renew(self, rows: Sequence[Choice | str], query: Query, nothing: str = "") -> None:
         """Show `rows` without losing the highlighted row, nor its place in sight unless that is the top."""
         key, before, scrolled = self.highlighted, self._at, self.scroll_offset.y
-        self.show(rows, query, nothing)
-        if before is None or not self._selectable:
-            return
-        nearest = min(bisect_left(self._selectable, before), len(self._selectable) - 1)
-        self._at = self._places.get(key, self._selectable[nearest])
-        if scrolled:
-            self.scroll_to(y=scrolled + self._at - before, animate=False)
+        self._fill(rows, query, nothing)
+        if before is not None and self._selectable:
+            nearest = min(bisect_left(self._selectable, before), len(self._selectable) - 1)
+            self._at = self._places.get(key, self._selectable[nearest])
+            if scrolled:
+                self.scroll_to(y=scrolled + self._at - before, animate=False)
         self._tell()
 
     def _tell(self) -> None:

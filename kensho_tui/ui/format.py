@@ -63,9 +63,9 @@ def parse_date(iso: str) -> datetime | None:
     """A date of the contract in local time; None for what is no date."""
     try:
         found = datetime.fromisoformat(iso)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone()
+    except (ValueError, OverflowError):  # the first and the last day there is may lie beyond it here
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone()
 
 
 def clock(iso: str, now: datetime) -> str:

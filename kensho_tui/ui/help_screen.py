@@ -44,14 +44,31 @@ MODELS_KEYS = (
     ("[ ] k", "what another context or KV cache would take; w makes that the default"),
     ("x", "counts the memory exactly, with llama.cpp's own allocator"),
     ("/ s S", "filter, sort by the next column, sort the other way round"),
-    ("Tab ← →", "installed or running models; Space pages through the details"),
+    ("1-4 Tab ← →", "the tabs: installed, running, hub, downloads; Space pages through the details"),
     ("F2 Esc", "back to the chat; Esc ends the filter first, and cancels a load begun with l"),
+)
+HUB_KEYS = (
+    ("/", "to the search line: there Enter asks the hub, or fetches what was pasted"),
+    ("Enter", "the files of a repository; on a file: downloads it, or uses it when it is here"),
+    ("d", "downloads the file that is recommended"),
+    ("s S m", "sorted by the hub another way, turned round, more of them"),
+    ("r", "tries again"),
+    ("Esc ⌫", "stops a wait, and goes one step back"),
+)
+DOWNLOADS_KEYS = (
+    ("p", "pauses, and goes on"),
+    ("c z", "cancels, and undoes that: what is here of it is kept"),
+    ("x Del", "takes an ended one off the list, and what is here of an unfinished one"),
+    ("Enter", "uses the model when it is here; goes on with what was paused, cancelled or failed"),
+    ("o", "the files of the repository it comes from"),
 )
 SECTIONS = (
     ("In the prompt", PROMPT_KEYS),
     ("In the chats", CHATS_KEYS),
     ("Switching the model", SWITCHER_KEYS),
     ("In the models", MODELS_KEYS),
+    ("In the hub", HUB_KEYS),
+    ("In the downloads", DOWNLOADS_KEYS),
 )
 
 

@@ -159,7 +159,10 @@ class FakeHub:
         if not request.query:
             return h.HubRepos(repos=self.curated, curated=True)
         await self._asked()
-        repos = sorted(self.found, key=lambda repo: getattr(repo, request.sort), reverse=True)
+        if request.sort == "size":
+            repos = sorted(self.found, key=lambda repo: repo.parameters)
+        else:
+            repos = sorted(self.found, key=lambda repo: getattr(repo, request.sort) or "", reverse=True)
         return h.HubRepos(repos=tuple(repos[: request.limit]), more=self.more or len(repos) > request.limit)
 
     async def list_files(self, request: h.RepoRef) -> h.HubFiles:

@@ -18,13 +18,13 @@ from kensho_tui.ui.models.fetching import name_of
 from kensho_tui.ui.models.rows import ACCENT, AMBER, GREEN, RED
 from kensho_tui.ui.models.table import Listing, Sort
 
-BAR_CELLS, LONG_BAR = 8, 30
+BAR_CELLS, LONG_BAR = 6, 36
 QUIET_S = 5.0
 """From then on it is said that no byte has come for so long."""
 
 DOWNLOADS = Listing(
     (
-        Column("name", least=14),
+        Column("name", least=18),
         Column("quant", rank=6),
         Column("progress"),
         Column("done", rank=2, right=True),

@@ -62,7 +62,8 @@ class DownloadsTab(Tab):
         active = sum(one.active for one in self._downloads)
         if not active:
             return Content()
-        return quiet(f"{active} on {'their' if active > 1 else 'its'} way; they go on when the app is closed")
+        they = "their way; they go on" if active > 1 else "its way; it goes on"
+        return quiet(f"{active} on {they} when the app is closed")
 
     def look(self, row: str) -> None:
         found = self._of(row)
@@ -145,20 +146,14 @@ class DownloadsTab(Tab):
 
     def hints(self) -> Hints:
         found = self._of(self.stage.row)
-        last = [
-            ("/", "filter"),
-            ("s", "sort"),
-            ("o", "where it is from"),
-            ("Tab", "next tab"),
-            ("F1", "help"),
-        ]
+        last = [("/", "filter"), ("s", "sort"), ("o", "origin"), ("F1", "help")]
         back = ("Esc", "all downloads") if self.typed else ("F2", "chat")
         undone = self._of(self._cancelled)
         undo = [("z", "undo the cancelling")] if undone is not None and undone.state == "cancelled" else []
         if found is None:
-            return [*undo, ("3", "hub"), back, ("Tab", "next tab"), ("F1", "help")]
+            return [*undo, ("3", "hub"), back, ("Tab", "tabs"), ("F1", "help")]
         if found.active:
             return [*undo, ("p", "pause"), ("c", "cancel"), back, *last]
         if found.state == "done":
             return [*undo, ("Enter", "use"), back, ("x", "off the list"), *last]
-        return [*undo, ("Enter", "go on"), back, ("x", "delete what is here of it"), *last]
+        return [*undo, ("Enter", "go on"), back, ("x", "delete"), *last]

@@ -37,7 +37,7 @@ class Fetching:
             self._app.say(f"✓ {name_of(found)} is here already", "Enter on its row uses it", "$success")
         else:
             size = f" ({fmt.size(found.total)})" if found.total > 0 else ""
-            self._app.say(f"↓ {name_of(found)} is on its way{size}", f"{where} how far it is")
+            self._app.say(f"↓ {name_of(found)} is on its way{size}", f"{where} it")
         return found
 
     async def pause(self, download: h.Download) -> None:

@@ -45,14 +45,14 @@ CURATED = Listing(
         Column("verdict", least=VERDICT_LEAST, grows=True),
     ),
     {
-        "our order": lambda pair: pair[0],
-        "name": lambda pair: (pair[1].title or pair[1].repo).casefold(),
+        "size": lambda pair: (pair[1].size, pair[0]),
+        "for": lambda pair: (pair[1].role.casefold(), pair[0]),
+        "name": lambda pair: title(pair[1]).casefold(),
         "params": lambda pair: pair[1].parameters,
-        "size": lambda pair: pair[1].size,
         "verdict": lambda pair: verdict_rank(pair[1].verdict),
     },
 )
-"""Items are repositories with their place in the list, which is our order."""
+"""Items are repositories with their place in the list."""
 FOUND = Listing(
     (
         Column("repository", least=26),
@@ -66,8 +66,8 @@ FOUND = Listing(
         Column("updated", rank=7, right=True),
     ),
     # The hub sorts them; they are kept as they came.
-    {sort: lambda pair: -pair[0] for sort in ("downloads", "likes", "updated", "size")},
-    frozenset({"downloads", "likes", "updated", "size"}),
+    {**dict.fromkeys(("downloads", "likes", "updated"), lambda pair: -pair[0]), "size": lambda pair: pair[0]},
+    frozenset({"downloads", "likes", "updated"}),
 )
 FILES = Listing(
     (

@@ -1,5 +1,6 @@
 """The hub's tab: repositories that are curated or were found, and the files of one of them."""
 
+import os
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from msgspec.structs import replace
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 MANY = 50
 """Repositories that are asked for at first, and how many more each time."""
-OTHERS: Hints = [("/", "search"), ("s", "sort"), ("Tab", "next tab"), ("F1", "help")]
+OTHERS: Hints = [("/", "search"), ("s", "sort"), ("Tab", "tabs"), ("F1", "help")]
 
 
 class HubTab(Tab):
@@ -103,7 +104,7 @@ class HubTab(Tab):
         if self.instead() is not None:
             return Content()
         if self._files is not None:
-            repo, number = one_line(self._files.repo.repo, 100), len(self._files.files)
+            repo, number = one_line(self._files.repo.repo, 60), len(self._files.files)
             note = quiet(f" · {one_line(self._files.note, 200)}" if self._files.note else "")
             return Content.assemble(repo, quiet(f" · {number} model{'s' * (number != 1)}"), note)
         if not self._asked:
@@ -193,7 +194,7 @@ class HubTab(Tab):
 
     def search(self, text: str) -> None:
         self.typed = text
-        meant = wanted(text)
+        meant = wanted(text, os.environ.get("HF_ENDPOINT", ""))
         if isinstance(meant, Source):
             self.typed = self._asked
             self._download(meant.what)
@@ -299,8 +300,7 @@ class HubTab(Tab):
             self._sure = ""
             return True
         self._sure = row
-        free = f"{fmt.size(max(found.free, 0))} of {found.memory} are free"
-        said = f"✗ {one_line(name, 60)} needs {fmt.size(found.need)}, {free}: it does not fit"
+        said = f"✗ {one_line(name, 60)} needs {fmt.of(found.need, max(found.free, 0))}"
         self.app.say(said, f"{key} once more downloads it all the same", "$warning", seconds=0)
         return False
 
@@ -373,18 +373,18 @@ class HubTab(Tab):
 
     def hints(self) -> Hints:
         if self._asking.waiting:
-            return [("Esc", "stop"), ("/", "search"), ("Tab", "next tab"), ("F1", "help")]
+            return [("Esc", "stop"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
         if self._asking.error is not None:
-            return [("r", "try again"), ("Esc", "back"), ("/", "search"), ("Tab", "next tab"), ("F1", "help")]
+            return [("r", "try again"), ("Esc", "back"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
         back = ("Esc", "back") if self._files is not None or self._asked else ("F2", "chat")
         row = self.stage.row
         if not row:
             return [back, *OTHERS]
         if self._files is None:
             more = [("m", "more")] if self._repos is not None and self._repos.more else []
-            return [("Enter", "files"), ("d", "download the recommended one"), back, *more, *OTHERS]
+            return [("Enter", "files"), ("d", "download"), back, *more, *OTHERS]
         file = self._listed_file(row)
         found = self._here_now().download(self._open_repo, file) if file is not None else None
         coming = found is not None and found.active
         does = "use" if self.model(row) else "show its download" if coming else "download"
-        return [("Enter", does), back, *OTHERS, ("Space", "more of the details")]
+        return [("Enter", does), back, *OTHERS]

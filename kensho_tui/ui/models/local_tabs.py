@@ -84,7 +84,7 @@ class LocalTab(Tab):
         undo += [("Esc", "cancel the load")] if actions.loading else []
         back = ("Esc", "all models") if self.typed else ("F2", "chat")
         if not self.stage.row:
-            return [*undo, *self.without_rows(), back, ("Tab", "next tab"), ("F1", "help")]
+            return [*undo, *self.without_rows(), back, ("Tab", "tabs"), ("F1", "help")]
         return [*undo, ("Enter", "use"), back, *self.more_hints()]
 
     def without_rows(self) -> Hints:
@@ -121,7 +121,7 @@ class InstalledTab(LocalTab):
 
     def more_hints(self) -> Hints:
         try_ = [("[ ]", "context"), ("k", "KV"), ("x", "exact")]
-        last = [("t", "tags"), ("D", "delete"), ("F1", "help"), ("Tab", "next tab"), ("f", "favourite")]
+        last = [("t", "tags"), ("D", "delete"), ("F1", "help"), ("Tab", "tabs"), ("f", "favourite")]
         return [("l", "load"), *MOST, ("d", "defaults"), *try_, *last]
 
 
@@ -146,4 +146,4 @@ class RunningTab(LocalTab):
         return "No model is loaded" if self.app.session.models is not None else WAITING
 
     def more_hints(self) -> Hints:
-        return [*MOST, ("Tab", "next tab"), ("x", "exact"), ("F1", "help")]
+        return [*MOST, ("Tab", "tabs"), ("x", "exact"), ("F1", "help")]

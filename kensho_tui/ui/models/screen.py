@@ -204,6 +204,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
             Content("   ").join(self._title(number) for number in range(len(self._tabs))),
             quiet(f"{typed}by {tab.sort.by} {tab.listing.arrow(tab.sort)} "),
         )
+        if self.focused is not self._line:
+            self._line.serve(tab.line, tab.typed)
         self._line.display = tab.searches or bool(tab.typed) or self.focused is self._line
         self.set_class(tab.searches, "searches")
         self.set_class(tab.many_rows, "many-rows")

@@ -9,9 +9,9 @@ from kensho_tui.core.text import printable
 
 _NAME = r"[A-Za-z0-9][\w.-]*"
 _REPO = re.compile(rf"{_NAME}/{_NAME}", re.ASCII)
-_MODEL = re.compile(rf"{_NAME}/{_NAME}(?::\S+|/\S+\.gguf)", re.ASCII | re.IGNORECASE)
+_MODEL = re.compile(rf"{_NAME}/{_NAME}(?:[:@]\S+|/\S+\.gguf)", re.ASCII | re.IGNORECASE)
 _PATH_STARTS = ("/", "~", "./", "../")
-_HUBS = ("huggingface.co", "www.huggingface.co", "hf.co")
+_HUBS = ("huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co")
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,19 @@ class Source:
 Wanted = Words | Repository | Source
 
 
-def wanted(text: str) -> Wanted:
-    """Names and paths are what they look like; all else are words."""
+def wanted(text: str, endpoint: str = "") -> Wanted:
+    """Names and paths are what they look like; all else are words. ``endpoint``: another hub's address."""
     text = " ".join(printable(text).split())
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]  # as a terminal quotes a file that is dropped on it
-    if text.startswith(_PATH_STARTS) or _MODEL.fullmatch(text):
+    if text.startswith(_PATH_STARTS):
         return Source(source(text))
+    if text.partition("/")[0].lower() in _HUBS:
+        text = f"https://{text}"
     if "://" in text:
-        repo = _repository_of(text)
+        repo = _repository_of(text, endpoint)
         return Repository(repo) if repo else Source(text)
-    if text.lower().startswith("ollama:"):
+    if text.lower().startswith("ollama:") or _MODEL.fullmatch(text):
         return Source(text)
     return Repository(text) if _REPO.fullmatch(text) else Words(text)
 
@@ -59,14 +61,14 @@ def source(text: str) -> str:
     return str(Path(text).expanduser().absolute()) if text.startswith(_PATH_STARTS) else text
 
 
-def _repository_of(address: str) -> str:
+def _repository_of(address: str, endpoint: str) -> str:
     """The repository whose page this is the address of; empty: it is that of a file, or of something else."""
     try:
-        parts = urlsplit(address)
-        host = parts.hostname
+        parts, own = urlsplit(address), urlsplit(endpoint)
     except ValueError:
         return ""
-    names = [name for name in parts.path.split("/") if name]
+    hub = parts.netloc.lower() in (*_HUBS, own.netloc.lower() or _HUBS[0])
+    names = [name for name in parts.path.removeprefix(own.path.rstrip("/")).split("/") if name]
     page = len(names) == 2 or (len(names) > 2 and names[2] == "tree")
     repo = "/".join(names[:2])
-    return repo if host in _HUBS and page and _REPO.fullmatch(repo) else ""
+    return repo if hub and page and _REPO.fullmatch(repo) else ""
