@@ -78,8 +78,7 @@ def state(download: h.Download) -> str:
             f"nothing comes for {fmt.seconds(download.quiet_s)}" if stalled else rate(download) or "running"
         )
     if download.state == "waiting":
-        again = f"again in {fmt.seconds(download.wait_s)}" if download.wait_s > 0 else "trying again"
-        return f"{again} · {one_line(download.error, 120)}" if download.error else again
+        return f"again in {fmt.seconds(download.wait_s)}" if download.wait_s > 0 else "trying again"
     if download.state == "failed":
         return one_line(download.error, 160) or "failed"
     return str(download.state)
@@ -152,7 +151,7 @@ class DownloadPage(NamedTuple):
     now: datetime
 
     def head(self) -> list[Content]:
-        """Its name, the state in words, how far it is, what went wrong and what helps."""
+        """Its name, the state in words, how far it is."""
         one = self.download
         mark = MARKS[one.state]
         lines = [
@@ -160,30 +159,26 @@ class DownloadPage(NamedTuple):
             Content.assemble((f"{mark.text} ", mark.style), sentence(one)),
         ]
         if one.state != "done" and one.fraction is not None:
-            parts = (
-                progress(one, LONG_BAR),
-                amount(one),
-                rate(one),
-                f"{left(one)} left" if left(one) else "",
-            )
-            lines += [Content(), Content("   ").join(quiet(part) for part in parts if part)]
-        if one.error:
-            lines += [Content(), Content.styled(one_line(one.error, 400), "$error")]
-            lines += [Content(one_line(one.hint, 400))] if one.hint else []
-        if one.note:
-            lines.append(Content.styled(one_line(one.note, 300), "$warning"))
+            numbers = (amount(one), rate(one), f"{left(one)} left" if left(one) else "")
+            style = ACCENT if one.active else QUIET
+            lines.append(Content.styled(progress(one, LONG_BAR), style))
+            lines.append(quiet(" · ".join(number for number in numbers if number)))
         return lines
 
     def memory(self, width: int) -> list[Content]:
         return []
 
     def facts(self) -> sheet.Facts:
+        """What went wrong and what helps, where it is from, what is kept."""
         one = self.download
         kept = ""
         if one.state in ("paused", "failed", "cancelled") and one.done > 0:
             kept = f"{fmt.size(one.done)}, from where it goes on; x deletes them"
         return sheet.told(
             {
+                "Why": one.error,
+                "What helps": one.hint,
+                "Note": one.note,
                 "From": one.origin,
                 "Kept": kept,
                 "Parts": f"{one.part} of {one.parts}" if one.parts > 1 else "",

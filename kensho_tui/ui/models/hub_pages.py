@@ -36,7 +36,7 @@ class RepoPage(NamedTuple):
         if found:
             said = f"✓ {names(found)} {'are' if len(found) > 1 else 'is'} here"
             lines.append(Content.styled(said, GREEN))
-        elif self.here.coming(repo.repo):
+        elif repo.repo in self.here.coming:
             lines.append(Content.styled(f"{repo_mark(repo, self.here).text} on its way here", "$primary"))
         return lines
 
@@ -47,7 +47,7 @@ class RepoPage(NamedTuple):
         repo = self.repo
         recommended = " · ".join(word for word in (repo.quantisation, size(repo)) if word)
         facts = {
-            "Repository": repo.repo,
+            "Repository": repo.repo if repo.title else "",
             "Recommended": recommended and f"{recommended}{', reckoned from its parameters' * repo.about}",
             "Parameters": parameters(repo.parameters),
             "Architecture": repo.architecture,

@@ -93,12 +93,14 @@ FILES = Listing(
 class Here:
     """What of the hub is on this machine, or on its way. ``models``: names; ``downloads``: by their id.
 
-    ``begun``: the id of the download that was begun here for a repository's file.
+    ``begun``: the id of the download that was begun here for a repository's file. ``coming``: repositories
+    of which something is on its way.
     """
 
     models: frozenset[str] = frozenset()
     downloads: Mapping[str, h.Download] = field(default_factory=dict)
     begun: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    coming: frozenset[str] = frozenset()
 
     def download(self, repo: str, file: h.HubFile) -> h.Download | None:
         return self.downloads.get(self.begun.get((repo, file.file), file.download))
@@ -116,16 +118,14 @@ class Here:
         """The names of the models from this repository."""
         return [name for name in repo.installed if name in self.models]
 
-    def coming(self, repo: str) -> bool:
-        """Whether something of this repository is on its way."""
-        return any(download.active and download.origin == repo for download in self.downloads.values())
-
 
 def here_now(
     models: Iterable[str], downloads: Iterable[h.Download], begun: Mapping[tuple[str, str], str]
 ) -> Here:
     """Of downloads only what is shown in the hub, so that it is the same while that is."""
-    return Here(frozenset(models), {one.id: _still(one) for one in downloads}, dict(begun))
+    still = {one.id: _still(one) for one in downloads}
+    coming = frozenset(one.origin for one in still.values() if one.active)
+    return Here(frozenset(models), still, dict(begun), coming)
 
 
 def _still(download: h.Download) -> h.Download:
@@ -178,7 +178,7 @@ def access(repo: h.HubRepo) -> str:
 def repo_mark(repo: h.HubRepo, here: Here) -> Cell:
     if here.models_of(repo):
         return Cell(HERE, GREEN)
-    if here.coming(repo.repo):
+    if repo.repo in here.coming:
         return Cell(COMING, ACCENT)
     return verdict_mark(repo.verdict)
 

@@ -80,7 +80,13 @@ class HubTab(Tab):
     def rows(self) -> list[Choice]:
         """Made anew only when they say something else: there may be a thousand."""
         here = self._here_now()
-        parts = (self._repos, self._files, here, self._headers.known, self.sort)
+        of_files = (here, self._headers.known)
+        parts = (
+            self._repos,
+            self._files,
+            of_files if self._files is not None else (here.models, here.coming),
+            self.sort,
+        )
         if parts != self._made:
             self._made, self._rows = parts, self._make_rows(here)
         return self._rows

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 BESIDE_FROM = 110
 """Columns of the terminal from which on the details stand beside the table; below, under it."""
+ROOMY_FROM = 34
+"""Rows of the terminal from which on blank ones may set things apart."""
 HINT_MARGIN = 4
 """Cells beside the rows of keys."""
 Show = Callable[[Sequence[Choice], Query, str], None]
@@ -110,6 +112,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= BESIDE_FROM, "beside")
+        self.set_class(event.size.height >= ROOMY_FROM, "roomy")
         self.call_after_refresh(self._show_frame)
 
     # --- what others ask for --------------------------------------------------------------------------
