@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from kensho_tui.core import contract as c
 from kensho_tui.core import hub_contract as h
+from kensho_tui.core import model_contract as m
 from kensho_tui.core.errors import GatedError, KenshoError, LimitedError, NotFoundError, OfflineError
 from kensho_tui.ui.choice_list import ChoiceList
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
@@ -145,6 +146,13 @@ async def test_more_are_asked_for_with_m(hub: FakeHub, host: FakeHost, start: St
         await shown(pilot, "70 repositories with “qwen”")
         assert highlighted(pilot) == "someone/model-1" and "m shows more" not in screen_text(pilot)
         assert asked(host)[-1] == h.SearchHub(query="qwen", limit=100)
+
+
+async def test_one_of_which_nothing_is_known_is_shown_all_the_same(hub: FakeHub, start: Started) -> None:
+    hub.found = (h.HubRepo(repo="someone/something"),)
+    async with start() as pilot:
+        await searched(pilot)
+        await shown(pilot, "1 repository with “qwen”", "Enter shows whether its files fit")
 
 
 async def test_nothing_found_is_said(hub: FakeHub, start: Started) -> None:
@@ -496,6 +504,14 @@ async def test_tabs_by_number_and_each_keeps_its_row(start: Started) -> None:
         await until(pilot, lambda: highlighted(pilot) == REPO)
         await pilot.press("1")
         assert highlighted(pilot) == there
+
+
+async def test_no_model_is_deleted_that_is_not_highlighted(host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        app_of(pilot).action_command("delete-model")
+        await shown(pilot, "✗ say which model")
+        assert not host.called(m.DELETE.name)
 
 
 async def test_what_is_tried_with_a_model_stays_out_of_the_hubs_pane(host: FakeHost, start: Started) -> None:

@@ -132,11 +132,11 @@ class DeleteModel(Command):
     places = BOTH
 
     def enabled(self, app: "KenshoApp") -> bool:
-        return app.place == "models"
+        return app.place == "models" and bool(app.models.highlighted)
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         """Which model is meant now: when the one named has gone, its name may be a part of another's."""
-        if not argument and app.place != "models":
+        if not argument and not app.models.highlighted:
             raise UsageError("say which model", hint="/delete-model NAME, or D on its row of /models")
         model = app.models.subject(argument)
         app.run_quietly(lambda: app.models.delete(model), "delete-model", exclusive=False)

@@ -63,11 +63,15 @@ class ModelActions:
         """The model a command is about: the one named, the one highlighted, else the one of the chat."""
         if argument:
             return self.find(argument)
-        highlighted = self._screen.highlighted if self._screen is not None and self._on_screen else None
-        name = highlighted or self._app.session.model
+        name = self.highlighted or self._app.session.model
         if name is None:
             raise NotFoundError("there is no model yet", hint="/hub shows good ones")
         return self.find(name)
+
+    @property
+    def highlighted(self) -> str:
+        """The model that the highlighted row of the models screen stands for; empty: there is none."""
+        return self._screen.highlighted if self._screen is not None and self._on_screen else ""
 
     @property
     def _on_screen(self) -> bool:

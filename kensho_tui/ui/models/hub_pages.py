@@ -31,7 +31,10 @@ class RepoPage(NamedTuple):
         """Its name, what it is for, the verdict."""
         repo = self.repo
         role = quiet(f"  {one_line(repo.role, 80)}" if repo.role else "")
-        lines = [Content.assemble((title(repo), "bold"), role), _judged(repo.verdict, repo.about)]
+        fits = quiet("Enter shows whether its files fit")
+        if repo.verdict is not None:
+            fits = _judged(repo.verdict, repo.about)
+        lines = [Content.assemble((title(repo), "bold"), role), fits]
         found = self.here.models_of(repo)
         if found:
             said = f"✓ {names(found)} {'are' if len(found) > 1 else 'is'} here"

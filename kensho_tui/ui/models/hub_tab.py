@@ -117,7 +117,8 @@ class HubTab(Tab):
             return quiet("Good small models, chosen beforehand: nothing was asked of the network")
         number = len(self._repos.repos) if self._repos is not None else 0
         more = " · m shows more" if self._repos is not None and self._repos.more else ""
-        return quiet(f"{number or 'no'} repositories with “{one_line(self._asked, 40)}”{more}")
+        what = "repository" if number == 1 else "repositories"
+        return quiet(f"{number or 'no'} {what} with “{one_line(self._asked, 40)}”{more}")
 
     def instead(self) -> Content | None:
         return self._asking.content()
