@@ -7,7 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,12 +18,12 @@ from kensho_tui.core.hub_contract import Download, DownloadState
 from kensho_tui.models.downloads.answer import Again, Changed, given_up
 from kensho_tui.models.downloads.fetch import Handle, Try
 from kensho_tui.models.downloads.install import check, first_missing, install, untold
-from kensho_tui.models.downloads.part_file import PartFile
+from kensho_tui.models.downloads.part_file import PartFile, remove, size_of
 from kensho_tui.models.downloads.patience import Patience, Tries
 from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, unwritable
 from kensho_tui.models.downloads.space import Space
 from kensho_tui.models.downloads.speed import Speed
-from kensho_tui.models.downloads.threads import in_thread
+from kensho_tui.models.downloads.threads import UnderWay
 from kensho_tui.models.hub.remote import RemoteModel
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,10 @@ class Job:
     def __init__(self, record: Record, around: Surroundings) -> None:
         self.record = record
         self.path: Path | None = None
+        self.turn = asyncio.Lock()
+        """What people ask of it is done in its order."""
         self._around = around
+        self._under_way = UnderWay()
         self._changing, self._saving = threading.Lock(), threading.Lock()
         self._doing: DownloadState = "queued"
         self._note = ""
@@ -64,7 +69,7 @@ class Job:
         self._file: PartFile | None = None
         self._here = 0
         """Bytes of the part under way, as far as they are on disk."""
-        self._renewed = False
+        self._renewed = self._forgotten = False
         self._task: asyncio.Task[None] | None = None
         self._name = record.model.name
 
@@ -135,7 +140,7 @@ class Job:
         """See what an earlier host left of the part it was at."""
         if self.record.checked < len(self.record.model.parts):
             part = self._around.notes.part(self.record, self.record.checked)
-            self._here = await asyncio.to_thread(_size, part)
+            self._here = await asyncio.to_thread(size_of, part)
 
     async def found(self, path: Path) -> None:
         """It is installed already, by whatever way."""
@@ -145,15 +150,14 @@ class Job:
 
     def go(self) -> None:
         """Begin, or go on."""
-        self._doing = "queued"
-        before = self._task
-        self._task = asyncio.create_task(self._run(before))
+        self._doing, self._renewed = "queued", False
+        before = self._under_way.now()
+        self._task = self._under_way.add(asyncio.create_task(self._run(before)))
 
     async def want(self, wanted: Wanted) -> None:
-        """Keep what is wanted now, and stop where that is not to run. What failed before is forgotten."""
+        """Go on or stop, and keep which of them. What failed before is forgotten."""
         self._change(wanted=wanted, failure=None)
-        if wanted != "run":
-            self.stop()
+        self.go() if wanted == "run" else self.stop()
         self._around.changed()
         await self._keep()
 
@@ -164,10 +168,21 @@ class Job:
 
     def _save(self) -> None:
         with self._saving:
-            self._around.notes.save(self.record)
+            if not self._forgotten:
+                self._around.notes.save(self.record)
 
     async def _keep(self) -> None:
-        await asyncio.to_thread(self._save)
+        await self._under_way.thread(self._save)
+
+    async def forget(self) -> None:
+        """Remove its note and what was fetched, for good."""
+
+        def work() -> None:
+            with self._saving:
+                self._forgotten = True
+                self._around.notes.remove(self.record)
+
+        await self._under_way.thread(work)
 
     def stop(self) -> None:
         if self._handle is not None:
@@ -177,12 +192,12 @@ class Job:
 
     async def ended(self) -> None:
         """Returns when nothing of it runs any more."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        await self._under_way.ended()
 
-    async def _run(self, before: "asyncio.Task[None] | None") -> None:
-        if before is not None:
-            await asyncio.wait({before})
+    async def _run(self, before: "frozenset[asyncio.Future[Any]]") -> None:
+        if before:
+            # Threads, too: a request that hangs before its first byte is over within the time for connecting.
+            await asyncio.wait(before)
         try:
             async with self._around.slots:
                 self._doing = "running"
@@ -214,7 +229,8 @@ class Job:
             self._change(checked=gone, etag="")
         while self.record.checked < len(self.record.model.parts):
             await self._part()
-        await self._install()
+        self._set("checking")
+        await self._under_way.whole(self._install())
 
     def _paths(self) -> list[Path]:
         return [self._around.notes.part(self.record, each) for each in range(len(self.record.model.parts))]
@@ -226,7 +242,7 @@ class Job:
         path = self._around.notes.part(self.record, number)
         if self._file is None or self._file.path != path:
             self._file = PartFile(path)
-            self._here = await asyncio.to_thread(_size, path)
+            self._here = await asyncio.to_thread(size_of, path)
         tries = Tries(self._around.patience)
         before = self._here
         while True:
@@ -236,7 +252,7 @@ class Job:
             except Again as again:
                 if self._here > before:
                     tries.gained()
-                before = self._here
+                before = max(before, self._here)
                 await self._wait(again, tries)
             except Changed as changed:
                 await self._renew(changed)
@@ -261,17 +277,10 @@ class Job:
             handle=handle,
         )
         self._set("running")
-        thread = in_thread(attempt.run)
         try:
-            complete = await asyncio.shield(thread)
-        except asyncio.CancelledError:
-            handle.cut()
-            # The next one to write into this file comes after the thread's end; a request that hangs before
-            # its first byte is over within the time for connecting.
-            await asyncio.wait({thread})
-            thread.cancelled() or thread.exception()
-            raise
+            complete = await self._under_way.thread(attempt.run)
         finally:
+            handle.cut()
             self._here, self._handle = file.size, None
         if not complete:
             raise asyncio.CancelledError
@@ -313,7 +322,7 @@ class Job:
             )
         for number, part in enumerate(new.parts):
             if part.sha256 != old[part.name] or not part.sha256:
-                await asyncio.to_thread(_unlink, self._around.notes.part(self.record, number))
+                await self._under_way.thread(partial(remove, self._around.notes.part(self.record, number)))
         self._news = "it changed at the hub: the new version is fetched"
         self._change(model=new, checked=0, etag="")
         await self._keep()
@@ -332,7 +341,7 @@ class Job:
             inherited = file.inherited
             if inherited:
                 self._news = "what was here was damaged: it is fetched again"
-            await in_thread(lambda: _clear(file))
+            await self._under_way.thread(file.discard)
             self._file, self._here = None, 0
             if inherited:  # the disk may have lost what an earlier host wrote: that is nobody's fault
                 self._set("running")
@@ -341,7 +350,7 @@ class Job:
                 f"{part.name} is damaged: {wrong}",
                 hint="Nothing of it was kept. Resume fetches it anew; if that fails, the hub's file is bad",
             )
-        await in_thread(lambda: _settle(file))
+        await self._under_way.thread(file.settle)
         self._file, self._here = None, 0
         parts = list(self.record.model.parts)
         parts[self.record.checked] = msgspec.structs.replace(part, size=size)  # nobody may have told it
@@ -350,8 +359,8 @@ class Job:
         await self._keep()
 
     async def _install(self) -> None:
+        """Not stopped half-way: some parts would be installed and others not."""
         around, record = self._around, self.record
-        self._set("checking")
         paths = self._paths()
 
         def ready() -> Path:
@@ -360,40 +369,18 @@ class Job:
             return install(around.models, record.model, paths)
 
         try:
-            path = await asyncio.to_thread(ready)
+            path = await self._under_way.thread(ready)
         except DamagedError:
             for part in paths:
-                await asyncio.to_thread(_unlink, part)
+                await self._under_way.thread(partial(remove, part))
             self._change(checked=0, model=untold(record.model))
             raise
-        await asyncio.to_thread(around.notes.remove, record)
+        await self.forget()
         self._name = await around.named(path)
         self.path, self._note, self._news = path, "", ""
+        around.changed()
 
     def _set(self, state: DownloadState, note: str = "") -> None:
         self._doing = state
         self._note = note
         self._around.changed()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
-
-
-def _clear(file: PartFile) -> None:
-    with file:
-        file.clear()
-    _unlink(file.path)
-
-
-def _settle(file: PartFile) -> None:
-    with file:
-        file.settle()

@@ -131,9 +131,9 @@ class Downloads:
     async def forget_missing(self) -> None:
         """Downloads whose note was removed from outside are gone."""
         for job in list(self._jobs.values()):
-            note = self._around.notes.files(job.record)[0]
-            if job.state in ("failed", "cancelled", "paused") and not await asyncio.to_thread(note.exists):
-                del self._jobs[job.record.id]
+            gone = not await asyncio.to_thread(self._around.notes.files(job.record)[0].exists)
+            if gone and job.state in ("failed", "cancelled", "paused"):
+                self._jobs.pop(job.record.id, None)
         self._changed()
 
     def _changed(self) -> None:
@@ -159,17 +159,19 @@ class Downloads:
 
     async def _enter(self, model: RemoteModel, request: StartDownload) -> Download:
         async with self._starting:
-            job = self._same(model)
-            if job is None or job.state == "done":
-                installed = await asyncio.to_thread(there, self._around.models, model)
-                if installed is not None:
-                    return job.view() if job is not None else await self._known(model, installed)
-                if job is not None:  # it was deleted since
-                    del self._jobs[job.record.id]
-                job = await self._new(model, request)
-            elif not job.active:
-                await self._go_on(job)
-            return job.view()
+            while (job := self._same(model)) is not None and job.state != "done":
+                async with job.turn:
+                    if job.record.id not in self._jobs:
+                        continue  # it was removed meanwhile
+                    if not job.active:
+                        await self._go_on(job)
+                    return job.view()
+            installed = await asyncio.to_thread(there, self._around.models, model)
+            if installed is not None:
+                return job.view() if job is not None else await self._known(model, installed)
+            if job is not None:  # it was deleted since
+                self._jobs.pop(job.record.id, None)
+            return (await self._new(model, request)).view()
 
     def _asked(self, request: StartDownload) -> Job | None:
         """The download that the same words began: to go on with it nobody has to ask the network."""
@@ -203,7 +205,7 @@ class Downloads:
         place = targets(self._around.models, model)[0]
         for job in self._jobs.values():
             theirs = job.record.model
-            if targets(self._around.models, theirs)[0] != place:
+            if self._around.models / theirs.folder / theirs.parts[0].name != place:
                 continue
             if theirs.origin != model.origin and job.state != "done":
                 raise UsageError(
@@ -225,31 +227,30 @@ class Downloads:
 
     async def _changed_to(self, request: ChangeDownload) -> Download:
         job = self._job(request.id)
-        if request.action == "resume":
-            if not job.active and job.state != "done":
-                await self._go_on(job)
-        elif request.action == "remove":
-            return await self._remove(job)
-        elif job.state == "done":
-            raise UsageError(f"{job.view().model} is here already", hint="Delete the model instead")
-        elif not (request.action == "pause" and job.state in ("failed", "cancelled")):
-            await job.want(request.action)
-        return job.view()
+        async with job.turn:
+            self._job(job.record.id)  # it may have been removed meanwhile
+            if request.action == "resume":
+                if not job.active and job.state != "done":
+                    await self._go_on(job)
+            elif request.action == "remove":
+                return await self._remove(job)
+            elif job.state == "done":
+                raise UsageError(f"{job.view().model} is here already", hint="Delete the model instead")
+            elif not (request.action == "pause" and job.state in ("failed", "cancelled")):
+                await job.want(request.action)
+            return job.view()
 
     async def _go_on(self, job: Job) -> None:
         await asyncio.to_thread(self._around.space.need, job.left, self._promised())
         await job.want("run")
-        job.go()
-        self._changed()
 
     async def _remove(self, job: Job) -> Download:
         if job.active:
             raise UsageError(f"{job.view().model} is being fetched", hint="Cancel it first")
+        self._jobs.pop(job.record.id, None)
         await job.ended()
         view = job.view()
-        self._jobs.pop(job.record.id, None)
-        if view.state != "done":
-            await asyncio.to_thread(self._around.notes.remove, job.record)
+        await job.forget()
         self._changed()
         return view
 

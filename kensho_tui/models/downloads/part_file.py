@@ -3,11 +3,25 @@
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 READ = 4 << 20
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the part that are on disk; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 class PartFile:
@@ -70,8 +84,15 @@ class PartFile:
         return self._hash.hexdigest()
 
     def settle(self) -> None:
-        """On disk for good."""
-        os.fsync(self._handle)
+        """Closed so far; then it is on disk for good."""
+        with self:
+            os.fsync(self._handle)
+
+    def discard(self) -> None:
+        """Closed so far; then it is gone."""
+        with self:
+            self.clear()
+        remove(self.path)
 
     def close(self) -> None:
         if self._handle >= 0:

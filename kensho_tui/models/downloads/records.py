@@ -6,6 +6,7 @@ else stands in the note, so that any host goes on where another was killed.
 
 import os
 import re
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from kensho_tui.core.errors import DiskFullError, KenshoError
+from kensho_tui.models.downloads.answer import MOST
 from kensho_tui.models.downloads.space import is_full
 from kensho_tui.models.hub.remote import RemoteModel
 
@@ -93,12 +95,12 @@ class Notes:
 
     def _read(self, name: str) -> Record | None:
         try:
-            with (self.folder / name).open("rb") as file:
-                record = msgspec.json.decode(file.read(MAX_NOTE), type=Record)
-        except (OSError, msgspec.DecodeError):
+            record = msgspec.json.decode(_content(self.folder / name), type=Record)
+        except (OSError, ValueError, msgspec.DecodeError, RecursionError):
             return None
-        sound = f"{record.id}.json" == name and 0 <= record.checked <= len(record.model.parts) > 0
-        return record if sound else None
+        parts = record.model.parts
+        sound = f"{record.id}.json" == name and 0 <= record.checked <= len(parts) > 0
+        return record if sound and all(0 <= part.size <= MOST for part in parts) else None
 
     def age_s(self, record: Record) -> float:
         """Seconds since its note was written."""
@@ -125,6 +127,15 @@ def unwritable(error: OSError, folder: Path) -> KenshoError:
         )
     reason = error.strerror or str(error)
     return KenshoError(f"{folder} cannot be written: {reason}", hint="Check the folder's permissions")
+
+
+def _content(path: Path) -> bytes:
+    # Without O_NONBLOCK a FIFO would wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path.name} is no regular file")
+        return file.read(MAX_NOTE)
 
 
 def _write(path: Path, data: bytes) -> None:
