@@ -27,6 +27,7 @@ from kensho_tui.core.contract import (
 from kensho_tui.core.errors import ContextError, KenshoError, StorageError
 from kensho_tui.core.frames import Chunk, Generate, Progress
 from kensho_tui.core.frames import Turn as Spoken
+from kensho_tui.models.active import active_weights
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
 from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
@@ -245,7 +246,7 @@ def said(error: KenshoError) -> str:
 
 def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
     """What the generation row remembers, to compare runs later."""
-    loaded, request = resident.loaded, resident.request
+    loaded, request, shape, footprint = resident.loaded, resident.request, resident.shape, resident.footprint
     return {
         "sampling": msgspec.to_builtins(sampling),
         "context": loaded.context if loaded else 0,
@@ -255,4 +256,8 @@ def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
         "threads_batch": request.threads_batch if request else 0,
         "gpu_layers": request.gpu_layers if request else 0,
         "kv_type": request.kv_type if request else "",
+        "quantisation": shape.quantisation if shape else resident.model.quantisation,
+        "active_weights": active_weights(shape) if shape else 0,
+        "memory": footprint.total if footprint and footprint.source == "measured" else 0,
+        "memory_host": footprint.host if footprint and footprint.source == "measured" else 0,
     }

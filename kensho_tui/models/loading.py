@@ -64,7 +64,7 @@ class Loader:
     async def load(self, job: LoadJob, plan: LoadPlan) -> LoadPlan:
         """The plan that worked. Raises `LoadError` (also for want of memory) or `WorkerDiedError`."""
         resident = job.resident
-        resident.expected_s, resident.device = plan.expected_s, plan.device
+        resident.expected_s, resident.device, resident.shape = plan.expected_s, plan.device, plan.shape
         if not job.sent:
             await self._make_room(job, plan)
         resident.footprint = plan.need  # counts as taken from here on

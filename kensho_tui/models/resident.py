@@ -23,6 +23,7 @@ from kensho_tui.core.frames import (
     Saved,
 )
 from kensho_tui.core.model_info import Footprint
+from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,9 @@ class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
     ``chat`` is the one whose KV cache it holds, ``identity`` says which file was loaded, ``key`` what the
-    cache is good for (empty: nothing). ``footprint`` is what it takes on ``device``, estimated until it is
-    loaded; ``last_used`` is monotonic. A ``leased`` one is in a turn's hands, a ``pinned`` one stays when
-    room is needed.
+    cache is good for (empty: nothing), ``shape`` what the file's header says where it could be read.
+    ``footprint`` is what it takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A
+    ``leased`` one is in a turn's hands, a ``pinned`` one stays when room is needed.
     """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
@@ -53,6 +54,7 @@ class Resident:
         self.chat = self.identity = self.key = ""
         self.device = "CPU"
         self.footprint: Footprint | None = None
+        self.shape: ModelShape | None = None
         self.pinned = model.pinned
         self.leased = False
         self.expected_s = 0.0

@@ -23,6 +23,7 @@ GEMMA3N_OWN_CACHES = 20
 
 _PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.gguf)", re.IGNORECASE | re.DOTALL)
 _BLOCK = re.compile(r"blk\.(\d{1,4})\.")
+_EXPERTS = re.compile(r"blk\.\d+\.ffn_\w+_exps\.")  # those chosen among; shared ones end in _shexp
 _INPUT = ("token_embd", "token_types", "position_embd", "per_layer_token_embd")
 # Keys that only layers with a state of fixed size have: Mamba, RWKV, short convolutions, delta nets.
 _STATES = ("ssm.", "wkv.", "shortconv.", "kda.", "attention.recurrent_layers", "full_attention_interval")
@@ -190,13 +191,17 @@ def _quantisation(meta: Metadata, tensors: Sequence[TensorInfo]) -> str:
 
 def _weights(tensors: Sequence[TensorInfo], layers: int) -> dict[str, Any]:
     blocks = [0] * MAX_LAYERS
-    inputs = rest = 0
+    inputs = rest = experts = head = 0
+    tied = all(tensor.name != "output.weight" for tensor in tensors)
     for tensor in tensors:
         block = _BLOCK.match(tensor.name)
         if block is not None and int(block[1]) < MAX_LAYERS:
             blocks[int(block[1])] += tensor.size
+            if int(block[1]) < layers and _EXPERTS.match(tensor.name):
+                experts += tensor.size
         elif tensor.name.startswith(_INPUT) and not tensor.name.startswith("token_embd_norm"):
             inputs += tensor.size
+            head += tensor.size if tied and tensor.name == "token_embd.weight" else 0
         else:
             rest += tensor.size
     return {
@@ -205,7 +210,9 @@ def _weights(tensors: Sequence[TensorInfo], layers: int) -> dict[str, Any]:
         "output_weights": rest,
         "layer_weights": tuple(blocks[:layers]),
         "draft_weights": sum(blocks[layers:]),
-        "tied": all(tensor.name != "output.weight" for tensor in tensors),
+        "lookup_weights": inputs - head,
+        "expert_weights": experts,
+        "tied": tied,
     }
 
 

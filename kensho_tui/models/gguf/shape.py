@@ -10,6 +10,7 @@ class ModelShape:
     ``layer_weights`` are the tensor bytes of each block, ``input_weights`` those of the token embedding,
     ``output_weights`` those of the output head and all the rest. ``weights`` is the sum over all parts, with
     ``draft_weights``: those of blocks that only predict ahead, which are not among the ``layers``.
+    ``lookup_weights`` are tables of which a token reads one row, ``expert_weights`` those that experts share.
     """
 
     architecture: str
@@ -22,6 +23,8 @@ class ModelShape:
     input_weights: int = 0
     output_weights: int = 0
     draft_weights: int = 0
+    lookup_weights: int = 0
+    expert_weights: int = 0
     tied: bool = False
     """No output head: llama.cpp uses the token embedding again, and copies it to where it computes."""
     layer_weights: tuple[int, ...] = ()
