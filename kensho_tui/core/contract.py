@@ -110,7 +110,8 @@ class Phase(Struct, frozen=True, kw_only=True):
 class Message(Struct, frozen=True, kw_only=True):
     """One node of a chat's message tree. ``stream`` names the live stream while there is one.
 
-    ``trimmed`` messages of the history no longer fit the context and were not told to the model.
+    ``trimmed`` messages of the history no longer fit the context and were not told to the model. ``cached``:
+    the text is that of an earlier answer to the same question.
     """
 
     id: str
@@ -126,6 +127,7 @@ class Message(Struct, frozen=True, kw_only=True):
     timings: Timings | None = None
     trimmed: int = 0
     stream: str | None = None
+    cached: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -163,7 +165,8 @@ class Chat(Struct, frozen=True, kw_only=True):
 class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
-    ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
+    ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others. ``fresh``:
+    no earlier answer will do.
     """
 
     prompt: str
@@ -173,6 +176,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     given: tuple[str, ...] = ()
     attached: bool = False
+    fresh: bool = False
 
 
 class Resume(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIRST, SECOND
+from kensho_tui.storage.schema import FIRST, SECOND, THIRD
 
 COPIES_KEPT = 3
 
@@ -49,6 +49,7 @@ def _executing(statements: Sequence[str]) -> Callable[[sqlite3.Connection], None
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001-chats", _executing(FIRST)),
     Migration("0002-models", _executing(SECOND)),
+    Migration("0003-responses", _executing(THIRD)),
 )
 
 

@@ -37,8 +37,8 @@ class ModelIdentity:
 
 _COLUMNS = """
 SELECT m.id, m.parent_id, m.role, m.state, m.model, m.content, m.stop_reason, m.error, m.created,
-       g.prompt_tokens, g.cached_tokens, g.completion_tokens,
-       g.trimmed, g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s
+       g.prompt_tokens, g.cached_tokens, g.completion_tokens, g.trimmed, g.from_cache,
+       g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s
 """
 
 # Usage and timings are those of the newest generation; the index on message_id holds the row numbers in
@@ -80,7 +80,7 @@ SUMMARY = f"{_SUMMARIES} WHERE c.id = ?"
 def message_of(row: Row) -> Message:
     """A row of `MESSAGE`, `ALL_MESSAGES`, `PATH` or `PATH_TO`."""
     identity, parent_id, role, state, model, content, stop_reason, error, created = row[:9]
-    usage, trimmed, timings = row[9:12], row[12], row[13:]
+    usage, trimmed, from_cache, timings = row[9:12], row[12], row[13], row[14:]
     return Message(
         id=identity,
         parent_id=parent_id,
@@ -94,6 +94,7 @@ def message_of(row: Row) -> Message:
         usage=None if usage[0] is None else _usage(usage),
         timings=None if timings[0] is None else _timings(timings),
         trimmed=trimmed or 0,
+        cached=bool(from_cache),
     )
 
 

@@ -1,6 +1,7 @@
 """The shapes of the database, each step as it was released: never change one, add another.
 
-First: chats, their message trees, and one row per generation. Second: what is known of model files.
+First: chats, their message trees, and one row per generation. Second: what is known of model files. Third:
+answers to be given again.
 
 ``number`` is SQLite's row number, given in the order of writing. It breaks ties between equal dates, and
 because a parent is always written before its children it also sorts any path from root to leaf.
@@ -150,3 +151,48 @@ MODEL_INDEXES = (
 )
 
 SECOND = (MODELS, MODEL_HEADERS, MODEL_LOADS, MODEL_CONTEXTS, *MODEL_INDEXES)
+
+# Answers to be given again. ``key`` stands for all that an answer depends on, ``digest`` is over the whole
+# answer; ``used`` is in seconds since 1970, ``size`` the text's in bytes. The text comes last: whoever only
+# counts and ages never reads it.
+RESPONSES = """
+CREATE TABLE responses (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    model_path TEXT NOT NULL,
+    stop_reason TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    used REAL NOT NULL,
+    digest TEXT NOT NULL,
+    text TEXT NOT NULL
+)
+"""
+
+# The chats that an answer was made for or given in.
+RESPONSE_CHATS = """
+CREATE TABLE response_chats (
+    key TEXT NOT NULL REFERENCES responses(key) ON DELETE CASCADE,
+    chat_id TEXT NOT NULL REFERENCES chats(id) ON DELETE CASCADE,
+    PRIMARY KEY (key, chat_id)
+) WITHOUT ROWID
+"""
+
+# An answer goes with any of its chats: nothing that was deleted is said again.
+RESPONSE_GOES = """
+CREATE TRIGGER response_goes AFTER DELETE ON response_chats
+BEGIN
+    DELETE FROM responses WHERE key = old.key;
+END
+"""
+
+THIRD = (
+    RESPONSES,
+    RESPONSE_CHATS,
+    RESPONSE_GOES,
+    "CREATE INDEX responses_used ON responses(used, size)",
+    "CREATE INDEX responses_model ON responses(model_path)",
+    "CREATE INDEX response_chats_chat ON response_chats(chat_id)",
+    "ALTER TABLE generations ADD COLUMN from_cache INTEGER NOT NULL DEFAULT 0",
+)

@@ -93,8 +93,13 @@ class Turns:
         model: str,
         identity: ModelIdentity,
         settings: Mapping[str, object],
+        *,
+        from_cache: bool = False,
     ) -> None:
-        """The model is known and at work: queued becomes streaming. `settings` are kept as JSON."""
+        """The model is known and at work: queued becomes streaming. `settings` are kept as JSON.
+
+        `from_cache`: no model is at work, an answer of this one is given again.
+        """
         date = now()
         text = json.dumps(msgspec.to_builtins(dict(settings)))
         async with self._database.transaction("the start of the answer was not saved") as work:
@@ -105,7 +110,7 @@ class Turns:
             )
             await work.run(
                 "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
-                " model_mtime = ?, settings = ?, started = ? WHERE id = ?",
+                " model_mtime = ?, settings = ?, started = ?, from_cache = ? WHERE id = ?",
                 (
                     valid(model),
                     valid(identity.path),
@@ -113,6 +118,7 @@ class Turns:
                     identity.mtime,
                     text,
                     date,
+                    int(from_cache),
                     generation_id,
                 ),
             )

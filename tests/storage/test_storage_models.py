@@ -101,7 +101,7 @@ async def test_the_second_migration_leaves_the_chats_as_they_were(path: Path) ->
         tables = connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
         ).fetchall()
-    database = (await open_database(path)).database
+    database = (await open_database(path, migrations=MIGRATIONS[:2])).database
     assert await Chats(database).last() == row.chat_id
     await ModelRows(database).change(KEY, pinned=True)
     await database.close()
