@@ -13,6 +13,7 @@ from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.files import name_of
 from kensho_tui.models.hub.names import is_file_name
 from kensho_tui.models.hub.remote import RemoteModel, RemotePart, UrlReference
+from kensho_tui.models.line import Line
 from kensho_tui.models.sources import ENDING, part_of
 
 if TYPE_CHECKING:
@@ -43,18 +44,20 @@ def file_name(url: str) -> str:
     return name
 
 
-def resolve_address(reference: UrlReference, headers: dict[str, str], patience: Patience) -> RemoteModel:
-    """Ask the server how large the file is (blocks). Raises `KenshoError`."""
+def resolve_address(
+    reference: UrlReference, headers: dict[str, str], patience: Patience, line: Line
+) -> RemoteModel:
+    """Ask the server how large the file is (blocks, until `line` is cut). Raises `KenshoError`."""
     import httpx2
 
     url, name = reference.url, file_name(reference.url)
-    shown = _without_secrets(url)
+    shown = without_secrets(url)
     timeout = httpx2.Timeout(patience.stall_s, connect=patience.connect_s)
     asked = {**headers, "Range": "bytes=0-0", "Accept-Encoding": "identity"}
     try:
         with (
             httpx2.Client(timeout=timeout, follow_redirects=True, max_redirects=10) as client,
-            client.stream("GET", url, headers=asked) as response,
+            client.stream("GET", url, headers=asked, extensions={"trace": line.trace}) as response,
         ):
             size = _size(response)
     except httpx2.TooManyRedirects:
@@ -77,7 +80,7 @@ def _size(response: "httpx2.Response") -> int:
     raise refusal(response.status_code, response.url.host)
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """The address as it may be shown: a signature in its query or a password are nobody's business."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]

@@ -1,6 +1,7 @@
 """One try to fetch one file, in a thread: a request for what is missing, written and hashed as it comes."""
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -113,7 +114,8 @@ class Try:
 
     def _take(self, response: "httpx2.Response") -> None:
         first, last = self.part.url, response.url
-        if first.startswith("https:") and last.scheme != "https":
+        ways = [each.url.scheme for each in (*response.history, response)]
+        if first.startswith("https:") and any(scheme != "https" for scheme in ways):
             raise KenshoError(
                 "the server sends us to an address without encryption", hint="Nothing was fetched"
             )
@@ -159,23 +161,37 @@ class Try:
         """A copy, resumed like the rest. Another file of that name begins anew."""
         path = unquote(urlsplit(self.part.url).path)
         try:
-            source = open(path, "rb")  # noqa: PTH123, SIM115 - as it was given; closed below
+            # Without O_NONBLOCK a FIFO would wait for its writer.
+            source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError as error:
             raise KenshoError(
                 f"{one_line(path)} cannot be read: {error.strerror}", hint="Put it back, then resume"
             ) from None
-        with source:
-            self._copy(source)
+        with os.fdopen(source, "rb") as opened:
+            self._copy(opened, one_line(path))
 
-    def _copy(self, source: BinaryIO) -> None:
+    def _copy(self, source: BinaryIO, called: str) -> None:
         file, status = self.file, os.fstat(source.fileno())
-        etag = f'"{status.st_dev}-{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"'
+        if not stat.S_ISREG(status.st_mode):
+            raise KenshoError(f"{called} is no file any more", hint="Put it back, then resume")
+        etag = _version(status)
         if file.size and (etag != self.etag or file.size > status.st_size):
             file.clear()
         self.learned(status.st_size, etag)
         self.handle.doing = "fetching"
         source.seek(file.size)
-        self._write(iter(lambda: source.read(LOCAL_BLOCK), b""), 0, status.st_size)
+        left = iter(lambda: source.read(min(LOCAL_BLOCK, status.st_size - file.size)), b"")
+        self._write(left, 0, status.st_size)
+        if not self.handle.is_cut() and _version(os.fstat(source.fileno())) != etag:
+            file.clear()
+            raise DamagedError(
+                f"{called} changed while it was copied", hint="Resume when nothing writes to it any more"
+            )
+
+
+def _version(status: os.stat_result) -> str:
+    """Another one when the file was written to."""
+    return f'"{status.st_dev}-{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"'
 
 
 def reason_of(error: "httpx2.TransportError") -> str:

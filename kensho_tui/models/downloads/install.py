@@ -96,16 +96,19 @@ def _sync(folder: Path) -> None:
 def there(models: Path, model: RemoteModel) -> Path | None:
     """The first file when the whole model is installed already, by the sizes that are known.
 
-    Raises `UsageError` where files of another size go by these names.
+    Raises `UsageError` where something else goes by these names, before anything is fetched in vain.
     """
     places = targets(models, model)
     found = [place for place in places if place.is_file()]
-    if not found:
-        return None
+    blocked = next((place for place in places if os.path.lexists(place) and place not in found), None)
+    if blocked is not None:
+        raise UsageError(f"{blocked} is in the way, and is no file", hint="Move it away first")
     for place, part in zip(places, model.parts, strict=True):
         if part.size and place.is_file() and place.stat().st_size != part.size:
             raise UsageError(
                 f"another version of {model.name} is here: {place}",
                 hint=f"Delete it first: kensho-tui rm {model.name}",
             )
-    return places[0] if len(found) == len(places) else None
+    if 0 < len(found) < len(places):
+        raise UsageError(f"a part of {model.name} is here already: {found[0]}", hint="Move it away first")
+    return places[0] if found else None

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kensho_tui.core.errors import OfflineError
 from kensho_tui.models.downloads.patience import Patience
+from kensho_tui.models.downloads.threads import in_thread
 from kensho_tui.models.hub.references import endpoint_of, parse
 from kensho_tui.models.hub.remote import (
     FileReference,
@@ -15,10 +17,15 @@ from kensho_tui.models.hub.remote import (
     RemoteModel,
     UrlReference,
 )
+from kensho_tui.models.line import Line
 from kensho_tui.models.sources import Elsewhere
 
 if TYPE_CHECKING:
     from kensho_tui.models.hub.hub import Hub
+
+
+ANSWER_S = 45.0
+"""For an address to say how large its file is, whatever dribbles in."""
 
 
 class AllOrigins:
@@ -38,16 +45,30 @@ class AllOrigins:
                 named = HubReference(found.repo, found.quantisation, found.file, revision or found.revision)
                 return await self._hub().resolve(named)
             case UrlReference() as found:
-                return await asyncio.to_thread(self._address, found)
+                return await self._address(found)
             case FileReference() as found:
                 return await asyncio.to_thread(local.resolve_file, found, self._models)
             case OllamaReference() as found:
                 return await asyncio.to_thread(local.resolve_ollama, found, self._elsewhere)
 
-    def _address(self, reference: UrlReference) -> RemoteModel:
-        from kensho_tui.models.downloads.address import resolve_address
+    async def _address(self, reference: UrlReference) -> RemoteModel:
+        from kensho_tui.models.downloads.address import resolve_address, without_secrets
 
-        return resolve_address(reference, self.headers(reference.url), Patience())
+        line = Line()
+
+        def work() -> RemoteModel:
+            return resolve_address(reference, self.headers(reference.url), Patience(), line)
+
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await in_thread(work)
+        except TimeoutError:
+            raise OfflineError(
+                f"{without_secrets(reference.url)} did not answer within {ANSWER_S:.0f} s",
+                hint="Check the address, or try again later",
+            ) from None
+        finally:
+            line.cut()
 
     def headers(self, url: str) -> dict[str, str]:
         """Blocks. Raises `OfflineError` where the network is not to be used."""
