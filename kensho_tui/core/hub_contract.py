@@ -13,7 +13,7 @@ from kensho_tui.core.model_contract import Fit
 
 HubSort = Literal["downloads", "likes", "updated", "size"]
 DownloadState = Literal["queued", "running", "waiting", "checking", "paused", "failed", "cancelled", "done"]
-DownloadAction = Literal["pause", "resume", "cancel", "remove"]
+DownloadAction = Literal["pause", "resume", "cancel", "remove", "seen"]
 
 
 # --- the hub ----------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Download(Struct, frozen=True, kw_only=True):
     again (``total`` 0: not known). ``rate`` is in bytes per second, ``eta_s`` None where it is not known.
     ``quiet_s``: seconds since the last byte. ``wait_s``: until the next try, while it is "waiting".
     ``error`` and ``hint`` say why it "failed"; what was fetched is kept unless they say otherwise.
-    ``path`` is the model's file once it is "done".
+    ``path`` is the model's file once it is "done"; ``seen``: a person knows of that, or has used it.
     """
 
     id: str
@@ -150,6 +150,7 @@ class Download(Struct, frozen=True, kw_only=True):
     hint: str = ""
     code: str = ""
     path: str = ""
+    seen: bool = False
     added: str = ""
 
     @property
@@ -175,7 +176,8 @@ class StartDownload(Struct, frozen=True, kw_only=True):
 
 class ChangeDownload(Struct, frozen=True, kw_only=True):
     """ "pause" keeps it for later, "resume" goes on with a paused, failed or cancelled one, "cancel" ends it
-    (its bytes stay until it is removed, so that it can be undone), "remove" forgets an ended one with them.
+    (its bytes stay until it is removed, so that it can be undone), "remove" forgets an ended one with them,
+    "seen" is of one that is done: it is no news any more, in no front end.
     """
 
     id: str
