@@ -62,6 +62,14 @@ def first_missing(models: Path, model: RemoteModel, parts: Sequence[Path]) -> in
     )
 
 
+def installed(models: Path, model: RemoteModel, parts: Sequence[Path]) -> bool:
+    """Whether all parts were moved already, by another host, and none is left here."""
+    return not any(part.exists() for part in parts) and all(
+        place.is_file() and place.stat().st_size == part.size
+        for place, part in zip(targets(models, model), model.parts, strict=True)
+    )
+
+
 def install(models: Path, model: RemoteModel, parts: Sequence[Path]) -> Path:
     """Move the parts to where they belong; doing it again after it was cut short ends it. Never overwrites.
 

@@ -17,7 +17,7 @@ from kensho_tui.core.errors import DamagedError, KenshoError
 from kensho_tui.core.hub_contract import Download, DownloadState
 from kensho_tui.models.downloads.answer import Again, Changed, given_up
 from kensho_tui.models.downloads.fetch import Handle, Try
-from kensho_tui.models.downloads.install import check, first_missing, install, untold
+from kensho_tui.models.downloads.install import check, first_missing, install, installed, untold
 from kensho_tui.models.downloads.part_file import PartFile, remove, size_of
 from kensho_tui.models.downloads.patience import Patience, Tries
 from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, unwritable
@@ -223,8 +223,11 @@ class Job:
             await self._keep()
 
     async def _all(self) -> None:
-        gone = await asyncio.to_thread(first_missing, self._around.models, self.record.model, self._paths())
-        if gone < self.record.checked:
+        parts = (self._around.models, self.record.model, self._paths())
+        gone = await asyncio.to_thread(first_missing, *parts)
+        if await asyncio.to_thread(installed, *parts):
+            self._change(checked=len(self.record.model.parts))
+        elif gone < self.record.checked:
             self._news = "a part that was here is gone: it is fetched again"
             self._change(checked=gone, etag="")
         while self.record.checked < len(self.record.model.parts):

@@ -1,14 +1,20 @@
 """The bytes fetched of one file, and their hash in step with them."""
 
+import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kensho_tui.core.errors import KenshoError
+
 READ = 4 << 20
+LET_GO_S = 2.0
+"""A host that ends has let go of its parts by then."""
 
 
 def size_of(path: Path) -> int:
@@ -25,7 +31,7 @@ def remove(path: Path) -> None:
 
 
 class PartFile:
-    """Used by one thread at a time. Raises OSError.
+    """Used by one thread at a time. Raises OSError, and `KenshoError` where another host has it.
 
     What an earlier try or host left is taken as it is; `catch_up` reads it once for the hash. ``inherited``:
     some of it was not fetched by this object, so that a wrong hash may be the disk's fault.
@@ -43,11 +49,38 @@ class PartFile:
         if self._handle < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._handle = os.open(self.path, flags, 0o600)
+            self._claim()
         size = os.fstat(self._handle).st_size
         if size < self._hashed:  # somebody else cut it
             self._restart_hash()
         self.inherited = self.inherited or size > self._hashed
         self.size = size
+
+    def _claim(self) -> None:
+        """Two hosts may share a models folder; a part is written by one of them."""
+        until = time.monotonic() + LET_GO_S
+        while not self._locked():
+            if time.monotonic() >= until:
+                break
+            time.sleep(0.05)
+        else:
+            with suppress(OSError):
+                if os.path.samestat(os.stat(self.path), os.fstat(self._handle)):  # noqa: PTH116
+                    return  # and not what the other one has just installed
+        self.close()
+        raise KenshoError(
+            "another host of kensho-tui fetches it",
+            hint="Two share this models folder: let the other one end it, or stop that one, then resume",
+        )
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
 
     def catch_up(self, stopped: Callable[[], bool]) -> None:
         """Hash what is there and not hashed yet."""
@@ -85,6 +118,8 @@ class PartFile:
 
     def settle(self) -> None:
         """Closed so far; then it is on disk for good."""
+        if not self.path.exists():
+            raise KenshoError("it was removed while it was fetched", hint="Resume fetches it again")
         with self:
             os.fsync(self._handle)
 

@@ -13,7 +13,7 @@ import pytest
 from kensho_tui.core.errors import KenshoError, NotFoundError
 from kensho_tui.core.hub_contract import Download, DownloadAction
 from kensho_tui.models.downloads import job as jobs
-from kensho_tui.models.downloads import records
+from kensho_tui.models.downloads import part_file, records
 from kensho_tui.models.downloads.fetch import Try
 from kensho_tui.models.downloads.install import install
 from kensho_tui.models.hub.remote import RemoteModel
@@ -245,3 +245,48 @@ async def test_a_note_of_sizes_that_cannot_be_is_none(desk: Desk, size: int) -> 
     assert len(notes.load()) == 1
     note.write_text(note.read_text().replace(f'"size":{3 * MIB}', f'"size":{size}'))
     assert notes.load() == []
+
+
+async def test_two_hosts_with_one_models_folder_do_not_write_into_one_part(
+    slow: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_file, "LET_GO_S", 0.1)
+    first = await begun(slow)
+    other = slow.manager()
+    await other.open()
+    refused = await slow.ended()
+    assert (refused.id, refused.state) == (first.id, "failed") and "another host" in refused.error
+    slow.managers.reverse()
+    slow.hub.knobs.rate = None
+    assert (await slow.ended()).state == "done"
+    slow.managers.reverse()
+    await slow.change(refused, "resume")
+    assert (await slow.ended()).state == "done"
+    assert slow.hub.twice(FILE) == 0 and list(slow.files()) == [WHAT]
+
+
+async def test_what_another_host_has_just_installed_is_not_opened(tmp_path: Path) -> None:
+    first = part_file.PartFile(tmp_path / "part")
+    second = part_file.PartFile(tmp_path / "part")
+    first.open()
+
+    def moved() -> None:
+        (tmp_path / "part").rename(tmp_path / "model.gguf")
+        first.close()
+
+    timer = threading.Timer(0.2, moved)
+    timer.start()
+    with pytest.raises(KenshoError, match="another host"):
+        await asyncio.to_thread(second.open)
+    timer.join()
+    assert not (tmp_path / "part").exists()
+
+
+async def test_a_part_that_is_removed_while_it_comes_is_said(slow: Desk) -> None:
+    download = await begun(slow)
+    (slow.models / ".partial" / f"{download.id}.1.part").unlink()
+    slow.hub.knobs.rate = None
+    failed = await slow.ended()
+    assert failed.state == "failed" and "was removed" in failed.error
+    await slow.change(failed, "resume")
+    assert (await slow.ended()).state == "done" and list(slow.files()) == [WHAT]
