@@ -74,18 +74,18 @@ def free(paths: Paths, stores: Iterable[StoreName] = (), in_use: Collection[Path
         gone = [file for file in kind.files if kind.can_go(file) and _removed(file.path)]
         size += sum(file.size for file in gone)
         files += len(gone)
-        if name in ("bin", "partial"):
+        if name in ("bin", "partial") and not kind.folder.is_symlink():
             _remove_empty(kind.folder)
     return Freed(size=size, files=files)
 
 
 def _kinds(paths: Paths, in_use: Collection[Path]) -> dict[StoreName, _Kind]:
     models, database = paths.models, paths.database.resolve()
-    parts = list(_files(models / PARTIAL))
+    parts = list(_own(models / PARTIAL))
     given_up = _given_up(parts, in_use)
     return {
         "models": _Kind("Models", models, list(_files(models, hidden=False)), _never),
-        "bin": _Kind("Deleted models", models / BIN, list(_files(models / BIN)), _always),
+        "bin": _Kind("Deleted models", models / BIN, list(_own(models / BIN)), _always),
         "kv": _Kind("Saved KV caches", paths.cache / "kv", list(_files(paths.cache / "kv")), _is_kv),
         "partial": _Kind("Unfinished downloads", models / PARTIAL, parts, lambda file: file.path in given_up),
         "logs": _Kind("Logs", paths.logs, list(_files(paths.logs)), _is_old_log),
@@ -154,6 +154,12 @@ def _files(folder: Path, *, hidden: bool = True) -> Iterator[_File]:
         if looked_at > MAX_ENTRIES:
             return
         yield from _named(Path(root, name) for name in sorted(names))
+
+
+def _own(folder: Path) -> Iterator[_File]:
+    """Files of any name under `folder`; none where it is a link to a folder of somebody else."""
+    if not folder.is_symlink():
+        yield from _files(folder)
 
 
 def _removed(path: Path) -> bool:

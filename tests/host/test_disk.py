@@ -145,3 +145,12 @@ def test_looking_is_bounded(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> No
         put(paths.models / f"{number:02}" / "a.gguf", 1)
     monkeypatch.setattr(disk, "MAX_ENTRIES", 25)
     assert 0 < stores(paths)["models"].files < 20
+
+
+@pytest.mark.parametrize("name", [".partial", ".bin"])
+def test_a_store_that_is_a_link_is_somebody_elses(paths: Paths, tmp_path: Path, name: str) -> None:
+    theirs = put(tmp_path / "documents" / "thesis.txt", 100, old=True)
+    (tmp_path / "documents" / "empty").mkdir()
+    (paths.models / name).symlink_to(tmp_path / "documents")
+    assert free(paths).files == 0
+    assert theirs.exists() and (tmp_path / "documents" / "empty").exists()
