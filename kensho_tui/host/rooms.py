@@ -20,6 +20,7 @@ from kensho_tui.hardware.build import build_mismatch
 from kensho_tui.hardware.gpu import gauge, gpus
 from kensho_tui.host.hub_offers import HubOffers
 from kensho_tui.host.idle import Idleness, Use
+from kensho_tui.host.metric_offers import MetricOffers
 from kensho_tui.host.model_offers import ModelOffers
 from kensho_tui.host.model_rooms import ModelRooms, expected_device
 from kensho_tui.host.offers import Offers
@@ -87,6 +88,7 @@ class Host:
             changed=self._changed,
         ).register(self.endpoint)
         HubOffers(rooms=self._rooms, board=self._board, changed=self._changed).register(self.endpoint)
+        MetricOffers(database=self._database, library=self._rooms.library).register(self.endpoint)
         self.endpoint.peers_changed = self._changed
 
     @classmethod

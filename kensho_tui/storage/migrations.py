@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIRST, SECOND, THIRD
+from kensho_tui.storage.schema import FIRST, FOURTH, SECOND, THIRD
 
 COPIES_KEPT = 3
 
@@ -50,6 +50,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0001-chats", _executing(FIRST)),
     Migration("0002-models", _executing(SECOND)),
     Migration("0003-responses", _executing(THIRD)),
+    Migration("0004-generations", _executing(FOURTH)),
 )
 
 

@@ -91,19 +91,19 @@ def message_of(row: Row) -> Message:
         stop_reason=stop_reason,
         error=error,
         created=created,
-        usage=None if usage[0] is None else _usage(usage),
-        timings=None if timings[0] is None else _timings(timings),
+        usage=None if usage[0] is None else usage_of(usage),
+        timings=None if timings[0] is None else timings_of(timings),
         trimmed=trimmed or 0,
         cached=bool(from_cache),
     )
 
 
-def _usage(row: Row) -> Usage:
+def usage_of(row: Row) -> Usage:
     prompt, cached, completion = row
     return Usage(prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
 
 
-def _timings(row: Row) -> Timings:
+def timings_of(row: Row) -> Timings:
     queue, load, prefill, ttft, prompt_speed, decode_speed, total = row
     return Timings(
         queue_s=queue,

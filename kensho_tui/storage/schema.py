@@ -1,7 +1,8 @@
 """The shapes of the database, each step as it was released: never change one, add another.
 
 First: chats, their message trees, and one row per generation. Second: what is known of model files. Third:
-answers to be given again.
+answers to be given again. Fourth: with what settings generations ran, so that a
+year of them is summed up quickly.
 
 ``number`` is SQLite's row number, given in the order of writing. It breaks ties between equal dates, and
 because a parent is always written before its children it also sorts any path from root to leaf.
@@ -195,4 +196,65 @@ THIRD = (
     "CREATE INDEX responses_model ON responses(model_path)",
     "CREATE INDEX response_chats_chat ON response_chats(chat_id)",
     "ALTER TABLE generations ADD COLUMN from_cache INTEGER NOT NULL DEFAULT 0",
+)
+
+# What a model ran with. A few of them serve many generations, which is why these are no columns of theirs:
+# the figures of 100,000 runs are grouped by one number. ``active_weights``: `models.active`; 0: not known.
+SETUPS = """
+CREATE TABLE setups (
+    number INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    quantisation TEXT NOT NULL,
+    active_weights INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    gpu_layers INTEGER NOT NULL,
+    context INTEGER NOT NULL,
+    kv_type TEXT NOT NULL,
+    threads INTEGER NOT NULL,
+    UNIQUE (model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads)
+)
+"""
+
+# ``setup`` is NULL where no model was at work, ``day`` is the date of ``created``, memory is in bytes.
+GENERATION_COLUMNS = (
+    "ALTER TABLE generations ADD COLUMN setup INTEGER REFERENCES setups(number)",
+    "ALTER TABLE generations ADD COLUMN day TEXT",
+    "ALTER TABLE generations ADD COLUMN memory INTEGER",
+    "ALTER TABLE generations ADD COLUMN memory_host INTEGER",
+)
+
+# Settings of generations that ran before there were setups, as far as they were kept.
+_RAN = """
+SELECT g.number AS generation, g.model,
+    coalesce((SELECT json_extract(h.shape, '$.quantisation') FROM model_headers h
+        WHERE h.path = g.model_path AND h.size = g.model_size
+            AND abs(h.mtime_ns / 1e9 - g.model_mtime) < 0.001 AND json_valid(h.shape)), '') AS quantisation,
+    0 AS active_weights,
+    coalesce(json_extract(g.settings, '$.device'), '') AS device,
+    coalesce(json_extract(g.settings, '$.gpu_layers'), 0) AS gpu_layers,
+    coalesce(json_extract(g.settings, '$.context'), 0) AS context,
+    coalesce(json_extract(g.settings, '$.kv_type'), '') AS kv_type,
+    coalesce(json_extract(g.settings, '$.threads'), 0) AS threads
+FROM generations g
+WHERE g.started IS NOT NULL AND g.model IS NOT NULL AND NOT g.from_cache AND json_valid(g.settings)
+"""
+_SETUP = "model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads"
+
+FOURTH = (
+    SETUPS,
+    *GENERATION_COLUMNS,
+    f"CREATE TEMP TABLE ran AS {_RAN}",
+    f"INSERT INTO setups ({_SETUP}) SELECT {_SETUP} FROM ran GROUP BY {_SETUP}",  # noqa: S608
+    "CREATE INDEX temp.ran_generation ON ran(generation)",
+    f"""
+    UPDATE generations SET day = substr(created, 1, 10), setup = (
+        SELECT s.number FROM ran JOIN setups s USING ({_SETUP}) WHERE ran.generation = generations.number
+    ) WHERE number IN (SELECT generation FROM ran)
+    """,  # noqa: S608 - names of ours
+    "DROP TABLE temp.ran",
+    # Has all that figures are made of, so that the rows, with their errors and settings, are not read.
+    "CREATE INDEX generations_figures"
+    " ON generations(setup, day, created, state, prompt_tokens, cached_tokens,"
+    " completion_tokens, ttft_s, load_s, prompt_tok_s, decode_tok_s)",
+    "CREATE INDEX generations_created ON generations(created, model, from_cache)",
 )

@@ -12,6 +12,7 @@ from kensho_tui.core.ids import new_id
 from kensho_tui.core.text import one_line, valid
 from kensho_tui.storage.database import Database, Transaction
 from kensho_tui.storage.dates import now
+from kensho_tui.storage.generations import Setup, count_of, keep_setup
 from kensho_tui.storage.rows import ModelIdentity, TurnRow
 
 TITLE_LENGTH = 60
@@ -110,7 +111,8 @@ class Turns:
             )
             await work.run(
                 "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
-                " model_mtime = ?, settings = ?, started = ?, from_cache = ? WHERE id = ?",
+                " model_mtime = ?, settings = ?, started = ?, from_cache = ?, setup = ?,"
+                " day = substr(created, 1, 10), memory = ?, memory_host = ? WHERE id = ?",
                 (
                     valid(model),
                     valid(identity.path),
@@ -119,6 +121,9 @@ class Turns:
                     text,
                     date,
                     int(from_cache),
+                    None if from_cache else await keep_setup(work, Setup.of(model, settings)),
+                    count_of(settings, "memory") or None,
+                    count_of(settings, "memory_host") or None,
                     generation_id,
                 ),
             )

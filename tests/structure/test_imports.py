@@ -8,7 +8,8 @@ import pytest
 
 HEAVY = ("llama_cpp", "huggingface_hub", "aiosqlite", "sqlite3", "numpy", "jinja2", "psutil")
 HOST_ROOMS = tuple(
-    f"kensho_tui.{room}" for room in ("host", "dialogue", "models", "hardware", "storage", "worker")
+    f"kensho_tui.{room}"
+    for room in ("host", "dialogue", "metrics", "models", "hardware", "storage", "worker")
 )
 
 

@@ -1,0 +1,1 @@
+"""What models did on this machine: figures with their spread."""

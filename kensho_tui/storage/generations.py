@@ -1,0 +1,232 @@
+"""Runs of models: what they ran with, the list of them, and their figures by settings and day."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+
+import msgspec
+
+from kensho_tui.core.metrics_contract import Generation
+from kensho_tui.core.text import valid
+from kensho_tui.storage.database import Database, Row, Transaction
+from kensho_tui.storage.models import LEAST_TOKENS
+from kensho_tui.storage.rows import timings_of, usage_of
+
+LEAST_PROMPT_TOKENS = 32
+"""Fewer new tokens of a prompt are read about as fast as one: that says little about the speed of many."""
+
+FIRST_DATE, LAST_DATE = "", "~"
+"""Before and after every date there can be, as text."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a model ran with. 0 or empty: not known; ``gpu_layers`` -1: all."""
+
+    model: str
+    quantisation: str = ""
+    active_weights: int = 0
+    device: str = ""
+    gpu_layers: int = 0
+    context: int = 0
+    kv_type: str = ""
+    threads: int = 0
+
+    @classmethod
+    def of(cls, model: str, settings: Mapping[str, object]) -> "Setup":
+        """From the settings of a generation; what is missing there is not known."""
+        return cls(
+            valid(model),
+            _text(settings, "quantisation"),
+            count_of(settings, "active_weights"),
+            _text(settings, "device"),
+            count_of(settings, "gpu_layers"),
+            count_of(settings, "context"),
+            _text(settings, "kv_type"),
+            count_of(settings, "threads"),
+        )
+
+
+def _text(settings: Mapping[str, object], name: str) -> str:
+    value = settings.get(name)
+    return valid(value) if isinstance(value, str) else ""
+
+
+def count_of(settings: Mapping[str, object], name: str) -> int:
+    value = settings.get(name)
+    return value if isinstance(value, int) else 0
+
+
+_FIELDS = "model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads"
+_MARKS = "?, ?, ?, ?, ?, ?, ?, ?"
+
+
+async def keep_setup(work: Transaction, setup: Setup) -> int:
+    """The number of `setup`, which is kept if it is a new one."""
+    values = astuple(setup)
+    await work.run(
+        f"INSERT INTO setups ({_FIELDS}) VALUES ({_MARKS}) ON CONFLICT DO NOTHING",  # noqa: S608
+        values,
+    )
+    [(number,)] = await work.run(
+        f"SELECT number FROM setups WHERE ({_FIELDS}) = ({_MARKS})",  # noqa: S608
+        values,
+    )
+    return int(number)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Dates as they are stored: from ``since`` on, before ``until``. ``model``: of this one alone."""
+
+    since: str = FIRST_DATE
+    until: str = LAST_DATE
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class DayFigures:
+    """The ``runs`` with one setup on one day, and their figures in millionths (seconds, tokens per second),
+    in no order. Only what could be measured is among them.
+    """
+
+    setup: int
+    day: str
+    runs: int
+    last: str
+    ttft: list[int]
+    load: list[int]
+    prompt: list[int]
+    decode: list[int]
+
+
+@dataclass(frozen=True)
+class Page:
+    """``following`` is the cursor of the next page, empty where there is none."""
+
+    generations: tuple[Generation, ...]
+    following: str
+
+
+_ENDED = "state NOT IN ('queued', 'streaming')"
+
+# Names of `Generation`, and where they are found; usage, timings and the row's number follow.
+_COLUMNS = {
+    "id": "g.id",
+    "message": "g.message_id",
+    "chat": "m.chat_id",
+    "model": "g.model",
+    "state": "g.state",
+    "stop_reason": "g.stop_reason",
+    "created": "g.created",
+    "ended": "g.ended",
+    "quantisation": "coalesce(s.quantisation, '')",
+    "context": "coalesce(s.context, 0)",
+    "kv_type": "coalesce(s.kv_type, '')",
+    "threads": "coalesce(s.threads, 0)",
+    "gpu_layers": "coalesce(s.gpu_layers, 0)",
+    "device": "coalesce(s.device, '')",
+    "memory": "coalesce(g.memory, 0)",
+    "memory_host": "coalesce(g.memory_host, 0)",
+    "active_weights": "coalesce(s.active_weights, 0)",
+}
+_CREATED = list(_COLUMNS).index("created")
+_PAGE = f"""
+SELECT {", ".join(_COLUMNS.values())}, g.from_cache,
+       g.prompt_tokens, g.cached_tokens, g.completion_tokens,
+       g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s, g.number
+FROM generations g JOIN messages m ON m.id = g.message_id LEFT JOIN setups s ON s.number = g.setup
+WHERE g.{_ENDED} AND g.created >= ? AND g.created < ? AND (? IS NULL OR g.model = ?)
+    AND (g.created, g.number) < (?, ?)
+ORDER BY g.created DESC, g.number DESC LIMIT ?
+"""  # noqa: S608 - words of ours
+
+
+def _list_of(figure: str, condition: str) -> str:
+    """Values of a group as one text: rows of SQLite cost many times what their numbers do."""
+    return f"group_concat(CASE WHEN {condition} THEN CAST(round({figure} * 1e6) AS INTEGER) END)"
+
+
+_LONG_PROMPT = f"prompt_tok_s > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
+_LONG_ANSWER = (
+    f"decode_tok_s > 0 AND completion_tokens >= {LEAST_TOKENS} AND state IN ('complete', 'stopped')"
+)
+# The unary + keeps SQLite at the index that has every column, in the order of the groups.
+_FIGURES = f"""
+SELECT setup, day, count(*), max(created), {_list_of("ttft_s", "ttft_s > 0")},
+    {_list_of("load_s", "load_s > 0")}, {_list_of("prompt_tok_s", _LONG_PROMPT)},
+    {_list_of("decode_tok_s", _LONG_ANSWER)}
+FROM generations
+WHERE setup IN (SELECT number FROM setups WHERE ? IS NULL OR model = ?)
+    AND day >= substr(?, 1, 10) AND +created >= ? AND +created < ? AND +{_ENDED}
+GROUP BY setup, day
+"""  # noqa: S608 - words of ours
+
+_GIVEN_AGAIN = """
+SELECT model, count(*) FROM generations
+WHERE from_cache AND created >= ? AND created < ? AND model IS NOT NULL AND (? IS NULL OR model = ?)
+GROUP BY model
+"""
+
+
+class GenerationRows:
+    """Reads what `Turns` wrote."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def models(self) -> tuple[str, ...]:
+        """Names of the models that ever were at work here."""
+        rows = await self._database.fetch("SELECT DISTINCT model FROM setups ORDER BY model")
+        return tuple(row[0] for row in rows)
+
+    async def setups(self, model: str | None = None) -> dict[int, Setup]:
+        """By number; those of `model` alone if it is given."""
+        rows = await self._database.fetch(
+            f"SELECT number, {_FIELDS} FROM setups WHERE ? IS NULL OR model = ?",  # noqa: S608
+            (model, model),
+        )
+        return {row[0]: Setup(*row[1:]) for row in rows}
+
+    async def figures(self, period: Period) -> list[DayFigures]:
+        """By setup and day, in that order."""
+        rows = await self._database.fetch(
+            _FIGURES, (period.model, period.model, period.since, period.since, period.until)
+        )
+        return [DayFigures(*row[:4], *map(_numbers, row[4:])) for row in rows]
+
+    async def given_again(self, period: Period) -> dict[str, int]:
+        """By model: how many answers came out of the response cache."""
+        rows = await self._database.fetch(
+            _GIVEN_AGAIN, (period.since, period.until, period.model, period.model)
+        )
+        return dict(rows)
+
+    async def page(self, period: Period, limit: int, cursor: str = "") -> Page:
+        """Ended generations, the newest first. Raises ValueError for a `cursor` that is none of ours."""
+        date, number = cursor.rsplit("/", 1) if cursor else (LAST_DATE, "0")
+        values = (period.since, period.until, period.model, period.model, date, int(number), limit + 1)
+        rows = await self._database.fetch(_PAGE, values)
+        more = len(rows) > limit
+        last = rows[limit - 1] if more else None
+        return Page(tuple(map(_generation, rows[:limit])), f"{last[_CREATED]}/{last[-1]}" if last else "")
+
+
+_NUMBERS = msgspec.json.Decoder(list[int])
+
+
+def _numbers(text: str | None) -> list[int]:
+    return _NUMBERS.decode(f"[{text}]") if text else []
+
+
+def _generation(row: Row) -> Generation:
+    plain = dict(zip(_COLUMNS, row, strict=False))
+    from_cache, *figures = row[len(_COLUMNS) : -1]
+    usage, timings = figures[:3], figures[3:]
+    measured = None if timings[0] is None else timings_of(tuple(timings))
+    return Generation(
+        **plain,
+        from_cache=bool(from_cache),
+        usage=None if usage[0] is None else usage_of(tuple(usage)),
+        timings=measured,
+        bandwidth=plain["active_weights"] * measured.decode_tok_s if measured else 0.0,
+    )

@@ -1,0 +1,120 @@
+"""Questions about what ran: dates, names, pages."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kensho_tui.core.errors import NotFoundError, UsageError
+from kensho_tui.core.metrics_contract import ListGenerations, ListModelMetrics
+from kensho_tui.metrics.history import History, chosen, stored_date
+from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.database import Database, open_database
+from kensho_tui.storage.generations import GenerationRows
+from tests.support.runs import TIMINGS, run
+
+
+async def installed(reference: str) -> str:
+    if reference == "new":
+        return "brand-new"
+    raise NotFoundError(f"there is no model {reference!r}")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = (await open_database(tmp_path / "kensho.db")).database
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    return History(GenerationRows(database), installed)
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("2026-11-21", "2026-11-21T00:00:00.000Z"),
+        ("2026-11-21T09:30:00Z", "2026-11-21T09:30:00.000Z"),
+        ("2026-11-21T01:30:00+02:00", "2026-11-20T23:30:00.000Z"),
+        ("2026-11-21T09:30:00.123456Z", "2026-11-21T09:30:00.123Z"),
+    ],
+)
+def test_dates(text: str, stored: str) -> None:
+    assert stored_date(text) == stored
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "\x1b[31m", "0001-01-01T00:00:00+10:00"])
+def test_what_is_no_date(text: str) -> None:
+    with pytest.raises(UsageError, match="is no date"):
+        stored_date(text)
+
+
+def test_models_by_name_and_by_part_of_it() -> None:
+    names = ["Gemma-3", "gemma-3-large", "smol"]
+    assert chosen("gemma-3", names) == "Gemma-3"
+    assert chosen("LARGE", names) == "gemma-3-large"
+    assert chosen("none", names) is None
+    with pytest.raises(NotFoundError, match=r"several models match 'gemma': Gemma-3, gemma-3-large"):
+        chosen("gemma", names)
+    assert chosen("a", ["a", "A"]) == "a"
+
+
+async def test_a_model_that_never_ran_has_no_figures_and_an_unknown_one_is_an_error(
+    history: History,
+) -> None:
+    found = await history.models(ListModelMetrics(model="new"))
+    assert (found.models, found.model) == ((), "brand-new")
+    assert (await history.generations(ListGenerations(model="new"))).generations == ()
+    with pytest.raises(NotFoundError):
+        await history.models(ListModelMetrics(model="nothing"))
+
+
+async def test_runs_by_model_and_in_pages(database: Database, history: History) -> None:
+    chats = Chats(database)
+    for model in ("tiny", "big", "tiny"):
+        await run(chats, model)
+    await run(chats, "tiny", from_cache=True)
+    found = await history.models(ListModelMetrics(days=1))
+    assert [(one.model, one.figures.runs, one.from_cache) for one in found.models] == [
+        ("tiny", 2, 1),
+        ("big", 1, 0),
+    ]
+    assert found.models[0].figures.decode is not None
+    assert found.models[0].figures.decode.median == pytest.approx(TIMINGS.decode_tok_s, abs=1e-6)
+    assert [day.runs for day in found.models[0].days] == [2]
+    first = await history.generations(ListGenerations(model="TIN", limit=2))
+    assert (first.model, [one.from_cache for one in first.generations]) == ("tiny", [True, False])
+    rest = await history.generations(ListGenerations(model="tiny", limit=2, cursor=first.next))
+    assert (len(rest.generations), rest.next) == (1, "")
+
+
+async def test_a_period_leaves_out_what_is_before_and_after(database: Database, history: History) -> None:
+    await run(Chats(database))
+    for request in (ListModelMetrics(since="2999-01-01"), ListModelMetrics(until="2000-01-01")):
+        assert (await history.models(request)).models == ()
+    inside = ListModelMetrics(since="2000-01-01", until="2999-01-01")
+    assert len((await history.models(inside)).models) == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ListGenerations(limit=0),
+        ListGenerations(limit=1001),
+        ListGenerations(cursor="nonsense"),
+        ListGenerations(cursor="2026/99999999999999999999999"),
+        ListModelMetrics(days=-1),
+        ListModelMetrics(days=10**6),
+        ListModelMetrics(since="soon"),
+    ],
+)
+async def test_hostile_requests_are_refused(
+    history: History, request_: ListGenerations | ListModelMetrics
+) -> None:
+    with pytest.raises(UsageError):
+        if isinstance(request_, ListGenerations):
+            await history.generations(request_)
+        else:
+            await history.models(request_)

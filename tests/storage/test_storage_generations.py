@@ -1,0 +1,183 @@
+"""Runs of models: kept with their settings, listed in pages, summed up by settings and day."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kensho_tui.core.contract import State, Timings, Usage
+from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.database import Database, open_database
+from kensho_tui.storage.generations import GenerationRows, Period, Setup
+from kensho_tui.storage.migrations import MIGRATIONS
+from tests.support.runs import SETTINGS, TIMINGS, USAGE, move, run
+
+ALL = Period()
+BEFORE = next(at for at, step in enumerate(MIGRATIONS) if step.name == "0004-generations")
+
+
+@pytest.fixture
+def rows(database: Database) -> GenerationRows:
+    return GenerationRows(database)
+
+
+async def test_a_run_is_kept_whole(chats: Chats, rows: GenerationRows) -> None:
+    row = await run(chats)
+    (kept,) = (await rows.page(ALL, 10)).generations
+    assert (kept.id, kept.message, kept.chat) == (row.generation_id, row.message_id, row.chat_id)
+    assert (kept.model, kept.quantisation, kept.state, kept.stop_reason) == (
+        "tiny",
+        "Q4_1",
+        "complete",
+        "end",
+    )
+    assert (kept.usage, kept.timings) == (USAGE, TIMINGS)
+    assert (kept.context, kept.kv_type, kept.threads, kept.gpu_layers) == (8192, "f16", 3, -1)
+    assert (kept.device, kept.memory, kept.memory_host) == ("CPU", 150 << 20, 0)
+    assert kept.bandwidth == 10**8 * 30.0
+    assert kept.ended is not None and kept.created <= kept.ended
+
+
+async def test_runs_with_the_same_settings_share_one_setup(chats: Chats, rows: GenerationRows) -> None:
+    for settings in (SETTINGS, SETTINGS, {**SETTINGS, "threads": 4}, {**SETTINGS, "memory": 1}):
+        await run(chats, settings=settings)
+    setups = await rows.setups()
+    assert sorted(setup.threads for setup in setups.values()) == [3, 4]
+    assert await rows.setups("tiny") == setups and await rows.setups("other") == {}
+    assert sorted(some.runs for some in await rows.figures(ALL)) == [1, 3]
+
+
+async def test_settings_of_another_form_count_as_not_known(chats: Chats, rows: GenerationRows) -> None:
+    await run(chats, settings={"threads": "many", "device": 7, "quantisation": "Q\ud800"})
+    assert list((await rows.setups()).values()) == [Setup("tiny", "Q\ufffd")]
+
+
+@pytest.mark.parametrize(
+    ("usage", "state", "counted"),
+    [
+        (USAGE, "complete", (1, 1)),
+        (USAGE, "stopped", (1, 1)),
+        (USAGE, "failed", (1, 0)),
+        (USAGE, "interrupted", (1, 0)),
+        (Usage(prompt_tokens=32, cached_tokens=0, completion_tokens=8), "complete", (1, 1)),
+        (Usage(prompt_tokens=32, cached_tokens=1, completion_tokens=7), "complete", (0, 0)),
+    ],
+)
+async def test_what_is_too_short_or_failed_says_nothing_of_speed(
+    chats: Chats, rows: GenerationRows, usage: Usage, state: State, counted: tuple[int, int]
+) -> None:
+    await run(chats, usage=usage, state=state)
+    (some,) = await rows.figures(ALL)
+    assert (len(some.prompt), len(some.decode)) == counted
+    assert (some.runs, some.ttft, some.load) == (1, [600_000], [200_000])
+
+
+async def test_zeroes_are_no_measurements(chats: Chats, rows: GenerationRows) -> None:
+    await run(chats, timings=Timings())
+    await run(chats, timings=None, usage=None, state="failed")
+    (some,) = await rows.figures(ALL)
+    assert (some.runs, some.ttft, some.load, some.prompt, some.decode) == (2, [], [], [], [])
+
+
+async def test_live_turns_and_answers_given_again_are_no_runs(chats: Chats, rows: GenerationRows) -> None:
+    live = await chats.begin_turn(None, "question", "tiny", None, "streaming")
+    await chats.start_generation(
+        live.message_id, live.generation_id, "tiny", ModelIdentity("/m", 1, 0.0), SETTINGS
+    )
+    again = await run(chats, from_cache=True, settings={})
+    assert await rows.figures(ALL) == []
+    assert await rows.given_again(ALL) == {"tiny": 1}
+    assert await rows.given_again(Period(model="other")) == {}
+    (kept,) = (await rows.page(ALL, 10)).generations
+    assert (kept.id, kept.from_cache, kept.quantisation) == (again.generation_id, True, "")
+
+
+async def test_periods_and_models(database: Database, chats: Chats, rows: GenerationRows) -> None:
+    for day, model in (("01", "tiny"), ("02", "tiny"), ("02", "big"), ("03", "tiny")):
+        await move(database, await run(chats, model), f"2026-03-{day}T12:00:00.000Z")
+    period = Period("2026-03-01T12:00:00.001Z", "2026-03-03T12:00:00.000Z", "tiny")
+    assert [some.day for some in await rows.figures(period)] == ["2026-03-02"]
+    assert [one.created[:10] for one in (await rows.page(period, 9)).generations] == ["2026-03-02"]
+    found = [(some.day, some.runs) for some in await rows.figures(Period("2026-03-02"))]
+    assert sorted(found) == [("2026-03-02", 1), ("2026-03-02", 1), ("2026-03-03", 1)]
+    assert await rows.models() == ("big", "tiny")
+
+
+async def test_pages_have_every_run_once_the_newest_first(
+    database: Database, chats: Chats, rows: GenerationRows
+) -> None:
+    written = []
+    for number in range(11):  # several at the same moment
+        row = await run(chats)
+        await move(database, row, f"2026-03-01T12:00:{number // 4:02}.000Z")
+        written.append(row.generation_id)
+    read, cursor, pages = [], "", 0
+    while pages == 0 or cursor:
+        page = await rows.page(ALL, 3, cursor)
+        read += [one.id for one in page.generations]
+        cursor, pages = page.following, pages + 1
+    assert (read, pages) == (written[::-1], 4)
+
+
+@pytest.mark.parametrize("cursor", ["x", "/", "2026/x", "2026-01-01"])
+async def test_a_foreign_cursor_is_refused(rows: GenerationRows, cursor: str) -> None:
+    with pytest.raises(ValueError):
+        await rows.page(ALL, 3, cursor)
+
+
+async def test_figures_never_read_the_rows_themselves(database: Database) -> None:
+    from kensho_tui.storage import generations
+
+    plan = await database.fetch(f"EXPLAIN QUERY PLAN {generations._FIGURES}", (None, None, "", "", "~"))
+    assert any("USING COVERING INDEX generations_figures" in row[3] for row in plan), plan
+    assert not any("TEMP B-TREE" in row[3] for row in plan), plan
+
+
+# --- from an older database ---------------------------------------------------------------------------
+
+
+def write_old(path: Path) -> None:
+    """Runs as the version before wrote them: a measured one, one that never began, one without settings."""
+    old = '{"context": 4096, "device": "CUDA0", "threads": 5, "gpu_layers": 20, "kv_type": "q8_0"}'
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO model_headers VALUES ('/m/a.gguf', 9, 1700000000250000000, 'f', ?, 'now')",
+            ('{"quantisation": "Q8_0"}',),
+        )
+        for name, model, started, settings, mtime in (
+            ("a", "a", "2025-01-02T00:00:00.000Z", old, 1700000000.25),
+            ("b", "b", None, "{}", None),
+            ("c", "c", "2025-01-03T00:00:00.000Z", "{}", 1.0),
+        ):
+            connection.execute(
+                "UPDATE generations SET model = ?, model_path = ?, model_size = 9, model_mtime = ?,"
+                " settings = ?, started = ?, created = '2025-01-02T23:59:59.999Z', state = 'complete',"
+                " prompt_tokens = 64, cached_tokens = 0, completion_tokens = 10, queue_s = 0, load_s = 0,"
+                " prefill_s = 1, ttft_s = 1.5, prompt_tok_s = 64, decode_tok_s = 12.5, total_s = 3"
+                " WHERE model = ? AND settings = '{}'",
+                (model, f"/m/{model}.gguf", mtime, settings, started, f"was-{name}"),
+            )
+        connection.commit()
+
+
+async def test_runs_of_an_older_database_are_kept_and_counted(path: Path) -> None:
+    database = (await open_database(path, migrations=MIGRATIONS[:BEFORE])).database
+    for name in "abc":
+        await Chats(database).begin_turn(None, name, f"was-{name}", None, "queued")
+    before = await database.fetch("SELECT id, message_id, settings FROM generations ORDER BY number")
+    await database.close()
+    write_old(path)
+    database = (await open_database(path)).database
+    rows = GenerationRows(database)
+    setups = await rows.setups()
+    assert set(setups.values()) == {Setup("a", "Q8_0", 0, "CUDA0", 20, 4096, "q8_0", 5), Setup("c")}
+    figures = {setups[some.setup].model: some for some in await rows.figures(ALL)}
+    assert set(figures) == {"a", "c"}
+    assert (figures["a"].day, figures["a"].ttft, figures["a"].decode) == (
+        "2025-01-02", [1_500_000], [12_500_000],
+    )  # fmt: skip
+    page = (await rows.page(ALL, 9)).generations
+    assert [one.id for one in page][::-1] == [row[0] for row in before]
+    assert [one.message for one in page][::-1] == [row[1] for row in before]
+    await database.close()
