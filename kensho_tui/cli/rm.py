@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import print_json, size
 from kensho_tui.cli.reference import model_reference
-from kensho_tui.core.errors import KenshoError, UsageError
+from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
+    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.contract import ModelInfo
+    from kensho_tui.core.hub_contract import Download
     from kensho_tui.core.model_contract import Deleted
 
 
@@ -18,7 +20,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "rm",
         help="move a model to the bin; --undo brings it back",
         description="Moves a model's files to the bin, from which they come back until `gc` empties it. "
-        "Only models in kensho-tui's own folder can be removed.",
+        "Only models in kensho-tui's own folder can be removed. Of an unfinished download, named in full, "
+        "all that was fetched is removed at once.",
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="a name, a unique part of one, or a path")
     parser.add_argument("--undo", metavar="TOKEN", help="bring back what `rm` moved to the bin")
@@ -43,6 +46,11 @@ async def _delete(model: str, as_json: bool) -> int:
     async with Kensho() as kensho:
         try:
             deleted = await kensho.call(DELETE, ModelRef(model=model))
+        except NotFoundError:
+            unfinished = await _drop_unfinished(kensho, model)
+            if unfinished is None:
+                raise
+            return _told(unfinished, as_json)
         except UsageError as error:
             # The command was right; this model cannot go, or not now.
             raise KenshoError(error.message, hint=error.hint) from None
@@ -50,6 +58,27 @@ async def _delete(model: str, as_json: bool) -> int:
         print_json(deleted)
     else:
         print("\n".join(deleted_lines(deleted)))
+    return 0
+
+
+async def _drop_unfinished(kensho: "Kensho", model: str) -> "Download | None":
+    """Of a model of exactly this name that is not here yet: its download, with what was fetched."""
+    from kensho_tui.core.contract import Empty
+    from kensho_tui.core.hub_contract import CHANGE_DOWNLOAD, LIST_DOWNLOADS, ChangeDownload
+
+    downloads = (await kensho.call(LIST_DOWNLOADS, Empty())).downloads
+    found = next((one for one in downloads if one.model == model and one.state != "done"), None)
+    if found is not None:
+        await kensho.call(CHANGE_DOWNLOAD, ChangeDownload(id=found.id, action="cancel"))
+        await kensho.call(CHANGE_DOWNLOAD, ChangeDownload(id=found.id, action="remove"))
+    return found
+
+
+def _told(download: "Download", as_json: bool) -> int:
+    if as_json:
+        print_json(download)
+    else:
+        print(f"The download of {one_line(download.model)} is gone, with {size(download.done)} of it")
     return 0
 
 

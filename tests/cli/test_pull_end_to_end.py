@@ -80,6 +80,20 @@ def test_interrupted_repeated_and_repeated_again(home: Home, hub: LoopbackHub) -
     assert len(hub.fetched(f"{LARGE}.gguf")) == asked
 
 
+def test_an_unfinished_download_is_dropped_by_its_name(home: Home, hub: LoopbackHub) -> None:
+    hub.knobs.rate = RATE
+    pulling = start(WHAT)
+    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > 4 * MIB, what="for some bytes")
+    pulling.send_signal(signal.SIGINT)
+    pulling.communicate(timeout=30)
+    assert files(home) != []
+    assert home.run("rm", "small").returncode == 3
+    done = home.run("rm", LARGE)
+    assert done.returncode == 0 and f"The download of {LARGE} is gone, with " in done.stdout
+    assert files(home) == []
+    assert home.run("rm", LARGE).returncode == 3
+
+
 def test_json_lines_of_a_real_download(home: Home, hub: LoopbackHub) -> None:
     hub.knobs.rate = RATE
     hub.knobs.failure = Failure(times=1, status=503, where="files")

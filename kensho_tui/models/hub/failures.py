@@ -17,6 +17,7 @@ from kensho_tui.core.text import one_line
 if TYPE_CHECKING:
     import httpx2
 
+RESTART = "restart the host (/restart, or kensho-tui host stop)"
 MOST_PATIENCE_S = 7 * 24 * 3600.0
 
 
@@ -27,7 +28,7 @@ def utc_now() -> datetime:
 def offline() -> KenshoError:
     return OfflineError(
         "HF_HUB_OFFLINE is set: the hub is not asked",
-        hint="Unset it and restart the host (/restart); the curated list is there without the network",
+        hint=f"Unset it, then {RESTART}; the curated list is there without the network",
     )
 
 
@@ -66,7 +67,7 @@ def unreadable(error: OSError) -> KenshoError:
 def unsendable() -> KenshoError:
     return GatedError(
         "the token that is set cannot be sent: it holds characters that no token has",
-        hint="Correct HF_TOKEN or run hf auth login again; /restart takes it over",
+        hint=f"Correct HF_TOKEN or run hf auth login again, then {RESTART}",
     )
 
 
@@ -97,7 +98,7 @@ def _unnamed(status: int, repo: str, endpoint: str, *, with_token: bool) -> Kens
     if status == 401 and with_token:
         return GatedError(
             f"{host} does not accept the token",
-            hint="Run hf auth login again, or correct or unset HF_TOKEN; /restart takes it over",
+            hint=f"Run hf auth login again, or correct or unset HF_TOKEN, then {RESTART}",
         )
     if repo and status in (401, 404):
         return missing(repo, with_token=with_token)
@@ -124,7 +125,7 @@ def gated(repo: str, endpoint: str, *, with_token: bool) -> KenshoError:
         )
     return GatedError(
         f"{repo} is gated: only who accepted its terms may fetch it",
-        hint=f"Accept them at {page}, then run hf auth login or set HF_TOKEN; /restart takes it over",
+        hint=f"Accept them at {page}, then run hf auth login; or set HF_TOKEN and {RESTART}",
     )
 
 
