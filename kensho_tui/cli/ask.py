@@ -34,6 +34,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="longest answer in tokens")
     parser.add_argument("--temperature", type=_temperature, metavar="T", help="0 is greedy, 0.7 the default")
     parser.add_argument("--seed", type=_seed, metavar="N", help="the same seed gives the same answer")
+    parser.add_argument("--fresh", action="store_true", help="a new answer, though there is a cached one")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 
@@ -112,6 +113,8 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
         if options.json:
             print_json(_document(result, writer.whole, submitted))
         _tell_trimmed(result)
+        if result.cached:
+            print("kensho-tui: cached answer; --fresh asks the model again", file=sys.stderr)
         return _exit_code(result, interrupted.is_set(), submitted)
 
 
@@ -131,6 +134,7 @@ def _request(options: argparse.Namespace, prompt: str, chat: str | None) -> "Sub
         sampling=Sampling(**given),
         given=tuple(given),
         attached=True,
+        fresh=options.fresh,
     )
 
 
@@ -158,7 +162,7 @@ def _document(result: "Message", text: str, submitted: "Submitted") -> dict[str,
         "text": text,
         "model": result.model,
         "stop_reason": result.stop_reason,
-        "from_cache": False,
+        "from_cache": result.cached,
         "trimmed": result.trimmed,
         "conversation_id": submitted.chat,
         "message_id": submitted.message,

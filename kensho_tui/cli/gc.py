@@ -12,15 +12,15 @@ from kensho_tui.core.text import one_line
 if TYPE_CHECKING:
     from kensho_tui.core.model_contract import Freed, Store, StoreName
 
-STORES = ("models", "bin", "kv", "partial", "logs", "database", "copies")
+STORES = ("models", "bin", "kv", "partial", "logs", "database", "responses", "copies")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "gc",
         help="what lies on disk, and free what can go",
-        description="What kensho-tui keeps on disk, how much that is, and how much of it can go: "
-        "the bin, saved KV caches, unfinished downloads, old logs and copies of the database.",
+        description="What kensho-tui keeps on disk, how much that is, and how much of it can go: the bin, "
+        "saved KV caches, unfinished downloads, old logs, cached answers and copies of the database.",
     )
     parser.add_argument(
         "--free",

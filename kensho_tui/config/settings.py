@@ -52,6 +52,25 @@ class Settings(Struct, frozen=True, kw_only=True):
     kv_files: Annotated[float, Meta(ge=0, le=1_000_000)] = 2.0
     """GB of disk for the saved KV caches of chats, which spare reading them again. 0: none are kept."""
 
+    cache_answers: bool = True
+    """Give an answer again, at once and labelled, when the very same question is asked of the same model in
+    the same way: the same messages before it, system prompt, sampling and template."""
+
+    cache_entries: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
+    """Cached answers kept in memory, the last used ones."""
+
+    cache_memory: Annotated[float, Meta(ge=0, le=1_000_000)] = 50.0
+    """MB of memory for cached answers."""
+
+    cache_minutes: Minutes = 30.0
+    """Minutes a cached answer stays in memory after its last use."""
+
+    cache_days: Annotated[float, Meta(ge=0, le=36500)] = 7.0
+    """Days a cached answer stays on disk after its last use. 0: none are kept there."""
+
+    cache_disk: Annotated[float, Meta(ge=0, le=1_000_000)] = 200.0
+    """MB of disk for cached answers; those used longest ago make room. 0: none are kept there."""
+
     gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
     """Layers of a model that go to the GPU, where there is one. -1: all."""
 

@@ -165,8 +165,8 @@ class Chat(Struct, frozen=True, kw_only=True):
 class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
-    ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others. ``fresh``:
-    no earlier answer will do.
+    ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
+    ``fresh``: no earlier answer will do.
     """
 
     prompt: str

@@ -110,11 +110,14 @@ class RestoreModel(Struct, frozen=True):
     token: str
 
 
-StoreName = Literal["models", "bin", "kv", "partial", "logs", "database", "copies"]
+StoreName = Literal["models", "bin", "kv", "partial", "logs", "database", "responses", "copies"]
 
 
 class Store(Struct, frozen=True, kw_only=True):
-    """One kind of thing on disk: where it lies, how much, and how much of that can be freed safely."""
+    """One kind of thing on disk: where it lies, how much, and how much of that can be freed safely.
+
+    Of "responses" ``files`` are answers; what they leave free in the database the next chats take.
+    """
 
     name: StoreName
     title: str

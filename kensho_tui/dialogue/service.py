@@ -28,7 +28,9 @@ from kensho_tui.core.contract import (
 )
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.text import valid
+from kensho_tui.dialogue.answers import Answers
 from kensho_tui.dialogue.history import turns_for
+from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
 from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun
 from kensho_tui.models.library import Library
@@ -53,6 +55,7 @@ class Dialogue:
         board: FactBoard,
         models: ModelManager,
         library: Library,
+        answers: Answers,
         settings: Settings,
         rescue: Path,
     ) -> None:
@@ -61,6 +64,7 @@ class Dialogue:
         self._board = board
         self._models = models
         self._library = library
+        self._answers = answers
         self._settings = settings
         self._rescue = rescue
         self._live: dict[str, TurnRun] = {}
@@ -109,7 +113,8 @@ class Dialogue:
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        return await self._start(row, sampling, model, clock, "", queued)
+        how = caching(fresh=request.fresh, given=request.given)
+        return await self._start(row, sampling, model, clock, queued, caching=how)
 
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
@@ -123,7 +128,7 @@ class Dialogue:
         sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
         row = await self._chats.begin_resume(request.message, model.name)
         queued = self._others_first(row.chat_id)
-        return await self._start(row, sampling, model, clock, message.content, queued)
+        return await self._start(row, sampling, model, clock, queued, prefix=message.content)
 
     def _others_first(self, chat: str | None) -> bool:
         """Whether a turn that begins now has to wait; one just begun counts before it has its place."""
@@ -176,6 +181,7 @@ class Dialogue:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._answers.cache.settled()
         for message, (run, _) in list(self._unsaved.items()):
             await self._save_again(message)
             if message in self._unsaved:
@@ -191,11 +197,19 @@ class Dialogue:
         return await self._library.choose(*more, used, self._settings.model, last)
 
     async def _start(
-        self, row: TurnRow, sampling: Sampling, model: ModelInfo, clock: Clock, prefix: str, queued: bool
+        self,
+        row: TurnRow,
+        sampling: Sampling,
+        model: ModelInfo,
+        clock: Clock,
+        queued: bool,
+        *,
+        prefix: str = "",
+        caching: Caching = "no",
     ) -> Submitted:
         message = await self._chats.message(row.message_id)
         stream = self._hub.open(row.generation_id, prefix)
-        run = TurnRun(row, stream, sampling, message, clock)
+        run = TurnRun(row, stream, sampling, message, clock, caching)
         self._live[row.message_id] = run
         self._spawn(self._turn(run, model))
         await self._tell(row.chat_id)
@@ -236,7 +250,7 @@ class Dialogue:
             system = await self._chats.system(run.row.chat_id) or (await self._library.defaults(model)).system
         except KenshoError as error:
             return run.outcome("failed", "error", error.line())
-        return await run.run(turns_for(path[:-1], system), model, self._models, self._chats)
+        return await self._answers.answer(run, turns_for(path[:-1], system), model)
 
     def _cut_short(self, run: TurnRun) -> Outcome:
         """Cancelled: by a person while it waited, or because the host ends."""

@@ -25,12 +25,14 @@ from kensho_tui.core.contract import (
     Usage,
 )
 from kensho_tui.core.errors import ContextError, KenshoError, StorageError
-from kensho_tui.core.frames import Chunk, Generate, Progress
+from kensho_tui.core.frames import Chunk, Generate, Load, Progress
 from kensho_tui.core.frames import Turn as Spoken
+from kensho_tui.dialogue.response_key import Caching
 from kensho_tui.models.active import active_weights
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
 from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+from kensho_tui.storage.responses import Response
 
 log = logging.getLogger(__name__)
 
@@ -82,17 +84,30 @@ class Clock:
 
 
 class TurnRun:
-    """Runs one turn. `row` names its message and generation, `stream` is where its text goes."""
+    """Runs one turn. `row` names its message and generation, `stream` is where its text goes.
+
+    ``made``: identity of the model's files and the load, once a worker has answered. ``cached``: an earlier
+    answer was given.
+    """
 
     def __init__(
-        self, row: TurnRow, stream: Stream, sampling: Sampling, message: Message, clock: Clock
+        self,
+        row: TurnRow,
+        stream: Stream,
+        sampling: Sampling,
+        message: Message,
+        clock: Clock,
+        caching: Caching = "no",
     ) -> None:
         self.row = row
         self.stream = stream
         self.sampling = sampling
         self.message = message
         self.clock = clock
+        self.caching = caching
         self.aborted = False
+        self.cached = False
+        self.made: tuple[str, Load] | None = None
         self._prefix = message.content
         self._saved_length = len(message.content)
         self._resident: Resident | None = None
@@ -169,9 +184,35 @@ class TurnRun:
             finally:
                 self._resident = None
             await models.kept.after(resident, self.row.chat_id, request, end)
+            self.made = (resident.identity, resident.request) if resident.request is not None else None
         state: State = "stopped" if end.stop_reason == "abort" else "complete"
         timings = self.clock.timings(end.usage, end.prefill_s, end.decode_s)
         return Outcome(state, end.stop_reason, None, end.usage, timings, end.trimmed)
+
+    async def replay(self, found: Response, model: ModelInfo, chats: Chats) -> Outcome:
+        """Give an earlier answer of `model` again; no worker has a part in it."""
+        self.clock.admitted = time.monotonic()
+        settings = {"sampling": msgspec.to_builtins(self.sampling)}
+        try:
+            await chats.start_generation(
+                self.row.message_id,
+                self.row.generation_id,
+                model.name,
+                ModelIdentity.of(model.path),
+                settings,
+                from_cache=True,
+            )
+        except KenshoError as error:
+            return self.outcome("failed", "error", said(error))
+        self.cached = True
+        self.stream.append(found.text, found.completion_tokens, found.prompt_tokens)
+        self.clock.first_text = time.monotonic()
+        usage = Usage(
+            prompt_tokens=found.prompt_tokens,
+            cached_tokens=found.prompt_tokens,
+            completion_tokens=found.completion_tokens,
+        )
+        return Outcome("complete", found.stop_reason, None, usage, self.clock.timings(usage))
 
     def _check_abort(self) -> None:
         if self.aborted:
@@ -237,6 +278,7 @@ class TurnRun:
             timings=outcome.timings,
             trimmed=outcome.trimmed,
             stream=None,
+            cached=self.cached,
         )
 
 

@@ -12,8 +12,10 @@ from kensho_tui.config.paths import Paths
 from kensho_tui.core import contract as c
 from kensho_tui.core import model_contract as m
 from kensho_tui.core.errors import NotFoundError
+from kensho_tui.dialogue.response_cache import ResponseCache
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.host.model_rooms import ModelRooms
+from kensho_tui.host.response_offers import with_responses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,7 @@ class ModelOffers:
 
     rooms: ModelRooms
     dialogue: Dialogue
+    responses: ResponseCache
     board: FactBoard
     paths: Paths
     changed: Callable[[], None]
@@ -77,7 +80,10 @@ class ModelOffers:
         return await self.rooms.unload(request.model)
 
     async def _delete(self, request: m.ModelRef, peer: Peer) -> m.Deleted:
-        return await self.rooms.delete(request.model)
+        path = (await self.rooms.library.find(request.model)).path
+        deleted = await self.rooms.delete(request.model)
+        await self.responses.purge(model_path=path)
+        return deleted
 
     async def _restore(self, request: m.RestoreModel, peer: Peer) -> c.ModelInfo:
         return await self.rooms.library.restore(request.token)
@@ -86,7 +92,8 @@ class ModelOffers:
         from kensho_tui.host.disk import disk_use
 
         await self.rooms.downloads.open()
-        return await asyncio.to_thread(disk_use, self.paths, self.rooms.downloads.unfinished())
+        use = await asyncio.to_thread(disk_use, self.paths, self.rooms.downloads.unfinished())
+        return with_responses(use, await self.responses.use())
 
     async def _free_disk(self, request: m.FreeDisk, peer: Peer) -> m.Freed:
         from kensho_tui.host.disk import free
@@ -96,4 +103,7 @@ class ModelOffers:
         freed = await asyncio.to_thread(free, self.paths, request.stores, downloads.unfinished())
         await downloads.forget_missing()
         self._tell()
-        return freed
+        if request.stores and "responses" not in request.stores:
+            return freed
+        answers = await self.responses.purge()
+        return m.Freed(size=freed.size + answers.size, files=freed.files + answers.entries)

@@ -23,6 +23,7 @@ from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.memory import MemoryManager
 from kensho_tui.models.plan import EngineOptions, Planner
 from kensho_tui.models.sources import Elsewhere
+from kensho_tui.models.ways import Ways
 from kensho_tui.storage.database import Database
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ModelRooms:
             KeptChats(self.files),
             may_retry=settings.when_short != "fail",
         )
+        self.ways = Ways(self._planner, self.library)
         self.fitting = Fitting(self.library, self._planner, self.manager)
         self.downloads_changed: Callable[[], None] = lambda: None
         self._paths, self._settings = paths, settings

@@ -24,6 +24,7 @@ from kensho_tui.host.metric_offers import MetricOffers
 from kensho_tui.host.model_offers import ModelOffers
 from kensho_tui.host.model_rooms import ModelRooms, expected_device
 from kensho_tui.host.offers import Offers
+from kensho_tui.host.response_offers import ResponseOffers, answers_of
 from kensho_tui.models.ahead import Spare
 from kensho_tui.models.spawn import WORKER_COMMAND
 from kensho_tui.storage.chats import Chats
@@ -63,14 +64,28 @@ class Host:
         self._board = FactBoard()
         self._rooms = ModelRooms(paths, database, settings, device, self._changed, command)
         self._models = self._rooms.manager
+        answers = answers_of(settings, database, self._rooms, self._chats)
+        self._responses = answers.cache
         self._dialogue = Dialogue(
-            self._chats, self._hub, self._board, self._models, self._rooms.library, settings, paths.data
+            self._chats,
+            self._hub,
+            self._board,
+            self._models,
+            self._rooms.library,
+            answers,
+            settings,
+            paths.data,
         )
         self._dialogue.changed = self._changed
         self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
         self._post_timer: asyncio.TimerHandle | None = None
         self._sample_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._register(paths)
+        self.endpoint.peers_changed = self._changed
+
+    def _register(self, paths: Paths) -> None:
+        """Offer on the bus what the rooms can do."""
         Offers(
             dialogue=self._dialogue,
             chats=self._chats,
@@ -83,13 +98,14 @@ class Host:
         ModelOffers(
             rooms=self._rooms,
             dialogue=self._dialogue,
+            responses=self._responses,
             board=self._board,
             paths=paths,
             changed=self._changed,
         ).register(self.endpoint)
+        ResponseOffers(self._responses, self._chats, self._rooms.library).register(self.endpoint)
         HubOffers(rooms=self._rooms, board=self._board, changed=self._changed).register(self.endpoint)
         MetricOffers(database=self._database, library=self._rooms.library).register(self.endpoint)
-        self.endpoint.peers_changed = self._changed
 
     @classmethod
     async def build(
@@ -230,6 +246,7 @@ class Host:
         """Nobody waits for this, and somebody waits for the first answer."""
         await asyncio.sleep(TIDY_AFTER_S)
         await self._rooms.tidy(await self._chats.ids())
+        await self._responses.prune()
 
     async def _go_on_with_downloads(self) -> None:
         """A person asked for them once; whoever started this host waits for something else."""

@@ -25,15 +25,13 @@ class KeptChats:
 
     async def watch(self, resident: Resident) -> None:
         """Before a load: note which file that is."""
-        if self._files is not None:
-            resident.identity = await asyncio.to_thread(file_identity, resident.model.path)
+        resident.identity = await asyncio.to_thread(file_identity, resident.model.path)
 
     async def loaded(self, resident: Resident) -> None:
         """After it: what its caches are good for. Nothing, where the file was replaced in between."""
-        if self._files is None:
-            return
-        now = await asyncio.to_thread(file_identity, resident.model.path)
-        resident.key = _key(resident) if now and now == resident.identity else ""
+        if await asyncio.to_thread(file_identity, resident.model.path) != resident.identity:
+            resident.identity = ""
+        resident.key = _key(resident) if resident.identity and self._files is not None else ""
 
     async def before(self, resident: Resident, chat: str, request: Generate) -> Generate:
         """The request, with the chat's saved cache where the worker holds another chat's."""

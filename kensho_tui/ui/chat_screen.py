@@ -1,6 +1,6 @@
 """The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
@@ -17,7 +17,7 @@ from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
-from kensho_tui.ui.live import resumable
+from kensho_tui.ui.live import last_prompt, resumable
 from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from kensho_tui.ui.sidebar import Sidebar
 
 SECOND_PRESS_S = 2.0
+
+
+class Outgoing(NamedTuple):
+    """A prompt that the host has not taken yet, as typed. ``fresh``: no cached answer will do."""
+
+    text: str
+    fresh: bool = False
+
+    @property
+    def prompt(self) -> str:
+        return self.text if self.fresh else unescape(self.text.strip("\n"))
 
 
 class ChatScreen(SteadyScreen):
@@ -53,7 +64,7 @@ class ChatScreen(SteadyScreen):
         self._hint = SplitLine(id="hint")
         self._status = StatusBar(id="status")
         self._ticking: Timer | None = None
-        self._outbox: list[str] = []
+        self._outbox: list[Outgoing] = []
         self._given_back = ""
         self._notice = Notice(id="notice")
         self._asked_to_leave = float("-inf")
@@ -177,7 +188,7 @@ class ChatScreen(SteadyScreen):
         if self._outbox:
             count = f"{len(self._outbox)} prompts wait" if len(self._outbox) > 1 else "a prompt waits"
             until = "to be taken" if self.session.link == "connected" else "for the host"
-            return quiet(f"◌ {count} {until}: {one_line(self._outbox[0], 40)}")
+            return quiet(f"◌ {count} {until}: {one_line(self._outbox[0].text, 40)}")
         commands = matching(self.prompt.text)
         if commands:
             return key_row([(f"/{command.name}", command.title) for command in commands], width)
@@ -220,15 +231,26 @@ class ChatScreen(SteadyScreen):
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
         slash = parse_slash(event.text)
         if slash is None:
-            self._outbox.append(event.text)
-            if len(self._outbox) == 1:
-                self._kensho.run_quietly(self._send_all, "send")
+            self._send(Outgoing(event.text))
         elif slash.command is None:
             hint = "F1 lists the commands; two slashes send the text as it is"
             self._give_back(event.text + self.prompt.text)
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
         else:
             self._kensho.run_command(slash.command, slash.argument)
+
+    def ask_anew(self, text: str = "") -> None:
+        """Ask `text`, else the chat's last prompt, of the model itself."""
+        chat = self.session.chat
+        asked = text or (last_prompt(chat.messages) if chat is not None else None)
+        if not asked:
+            raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
+        self._send(Outgoing(asked, fresh=True))
+
+    def _send(self, prompt: Outgoing) -> None:
+        self._outbox.append(prompt)
+        if len(self._outbox) == 1:
+            self._kensho.run_quietly(self._send_all, "send")
 
     async def _send_all(self) -> None:
         """Send what waits, in order. What the host does not take comes back into the prompt."""
@@ -237,7 +259,7 @@ class ChatScreen(SteadyScreen):
         self._show_frame()
         try:
             while self._outbox:
-                await self.session.submit(unescape(self._outbox[0].strip("\n")))
+                await self.session.submit(self._outbox[0].prompt, fresh=self._outbox[0].fresh)
                 del self._outbox[0]
                 self._show_frame()
         finally:
@@ -254,7 +276,8 @@ class ChatScreen(SteadyScreen):
 
     def unsent(self) -> str:
         """What was typed and nobody has taken: it must not be lost with the app."""
-        return "\n".join(text for text in (*self._outbox, self.prompt.text) if text.strip())
+        waiting = (prompt.text for prompt in self._outbox)
+        return "\n".join(text for text in (*waiting, self.prompt.text) if text.strip())
 
     def on_prompt_scroll(self, event: Prompt.Scroll) -> None:
         if event.pages == 0:

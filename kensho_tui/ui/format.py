@@ -133,7 +133,7 @@ def phase_text(phase: Phase, elapsed: float, share: float | None = None) -> str:
 def meta(message: Message, now: datetime) -> str:
     """The quiet right-hand side of a message's first line."""
     timings: Timings | None = message.timings
-    parts = []
+    parts = ["cached"] if message.cached else []
     if timings is not None and timings.decode_tok_s > 0:
         parts.append(speed(timings.decode_tok_s))
     parts.append(clock(message.created, now))

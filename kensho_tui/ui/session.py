@@ -276,13 +276,13 @@ class Session(HostFacts):
         """Returns when the host is there."""
         await self._connected.wait()
 
-    async def submit(self, text: str) -> None:
+    async def submit(self, text: str, *, fresh: bool = False) -> None:
         """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
         await self._connected.wait()
         before = self.chat_id
         known = self._known_ids()
         try:
-            request = c.Submit(prompt=text, chat=before, model=self.choice.of(before))
+            request = c.Submit(prompt=text, chat=before, model=self.choice.of(before), fresh=fresh)
             chat_id = (await self.host.submit(request)).chat
         except HostGoneError:
             found = await self._arrived_anyway(text, before, known)

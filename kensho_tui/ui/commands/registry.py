@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kensho_tui.ui.commands import app, chat, downloads, models
+from kensho_tui.ui.commands import answers, app, chat, downloads, models
 from kensho_tui.ui.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -29,6 +29,8 @@ COMMANDS: tuple[Command, ...] = (
     models.Pull(),
     models.Downloads(),
     downloads.Use(),
+    answers.Fresh(),
+    answers.PurgeCache(),
     app.Palette(),
     app.Help(),
     app.Theme(),
