@@ -51,8 +51,8 @@ def curated() -> tuple[h.HubRepo, ...]:
     """As the list that comes with the program: no counts of the hub's, but words of its own."""
     plain = {"downloads": 0, "likes": 0, "updated": None, "about": False}
     return (
-        repo(REPO, 2.3, title="Qwen3 4B", role="all-round", **plain),
         repo(OTHER, 0.8, title="Gemma 3 1B", role="quick answers", parameters=999_885_952, **plain),
+        repo(REPO, 2.3, title="Qwen3 4B", role="all-round", **plain),
         repo(BIG, 40, title="Llama 3.3 70B", role="writing", parameters=70_553_706_496, **plain),
     )
 

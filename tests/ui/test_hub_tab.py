@@ -66,7 +66,8 @@ async def test_the_list_is_there_without_the_network(
             pilot, "quick answers", "1.0 B", "Q4_K_M", "819 M", "fits", "needs 52 of 7.1 G", "▸ Models"
         )
         await shown(pilot, "/ search the hub, Enter asks", "Enter files", "d download", "F1 help")
-        await pilot.press("down", "down", "up", "s", "S")
+        await shown(pilot, "by what suits ▼")
+        await pilot.press("down", "down", "up", "s", "s", "S")
         await shown(pilot, "by for ▼")
         assert asked(host) == []
 
@@ -99,7 +100,7 @@ async def test_an_empty_line_shows_the_list_again(host: FakeHost, start: Started
         await searched(pilot)
         await shown(pilot, "4 repositories")
         await pilot.press("slash", "backspace", "enter")
-        await shown(pilot, "Good small models", "by size ▲")
+        await shown(pilot, "Good small models", "by what suits ▼")
         assert len(asked(host)) == 1
 
 
@@ -374,6 +375,19 @@ async def test_d_downloads_the_recommended_file_straight_away(host: FakeHost, st
         await pilot.press("d")
         await until(pilot, lambda: started(host)[-1] == h.StartDownload(what=f"{BIG}:Q4_K_M"))
         assert not asked(host)
+
+
+async def test_f5_and_d_fetch_the_best_for_this_machine(
+    hub: FakeHub, host: FakeHost, start: Started
+) -> None:
+    small, best, large = hub.curated
+    hub.curated = (best, small, large)
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("f5")
+        await until(pilot, lambda: highlighted(pilot) == best.repo)
+        await pilot.press("d")
+        await until(pilot, lambda: started(host) == [h.StartDownload(what=f"{best.repo}:Q4_K_M")])
 
 
 async def test_d_leaves_the_choice_to_the_host_where_no_file_was_looked_at(

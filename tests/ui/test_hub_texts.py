@@ -95,6 +95,7 @@ def test_counts(number: int, said: str) -> None:
     ("number", "said"),
     [
         (0, ""),
+        (97_000, "97 k"),
         (268_098_176, "268 M"),
         (999_885_952, "1.0 B"),
         (4_022_468_096, "4.0 B"),
@@ -173,7 +174,7 @@ def test_verdicts_are_short(found_: c.Verdict | None, said: str) -> None:
     ],
 )
 def test_every_sort_has_a_column_and_turns_round(listing: Listing, items: list[object]) -> None:
-    assert {column.title for column in listing.columns} >= set(listing.sorts)
+    assert {column.title for column in listing.columns} >= set(listing.sorts) - {hub_rows.SUITS}
     for by, key in listing.sorts.items():
         one, other = (listing.ordered(items, Sort(by, turned)) for turned in (False, True))
         assert [key(item) for item in one] == [key(item) for item in other][::-1]
@@ -189,6 +190,15 @@ def test_rows_have_a_cell_for_every_column() -> None:
     )
     for listing, rows in made:
         assert rows and all(len(row.cells) == len(listing.columns) - 1 for row in rows)
+
+
+def test_the_list_keeps_the_hosts_order_which_has_the_best_for_this_machine_first() -> None:
+    small, middle, large = curated()
+    listed = (middle, small, large)
+    rows = hub_rows.curated_rows(listed, Here(), CURATED.first())
+    assert [row.key for row in rows] == [one.repo for one in listed]
+    turned = hub_rows.curated_rows(listed, Here(), Sort(CURATED.first().by, turned=True))
+    assert [row.key for row in turned] == [one.repo for one in reversed(listed)]
 
 
 def test_found_ones_are_kept_as_the_hub_sorted_them() -> None:

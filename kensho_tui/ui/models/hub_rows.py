@@ -33,6 +33,8 @@ HERE, COMING, ENDED = "✓", "↓", "‖"
 """On this machine; on its way; its download waits for somebody to go on with it."""
 TITLE_LIMIT, REPO_LIMIT, WORD_LIMIT = 60, 100, 24
 VERDICT_LEAST = 17
+SUITS = "what suits"
+"""As the host lists them, the best for this machine first: the one sort without a column."""
 
 CURATED = Listing(
     (
@@ -45,12 +47,14 @@ CURATED = Listing(
         Column("verdict", least=VERDICT_LEAST, grows=True),
     ),
     {
+        SUITS: lambda pair: -pair[0],
         "size": lambda pair: (pair[1].size, pair[0]),
         "for": lambda pair: (pair[1].role.casefold(), pair[0]),
         "name": lambda pair: title(pair[1]).casefold(),
         "params": lambda pair: pair[1].parameters,
         "verdict": lambda pair: verdict_rank(pair[1].verdict),
     },
+    frozenset({SUITS}),
 )
 """Items are repositories with their place in the list."""
 FOUND = Listing(
@@ -153,7 +157,7 @@ def parameters(number: int) -> str:
     if number >= 0.95 * 10**9:
         value = number / 10**9
         return f"{value:.1f} B" if value < 100 else f"{value:.0f} B"
-    return f"{number / 10**6:.0f} M"
+    return f"{number / 10**6:.0f} M" if number >= 10**6 else f"{number / 1000:.0f} k"
 
 
 def title(repo: h.HubRepo) -> str:
