@@ -54,6 +54,7 @@ class Job:
     def __init__(self, record: Record, around: Surroundings) -> None:
         self.record = record
         self.path: Path | None = None
+        self.seen = False
         self.turn = asyncio.Lock()
         """What people ask of it is done in its order."""
         self._around = around
@@ -128,6 +129,7 @@ class Job:
             hint=failure.hint if failure is not None and state == "failed" else "",
             code=failure.code if failure is not None and state == "failed" else "",
             path=str(self.path) if self.path is not None else "",
+            seen=self.seen,
             added=record.added,
         )
 

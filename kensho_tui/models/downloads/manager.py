@@ -232,6 +232,9 @@ class Downloads:
             if request.action == "resume":
                 if not job.active and job.state != "done":
                     await self._go_on(job)
+            elif request.action == "seen":
+                job.seen = job.state == "done"
+                self._changed()
             elif request.action == "remove":
                 return await self._remove(job)
             elif job.state == "done":

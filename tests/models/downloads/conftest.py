@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,12 +103,13 @@ class Desk:
         return self.last.views()[0]
 
     def files(self) -> dict[str, int]:
-        """Everything in the models folder, with sizes."""
-        return {
-            str(path.relative_to(self.models)): path.stat().st_size
-            for path in sorted(self.models.rglob("*"))
-            if path.is_file()
-        }
+        """Everything in the models folder, with sizes; what goes while it is looked at is not there."""
+        found = {}
+        for path in sorted(self.models.rglob("*")):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found[str(path.relative_to(self.models))] = path.stat().st_size
+        return found
 
     def sha256(self, path: str) -> str:
         return hashlib.sha256((self.models / path).read_bytes()).hexdigest()

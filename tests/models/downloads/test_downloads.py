@@ -328,6 +328,16 @@ async def test_a_link_out_of_the_folder_is_not_followed(desk: Desk) -> None:
     assert list(outside.iterdir()) == []
 
 
+async def test_that_it_came_is_no_news_once_somebody_saw_it(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    download = await desk.start(WHAT)
+    assert not (await desk.change(download, "seen")).seen
+    assert desk.last.views()[0].active
+    assert not (await desk.ended()).seen
+    assert (await desk.change(download, "seen")).seen and desk.last.views()[0].seen
+
+
 async def test_an_unknown_download_is_said(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
         await desk.last.change(ChangeDownload(id="", action="pause"))
