@@ -1,5 +1,6 @@
 """The hub's tab: the list without the network, searches, waits, errors, files, and what is downloaded."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from kensho_tui.core import contract as c
 from kensho_tui.core import hub_contract as h
 from kensho_tui.core import model_contract as m
 from kensho_tui.core.errors import GatedError, KenshoError, LimitedError, NotFoundError, OfflineError
+from kensho_tui.ui.app import KenshoApp
 from kensho_tui.ui.choice_list import ChoiceList
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import GIB, FakeHost
@@ -136,6 +138,56 @@ async def test_another_sort_asks_the_hub_again(host: FakeHost, start: Started) -
         await shown(pilot, "by size ▼")
         await until(pilot, lambda: highlighted(pilot) == BIG)
         assert len(asked(host)) == 4
+
+
+async def test_the_column_it_is_sorted_by_is_shown_in_a_narrow_terminal(start: Started) -> None:
+    async with start() as pilot:
+        await searched(pilot)
+        await shown(pilot, "by downloads ▼", "1.2 M")
+        assert "updated" not in screen_text(pilot)
+        await pilot.press("s", "s")
+        await shown(pilot, "by updated ▼", "updated ▼", "2 Oct", "repository")
+
+
+async def test_another_sort_drops_no_opening(hub: FakeHub, host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        await searched(pilot)
+        await shown(pilot, "4 repositories")
+        slow = hub.slowly()
+        await pilot.press("down", "enter")
+        await shown(pilot, "◌ asking the hub for the files of")
+        await pilot.press("s", "S")
+        slow.go.set()
+        await shown(pilot, f"{REPO} · 4 models", "by size ▲")
+        assert [one for one in asked(host) if isinstance(one, h.SearchHub)] == [h.SearchHub(query="qwen")]
+
+
+async def test_esc_leads_back_to_the_list_though_it_was_never_there(hub: FakeHub, start: Started) -> None:
+    async with start() as pilot:
+        await shown(pilot, "An interface.")
+        slow = hub.slowly()
+        app_of(pilot).models.open_hub("qwen")
+        await shown(pilot, "looking for “qwen”")
+        await pilot.press("escape")
+        await shown(pilot, "Good small models", "Gemma 3 1B", "▸ Models", "/ search the hub")
+        assert slow.ended == 1
+        await pilot.press("escape")
+        await shown(pilot, "▸ Chat")
+
+
+async def test_a_search_while_there_is_no_host_yet_ends_in_the_list(
+    host: FakeHost, make_app: Callable[[], KenshoApp]
+) -> None:
+    host.reachable = False
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await shown(pilot, "connecting")
+        await pilot.press("f5", "slash", *"qwen", "enter")
+        await shown(pilot, "◌ looking for “qwen” on the hub")
+        await pilot.press("escape")
+        await shown(pilot, "◌ the list of good models", "▸ Models")
+        host.reachable = True
+        await shown(pilot, "Gemma 3 1B", "▸ Models")
+        assert asked(host) == []
 
 
 async def test_more_are_asked_for_with_m(hub: FakeHub, host: FakeHost, start: Started) -> None:
@@ -377,9 +429,7 @@ async def test_d_downloads_the_recommended_file_straight_away(host: FakeHost, st
         assert not asked(host)
 
 
-async def test_f5_and_d_fetch_the_best_for_this_machine(
-    hub: FakeHub, host: FakeHost, start: Started
-) -> None:
+async def test_f5_and_d_fetch_the_best_for_this_machine(hub: FakeHub, host: FakeHost, start: Started) -> None:
     small, best, large = hub.curated
     hub.curated = (best, small, large)
     async with start() as pilot:

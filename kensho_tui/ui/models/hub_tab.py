@@ -14,7 +14,6 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.models.asking import Asking
 from kensho_tui.ui.models.headers import Headers
 from kensho_tui.ui.models.hub_pages import FilePage, RepoPage
 from kensho_tui.ui.models.hub_rows import (
@@ -28,16 +27,15 @@ from kensho_tui.ui.models.hub_rows import (
     here_now,
     title,
 )
+from kensho_tui.ui.models.questions import Questions
 from kensho_tui.ui.models.sheet import DetailsPane
 from kensho_tui.ui.models.table import Keys, Listing, Sort
 from kensho_tui.ui.models.tabs import Hints, Stage, Tab
 from kensho_tui.ui.models.wanted import Repository, Source, wanted
 
 if TYPE_CHECKING:
-    from kensho_tui.ui.app import KenshoApp, Work
+    from kensho_tui.ui.app import KenshoApp
 
-MANY = 50
-"""Repositories that are asked for at first, and how many more each time."""
 OTHERS: Hints = [("/", "search"), ("s", "sort"), ("Tab", "tabs"), ("F1", "help")]
 
 
@@ -51,16 +49,8 @@ class HubTab(Tab):
 
     def __init__(self, app: "KenshoApp", pane: DetailsPane, stage: Stage) -> None:
         super().__init__(app, pane, stage)
-        self._asking = Asking(app, self._answered)
+        self._questions = Questions(app, self._renew, lambda: self.stage.row)
         self._headers = Headers(app, pane, self._renew)
-        self._asked = ""
-        """The words that the repositories shown were asked for with; empty: they are the curated ones."""
-        self._repos: h.HubRepos | None = None
-        self._files: h.HubFiles | None = None
-        self._first: str | None = None
-        """The row that is highlighted when the answer is there."""
-        self._before = ""
-        """The row that was highlighted when something was asked."""
         self._looked = ("", "")
         self._sure = ""
         """The row that would be downloaded though it does not fit, if that is asked for once more."""
@@ -69,13 +59,25 @@ class HubTab(Tab):
         self._made: tuple[object, ...] = ()
         self._rows: list[Choice] = []
 
+    @property
+    def _repos(self) -> h.HubRepos | None:
+        return self._questions.repos
+
+    @property
+    def _files(self) -> h.HubFiles | None:
+        return self._questions.files
+
+    @property
+    def _words(self) -> str:
+        return self._questions.words
+
     # --- what is shown --------------------------------------------------------------------------------
 
     @property
     def listing(self) -> Listing:
         if self._files is not None:
             return FILES
-        return FOUND if self._asked else CURATED
+        return FOUND if self._words else CURATED
 
     def rows(self) -> list[Choice]:
         """Made anew only when they say something else: there may be a thousand."""
@@ -97,14 +99,14 @@ class HubTab(Tab):
             exact = [self._file(file.file) or file for file in self._files.files]
             return file_rows(repo, exact, here, self.sort)
         repos = self._repos.repos if self._repos is not None else ()
-        if self._asked:
+        if self._words:
             return found_rows(repos, here, self.sort, self.app.now())
         return curated_rows(repos, here, self.sort)
 
     def nothing(self) -> str:
         if self._files is not None:
             return "There is no GGUF file in it: Esc goes back"
-        return "nothing found: fewer letters find more" if self._asked else "◌ waiting for the host"
+        return "nothing found: fewer letters find more" if self._words else "◌ waiting for the host"
 
     def about(self) -> Content:
         if self.instead() is not None:
@@ -113,24 +115,24 @@ class HubTab(Tab):
             repo, number = one_line(self._files.repo.repo, 60), len(self._files.files)
             note = quiet(f" · {one_line(self._files.note, 200)}" if self._files.note else "")
             return Content.assemble(repo, quiet(f" · {number} model{'s' * (number != 1)}"), note)
-        if not self._asked:
+        if not self._words:
             return quiet("Good small models, chosen beforehand: nothing was asked of the network")
         number = len(self._repos.repos) if self._repos is not None else 0
         more = " · m shows more" if self._repos is not None and self._repos.more else ""
         what = "repository" if number == 1 else "repositories"
-        return quiet(f"{number or 'no'} {what} with “{one_line(self._asked, 40)}”{more}")
+        return quiet(f"{number or 'no'} {what} with “{one_line(self._words, 40)}”{more}")
 
     def instead(self) -> Content | None:
-        return self._asking.content()
+        return self._questions.asking.content()
 
     @property
     def waits(self) -> bool:
-        return bool(self._asking.waiting)
+        return bool(self._questions.asking.waiting)
 
     def look(self, row: str) -> None:
-        other = self._looked != (self._open_repo, row)
+        other = self._looked != (self._questions.open_repo, row)
         if other:
-            self._looked, self._sure = (self._open_repo, row), ""
+            self._looked, self._sure = (self._questions.open_repo, row), ""
             self._headers.rest_on(self._ref(row))
         self.pane.show(self._page(row), top=other)
 
@@ -153,10 +155,6 @@ class HubTab(Tab):
         return next(iter(here.models_of(repo)), "") if repo is not None else ""
 
     # --- which row is what ----------------------------------------------------------------------------
-
-    @property
-    def _open_repo(self) -> str:
-        return self._files.repo.repo if self._files is not None else ""
 
     def _repo(self, row: str) -> h.HubRepo | None:
         repos = self._repos.repos if self._repos is not None and self._files is None else ()
@@ -192,8 +190,11 @@ class HubTab(Tab):
     # --- asking ---------------------------------------------------------------------------------------
 
     def entered(self) -> None:
-        if not self._asked and self._files is None and not self._asking.busy:
-            self._curated(quietly=self._repos is not None)
+        if not self._words and self._files is None and not self._questions.asking.busy:
+            if self._repos is None:
+                self._questions.curated()
+            else:
+                self._questions.judge_again()
 
     def left(self) -> None:
         self._headers.rest_on(None)
@@ -203,80 +204,36 @@ class HubTab(Tab):
         self.typed = text
         meant = wanted(text, os.environ.get("HF_ENDPOINT", ""))
         if isinstance(meant, Source):
-            self.typed = self._asked
+            self.typed = self.unsearched()
             self._download(meant.what)
         elif isinstance(meant, Repository):
-            self._open(meant.name)
+            self._questions.open(meant.name)
         elif meant.query:
-            self._find(meant.query)
+            self._questions.find(meant.query, self._order)
         else:
-            self._curated()
+            self._questions.curated()
         self._renew()
 
-    def _ask(self, what: str, work: "Work") -> None:
-        if not self._asking.busy:
-            self._before = self.stage.row
-        self._asking.ask(what, work)
-        self._renew()
-
-    def _answered(self) -> None:
-        first, self._first = self._first, None
-        self._renew(first)
+    @property
+    def _order(self) -> h.HubSort:
+        """How the hub is asked to sort what it finds."""
+        return cast(h.HubSort, self._sorts.get(id(FOUND), FOUND.first()).by)
 
     def _renew(self, first: str | None = None) -> None:
         if self.stage.shows(self):
             self.stage.renew(first)
-
-    def _curated(self, *, quietly: bool = False) -> None:
-        """The list that comes with the program; `quietly`: only its verdicts may be others by now."""
-
-        async def work() -> None:
-            found = await self.app.session.host.call(h.SEARCH_HUB, h.SearchHub())
-            self._repos, self._files, self._asked = found, None, ""
-            self._first = None if quietly else ""
-
-        async def renew() -> None:
-            found = await self.app.session.host.call(h.SEARCH_HUB, h.SearchHub())
-            if not self._asked:
-                self._repos = found
-                self._renew()
-
-        if quietly:
-            self.app.run_quietly(renew, "hub-curated")
-        else:
-            self._ask("the list of good models", work)
-
-    def _find(self, words: str, *, many: int = MANY, keep: bool = False) -> None:
-        """`keep`: the same row stays highlighted."""
-        row = self.stage.row if keep else ""
-        sort = cast(h.HubSort, self._sorts.get(id(FOUND), FOUND.first()).by)
-        request = h.SearchHub(query=words, sort=sort, limit=many)
-
-        async def work() -> None:
-            found = await self.app.session.host.call(h.SEARCH_HUB, request)
-            self._repos, self._files, self._asked, self._first = found, None, words, row
-
-        self._ask(f"looking for “{one_line(words, 40)}” on the hub", work)
-
-    def _open(self, repo: str) -> None:
-        async def work() -> None:
-            found = await self.app.session.host.call(h.HUB_FILES, h.RepoRef(repo=repo))
-            self._files = found
-            self._first = next((file.file for file in found.files if file.recommended), "")
-
-        self._ask(f"asking the hub for the files of {one_line(repo, 60)}", work)
 
     # --- what is done ---------------------------------------------------------------------------------
 
     def take(self, row: str) -> None:
         self.stage.move_on()
         if self._files is None:
-            self._open(row)
+            self._questions.open(row)
         else:
             self._take_file(row)
 
     def _take_file(self, row: str) -> None:
-        file, repo = self._file(row), self._open_repo
+        file, repo = self._file(row), self._questions.open_repo
         if file is None:
             return
         model, found = self.model(row), self._here_now().download(repo, file)
@@ -321,24 +278,13 @@ class HubTab(Tab):
         self.app.run_quietly(work, "pull", exclusive=False)
 
     def unsearched(self) -> str:
-        return self._asked
+        return "" if self._questions.waits_for == "curated" else self._words
 
     def leave(self) -> bool:
         """One step back: from a wait or an error, to the repositories, to the list."""
-        if self._asking.stop():
-            self.typed = self._asked
-            if self._repos is None:
-                return False
-            self._renew(self._before)
-        elif self._files is not None:
-            repo, self._files = self._files.repo.repo, None
-            self._renew(repo)
-        elif self._asked:
-            self.typed = ""
-            self._curated()
-        else:
-            return False
-        return True
+        went = self._questions.back()
+        self.typed = self.unsearched()
+        return went
 
     def _back(self) -> None:
         self.stage.move_on()
@@ -348,27 +294,27 @@ class HubTab(Tab):
         """What went wrong is tried once more; what went well is asked anew."""
         self.stage.move_on()
         ref = self._ref(self.stage.row)
-        if self._asking.again():
+        if self._questions.asking.again():
             self._renew()
         elif ref is not None and ref in self._headers.known.problems:
             self._headers.forget(ref)
             self._headers.rest_on(ref)
             self._renew()
-        elif self._files is not None:
-            self._open(self._open_repo)
-        elif self._asked:
-            self._find(self._asked, keep=True)
+        else:
+            self._questions.anew(self._order)
 
     def _more(self) -> None:
-        if self._asked and self._files is None and self._repos is not None and self._repos.more:
-            self._find(self._asked, many=len(self._repos.repos) + MANY, keep=True)
+        self._questions.more(self._order)
 
     def sort_by(self, sort: Sort) -> None:
-        """What was found is sorted by the hub: another way to sort is another question."""
+        """What was found is sorted by the hub: another way to sort is another question. While the files of a
+        repository are awaited there is nothing to sort."""
+        if self._questions.waits_for == "files":
+            return
         other = self.listing is FOUND and sort.by != self.sort.by
         super().sort_by(sort)
         if other:
-            self._find(self._asked)
+            self._questions.find(self._words, self._order)
 
     def keys(self) -> Keys:
         return {
@@ -379,11 +325,11 @@ class HubTab(Tab):
         }
 
     def hints(self) -> Hints:
-        if self._asking.waiting:
+        if self._questions.asking.waiting:
             return [("Esc", "stop"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
-        if self._asking.error is not None:
+        if self._questions.asking.error is not None:
             return [("r", "try again"), ("Esc", "back"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
-        back = ("Esc", "back") if self._files is not None or self._asked else ("F2", "chat")
+        back = ("Esc", "back") if self._files is not None or self._words else ("F2", "chat")
         row = self.stage.row
         if not row:
             return [back, *OTHERS]
@@ -391,7 +337,7 @@ class HubTab(Tab):
             more = [("m", "more")] if self._repos is not None and self._repos.more else []
             return [("Enter", "files"), ("d", "download"), back, *more, *OTHERS]
         file = self._listed_file(row)
-        found = self._here_now().download(self._open_repo, file) if file is not None else None
+        found = self._here_now().download(self._questions.open_repo, file) if file is not None else None
         coming = found is not None and found.active
         does = "use" if self.model(row) else "show its download" if coming else "download"
         return [("Enter", does), back, *OTHERS]

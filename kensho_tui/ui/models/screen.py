@@ -159,7 +159,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         drawn = (tab.title, id(tab.listing), tab.sort, tab.typed, nothing, rows)
         if drawn != self._drawn or first is not None:
             self._drawn = drawn
-            self._table.use(tab.listing.columns)
+            self._table.use(tab.listing.shown(tab.sort))
             self._table.measure(rows)
             show: Show = self._table.renew if first is None else self._table.show
             show(ranked(rows, query), query, nothing)

@@ -1,7 +1,7 @@
 """The table of the models screen: its columns with their titles, sorted by any of them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from textual.content import Content
@@ -47,6 +47,10 @@ class Listing:
 
     def ordered(self, items: Iterable[Any], sort: Sort) -> list[Any]:
         return sorted(items, key=self.sorts[sort.by], reverse=self.falls(sort))
+
+    def shown(self, sort: Sort) -> tuple[Column, ...]:
+        """Its columns; the one they are sorted by is left out of no row."""
+        return tuple(replace(one, rank=0) if one.title == sort.by else one for one in self.columns)
 
     def arrow(self, sort: Sort) -> str:
         return "▼" if self.falls(sort) else "▲"
