@@ -61,7 +61,10 @@ class Responses:
         return found
 
     async def put(self, key: str, response: Response, chat_id: str, now: float) -> None:
-        """Keep an answer of a chat; what was used longest ago makes room. Raises `StorageError`."""
+        """Keep an answer of a chat that is still there; what was used longest ago makes room.
+
+        Raises `StorageError`.
+        """
         data = response.text.encode()
         if len(data) > self._limit:
             return
@@ -69,7 +72,8 @@ class Responses:
             await work.run("DELETE FROM responses WHERE key = ?", (key,))
             await work.run(
                 "INSERT INTO responses (key, model_path, stop_reason, prompt_tokens, completion_tokens, size,"
-                " used, digest, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " used, digest, text)"
+                " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM chats WHERE id = ?)",
                 (
                     key,
                     response.model_path,
@@ -80,6 +84,7 @@ class Responses:
                     now,
                     _digest(key, response),
                     response.text,
+                    chat_id,
                 ),
             )
             await work.run(_BELONGS, (key, chat_id, key))
