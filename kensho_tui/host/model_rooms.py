@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kensho_tui.models.hub.hub import Hub
 
 GB = 1 << 30
+HISTORY = "arrived"
+"""Where notes of downloads lie that are done."""
 _DEVICES = {
     "cuda": ("CUDA", {"nvidia"}),
     "hip": ("ROCm", {"amd"}),
@@ -76,7 +78,8 @@ class ModelRooms:
 
         models, elsewhere = self._paths.models, Elsewhere.of(self._settings)
         origins = AllOrigins(lambda: self.hub, models, elsewhere)
-        downloads = Downloads(models, origins, self._settings.downloads, self._installed)
+        history = self._paths.data / HISTORY
+        downloads = Downloads(models, history, origins, self._settings.downloads, self._installed)
         downloads.changed = self.downloads_changed
         return downloads
 
@@ -86,11 +89,11 @@ class ModelRooms:
         return self.downloads.active if "downloads" in vars(self) else 0
 
     async def go_on_with_downloads(self) -> None:
-        """Those that an earlier host left."""
+        """Those that an earlier host left, and those that are done and may be news."""
         from kensho_tui.models.downloads.records import FOLDER
 
-        left = self._paths.models / FOLDER
-        if await asyncio.to_thread(lambda: any(left.glob("*.json"))):
+        folders = (self._paths.models / FOLDER, self._paths.data / HISTORY)
+        if await asyncio.to_thread(lambda: any(next(folder.glob("*.json"), None) for folder in folders)):
             await self.downloads.open()
 
     @cached_property

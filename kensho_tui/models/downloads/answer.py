@@ -49,13 +49,23 @@ class Body:
 
 
 class Again(Exception):
-    """It did not work, and may the next time. ``answered``: the server spoke; ``after_s``: what it wants."""
+    """It did not work, and may the next time. ``after_s``: what the server wants.
 
-    def __init__(self, reason: str, *, after_s: float | None = None, answered: bool = False) -> None:
+    "line": there was none, or it broke. "server": it is out of order. "limited": it was asked too often.
+    "empty": it answered, and nothing came of it; that is not tried for ever.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        kind: Literal["line", "server", "limited", "empty"] = "line",
+        *,
+        after_s: float | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.kind = kind
         self.after_s = after_s
-        self.answered = answered
 
 
 class Changed(Exception):
@@ -84,7 +94,7 @@ def judge(status: int, headers: Mapping[str, str], known: Known, host: str, now:
 def _rest(headers: Mapping[str, str], known: Known, etag: str) -> Body:
     found = _RANGE.match(headers.get("content-range", "").strip())
     if found is None or int(found[1]) != known.here or not int(found[1]) <= int(found[2]) < int(found[3]):
-        raise Again("the server sent another part of the file than was asked for", answered=True)
+        raise Again("the server sent another part of the file than was asked for", "empty")
     size = int(found[3])
     if (known.size and size != known.size) or (known.etag and etag and etag != known.etag):
         raise Changed("the file changed on the server")
@@ -133,9 +143,10 @@ def _unsatisfiable(headers: Mapping[str, str], known: Known) -> Exception:
 def _refused(status: int, headers: Mapping[str, str], host: str, now: datetime) -> Exception:
     after_s = retry_after(headers.get("retry-after", ""), now)
     if status == 429:
-        return Again(f"{host} limits how much may be asked for", after_s=after_s, answered=True)
+        return Again(f"{host} limits how much may be asked for", "limited", after_s=after_s)
     if status in (408, 425) or status >= 500:
-        return Again(f"{host} answers with error {status}", after_s=after_s, answered=status == 501)
+        kind: Literal["empty", "server"] = "empty" if status == 501 else "server"
+        return Again(f"{host} answers with error {status}", kind, after_s=after_s)
     return refusal(status, host)
 
 
@@ -156,9 +167,14 @@ def refusal(status: int, host: str) -> KenshoError:
 def given_up(again: Again, name: str, here: int) -> KenshoError:
     """Enough tried: what it failed by in the end, with ``here`` bytes kept."""
     kept = f"{here:,} bytes are kept" if here else "nothing is lost"
-    if again.answered:
-        return HubError(f"{name}: {again.reason}, again and again", hint=f"Resume to try once more; {kept}")
-    return OfflineError(f"{name}: {again.reason}", hint=f"Resume when there is a way again; {kept}")
+    said, hint = f"{name}: {again.reason}", f"Resume to try once more; {kept}"
+    if again.kind == "line":
+        return OfflineError(said, hint=f"Resume when there is a way again; {kept}")
+    return (
+        LimitedError(said, hint=hint)
+        if again.kind == "limited"
+        else HubError(f"{said}, again and again", hint=hint)
+    )
 
 
 def plain_etag(text: str) -> str:

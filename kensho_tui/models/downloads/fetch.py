@@ -109,6 +109,8 @@ class Try:
             raise KenshoError(
                 f"the address cannot be used: {one_line(str(error))}", hint="Nothing was fetched"
             ) from None
+        except httpx2.RemoteProtocolError as error:  # also an address that no request can be made to
+            raise Again(reason_of(error), "empty") from None
         except httpx2.TransportError as error:
             raise Again(reason_of(error)) from None
 
@@ -131,7 +133,7 @@ class Try:
         self.handle.doing = "fetching"
         self._write(response.iter_raw(), file.size if body.how == "skip" else 0, body.size)
         if file.size < (body.size or self.part.size) and not self.handle.is_cut():
-            raise Again("the line was cut", answered=True)
+            raise Again("the line was cut", "empty")
 
     def _write(self, blocks: Iterator[bytes], skip: int, size: int) -> None:
         """Write what comes, but for the first `skip` bytes, which are here."""

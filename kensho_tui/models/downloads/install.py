@@ -1,5 +1,6 @@
 """From complete parts to a model in the models folder. Everything here blocks."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -81,6 +82,9 @@ def install(models: Path, model: RemoteModel, parts: Sequence[Path]) -> Path:
         for part, place in reversed(list(zip(parts, places, strict=True))):
             if not os.path.lexists(part) and place.is_file():
                 continue  # moved before the host was ended
+            if os.path.lexists(place) and _same(part, place):
+                part.unlink()  # it came another way meanwhile: out of the bin, for one
+                continue
             if os.path.lexists(place):
                 raise KenshoError(
                     f"{place} exists already",
@@ -91,6 +95,14 @@ def install(models: Path, model: RemoteModel, parts: Sequence[Path]) -> Path:
     except OSError as error:
         raise unwritable(error, places[0].parent) from None
     return places[0]
+
+
+def _same(part: Path, place: Path) -> bool:
+    """Whether both are files with the same bytes."""
+    if place.is_symlink() or not place.is_file() or place.stat().st_size != part.stat().st_size:
+        return False
+    with part.open("rb") as one, place.open("rb") as other:
+        return hashlib.file_digest(one, "sha256").digest() == hashlib.file_digest(other, "sha256").digest()
 
 
 def _sync(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from kensho_tui.core.errors import DamagedError, KenshoError
+from kensho_tui.core.errors import DamagedError, KenshoError, OfflineError
 from kensho_tui.core.hub_contract import Download, DownloadState
 from kensho_tui.models.downloads.answer import Again, Changed, given_up
 from kensho_tui.models.downloads.fetch import Handle, Try
@@ -24,20 +24,21 @@ from kensho_tui.models.downloads.records import Failure, Notes, Record, Wanted, 
 from kensho_tui.models.downloads.space import Space
 from kensho_tui.models.downloads.speed import Speed
 from kensho_tui.models.downloads.threads import UnderWay
+from kensho_tui.models.downloads.view import Moment, view
 from kensho_tui.models.hub.remote import RemoteModel
 
 log = logging.getLogger(__name__)
 
-QUIET_FROM_S = 5.0
-"""A line without a byte for so long is said to be quiet."""
-
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What jobs share. ``headers`` may block; ``changed`` is called when a view would read otherwise."""
+    """What jobs share. ``history`` has those that are done. ``headers`` may block; ``changed`` is called when
+    a view would read otherwise.
+    """
 
     models: Path
     notes: Notes
+    history: Notes
     space: Space
     patience: Patience
     slots: asyncio.Semaphore
@@ -54,7 +55,6 @@ class Job:
     def __init__(self, record: Record, around: Surroundings) -> None:
         self.record = record
         self.path: Path | None = None
-        self.seen = False
         self.turn = asyncio.Lock()
         """What people ask of it is done in its order."""
         self._around = around
@@ -65,6 +65,7 @@ class Job:
         self._news = ""
         """What happened to its bytes, from then on."""
         self._until = 0.0
+        self._hurry = asyncio.Event()
         self._speed = Speed()
         self._handle: Handle | None = None
         self._file: PartFile | None = None
@@ -106,31 +107,20 @@ class Job:
         return max(self.record.model.size - self.done, 0)
 
     def view(self) -> Download:
-        record, model, now = self.record, self.record.model, self._around.clock()
-        state, failure = self.state, self.record.failure
-        running = state == "running"
-        quiet = now - self._handle.heard if running and self._handle is not None else 0.0
-        return Download(
-            id=record.id,
-            model=self._name,
-            origin=model.origin,
-            state=state,
-            done=self.done,
-            total=model.size,
-            quantisation=model.quantisation,
-            parts=len(model.parts),
-            part=min(record.checked + 1, len(model.parts)),
-            rate=self._speed.rate if running else 0.0,
-            eta_s=self._speed.eta_s(self.left) if running and model.size else None,
-            quiet_s=quiet if quiet >= QUIET_FROM_S else 0.0,
-            wait_s=max(self._until - now, 0.0) if state == "waiting" else 0.0,
-            note=self._note or self._news,
-            error=failure.message if failure is not None and state == "failed" else "",
-            hint=failure.hint if failure is not None and state == "failed" else "",
-            code=failure.code if failure is not None and state == "failed" else "",
-            path=str(self.path) if self.path is not None else "",
-            seen=self.seen,
-            added=record.added,
+        now, state = self._around.clock(), self.state
+        quiet = now - self._handle.heard if state == "running" and self._handle is not None else 0.0
+        return view(
+            self.record,
+            Moment(
+                name=self._name,
+                state=state,
+                done=self.done,
+                rate=self._speed.rate,
+                quiet_s=quiet,
+                wait_s=self._until - now,
+                note=self._note or self._news,
+                path=self.path,
+            ),
         )
 
     def tick(self) -> None:
@@ -139,8 +129,10 @@ class Job:
             self._speed.note(self._around.clock(), self.done)
 
     async def look(self) -> None:
-        """See what an earlier host left of the part it was at."""
-        if self.record.checked < len(self.record.model.parts):
+        """See what an earlier host left: the model, or some of the part it was at."""
+        if self.record.installed:
+            await self.found(Path(self.record.installed))
+        elif self.record.checked < len(self.record.model.parts):
             part = self._around.notes.part(self.record, self.record.checked)
             self._here = await asyncio.to_thread(size_of, part)
 
@@ -186,6 +178,14 @@ class Job:
 
         await self._under_way.thread(work)
 
+    async def told(self) -> None:
+        """A person knows that it is here."""
+        if self.path is not None and not self.record.seen:
+            self._change(seen=True)
+            self._around.changed()
+            if self.record.installed:
+                await self._under_way.thread(partial(self._around.history.save, self.record))
+
     def stop(self) -> None:
         if self._handle is not None:
             self._handle.cut()
@@ -221,8 +221,9 @@ class Job:
         log.info("download %s: %s", self.record.id, error.line())
         failure = Failure(code=error.code, message=error.message, hint=error.hint)
         self._change(failure=failure)
-        with suppress(KenshoError):  # a full disk: then it is only remembered
-            await self._keep()
+        if not isinstance(error, OfflineError):  # the next host may have a way
+            with suppress(KenshoError):  # a full disk: then it is only remembered
+                await self._keep()
 
     async def _all(self) -> None:
         parts = (self._around.models, self.record.model, self._paths())
@@ -306,13 +307,19 @@ class Job:
         self._save()
 
     async def _wait(self, again: Again, tries: Tries) -> None:
-        seconds = tries.next(self._around.clock(), asked_s=again.after_s, answered=again.answered)
+        seconds = tries.next(self._around.clock(), asked_s=again.after_s, answered=again.kind == "empty")
         if seconds is None:
             raise given_up(again, self.record.model.parts[self.record.checked].name, self._here)
         self._until = self._around.clock() + seconds
         self._speed.forget()
+        self._hurry.clear()
         self._set("waiting", again.reason)
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+
+    def hurry(self) -> None:
+        """A person does not want to wait for the next try."""
+        self._hurry.set()
 
     async def _renew(self, changed: Changed) -> None:
         """The hub has another version by now: fetch that one, from its beginning."""
@@ -380,6 +387,9 @@ class Job:
                 await self._under_way.thread(partial(remove, part))
             self._change(checked=0, model=untold(record.model))
             raise
+        self._change(installed=str(path))
+        with suppress(KenshoError):  # then only this host knows that it came
+            await self._under_way.thread(partial(around.history.save, self.record))
         await self.forget()
         self._name = await around.named(path)
         self.path, self._note, self._news = path, "", ""

@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 TICK_S = 0.25
 ENDED_KEPT = 50
-"""Downloads that are done and still told of."""
+DONE_KEPT_S = 7 * 24 * 3600.0
+"""So many downloads that are done are still told of, for so long."""
 CANCELLED_KEPT_S = 2 * 24 * 3600.0
 """So long a cancelled download can be taken up where it was."""
 STOP_WAIT_S = 1.0
@@ -41,12 +42,13 @@ class Origins(Protocol):
 
 class Downloads:
     """``changed`` is called when `views` would read otherwise, ``installed`` with each new model's file: it
-    returns the name that the model goes by.
+    returns the name that the model goes by. ``history`` is a folder for notes of what is done.
     """
 
     def __init__(
         self,
         models: Path,
+        history: Path,
         origins: Origins,
         at_once: int,
         installed: Callable[[Path], Awaitable[str]],
@@ -62,6 +64,7 @@ class Downloads:
         self._around = Surroundings(
             models=models,
             notes=Notes(models / FOLDER),
+            history=Notes(history),
             space=space or Space(models),
             patience=patience or Patience(),
             slots=asyncio.Semaphore(at_once),
@@ -86,14 +89,23 @@ class Downloads:
         self._changed()
 
     def _load(self) -> list[Record]:
-        """Those there are, without the bytes of what was cancelled days ago."""
-        notes, kept = self._around.notes, []
+        """What was done lately and is still there; then all others, but for what was cancelled days ago."""
+        notes, history = self._around.notes, self._around.history
+        kept = []
         for record in notes.load():
             if record.wanted == "cancel" and notes.age_s(record) > CANCELLED_KEPT_S:
                 notes.remove(record)
             else:
                 kept.append(record)
-        return kept
+        known = {record.id for record in kept}
+        for record in history.load():
+            if record.id in known:
+                continue
+            if history.age_s(record) > DONE_KEPT_S or not Path(record.installed).is_file():
+                history.remove(record)
+            else:
+                kept.append(record)
+        return sorted(kept, key=lambda record: record.added)
 
     async def close(self) -> None:
         """Stop all; what is fetched stays, and the next host goes on."""
@@ -170,8 +182,12 @@ class Downloads:
             if installed is not None:
                 return job.view() if job is not None else await self._known(model, installed)
             if job is not None:  # it was deleted since
-                self._jobs.pop(job.record.id, None)
+                await self._forget_done(job)
             return (await self._new(model, request)).view()
+
+    async def _forget_done(self, job: Job) -> None:
+        self._jobs.pop(job.record.id, None)
+        await asyncio.to_thread(self._around.history.remove, job.record)
 
     def _asked(self, request: StartDownload) -> Job | None:
         """The download that the same words began: to go on with it nobody has to ask the network."""
@@ -187,8 +203,8 @@ class Downloads:
         record = Record(id=new_id(), model=model, added=now(), asked=request.what, revision=request.revision)
         await asyncio.to_thread(self._around.notes.save, record)
         job = self._jobs[record.id] = Job(record, self._around)
-        self._drop_old()
         job.go()
+        await self._drop_old()
         self._changed()
         return job
 
@@ -215,10 +231,10 @@ class Downloads:
             return job
         return None
 
-    def _drop_old(self) -> None:
+    async def _drop_old(self) -> None:
         done = [job for job in self._jobs.values() if job.state == "done"]
         for job in done[: max(len(done) - ENDED_KEPT, 0)]:
-            del self._jobs[job.record.id]
+            await self._forget_done(job)
 
     async def change(self, request: ChangeDownload) -> Download:
         """Raises `NotFoundError`, and `UsageError` for what cannot be."""
@@ -230,11 +246,12 @@ class Downloads:
         async with job.turn:
             self._job(job.record.id)  # it may have been removed meanwhile
             if request.action == "resume":
-                if not job.active and job.state != "done":
+                if job.state == "waiting":
+                    job.hurry()
+                elif not job.active and job.state != "done":
                     await self._go_on(job)
             elif request.action == "seen":
-                job.seen = job.state == "done"
-                self._changed()
+                await job.told()
             elif request.action == "remove":
                 return await self._remove(job)
             elif job.state == "done":
@@ -250,7 +267,7 @@ class Downloads:
     async def _remove(self, job: Job) -> Download:
         if job.active:
             raise UsageError(f"{job.view().model} is being fetched", hint="Cancel it first")
-        self._jobs.pop(job.record.id, None)
+        await self._forget_done(job)
         await job.ended()
         view = job.view()
         await job.forget()

@@ -40,6 +40,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 class Record(Struct, frozen=True, kw_only=True):
     """``checked`` parts are complete and verified; ``etag`` is what the next one's server calls its content
     (empty: it does not, or nothing was fetched yet). ``asked`` and ``revision`` are a person's words.
+    ``installed`` is the model's file once it is done, ``seen`` says that a person knows.
     """
 
     id: str
@@ -51,6 +52,8 @@ class Record(Struct, frozen=True, kw_only=True):
     checked: int = 0
     etag: str = ""
     failure: Failure | None = None
+    installed: str = ""
+    seen: bool = False
 
 
 class Notes:

@@ -37,9 +37,10 @@ class Space:
         free = self.free()
         if free is None or size + promised + self._reserve <= free:
             return
-        others = f", of which other downloads still need {gigabytes(promised)}" if promised else ""
+        others = f", and other downloads still need {gigabytes(promised)}" if promised else ""
         raise DiskFullError(
-            f"{gigabytes(size)} do not fit on the disk: {gigabytes(free)} are free{others}",
+            f"{gigabytes(size)} do not fit on the disk: {gigabytes(free)} are free, "
+            f"{gigabytes(self._reserve)} of them are left for chats{others}",
             hint=f"Free {gigabytes(size + promised + self._reserve - free)} "
             "(kensho-tui gc shows what can go), or choose a smaller quantisation",
         )

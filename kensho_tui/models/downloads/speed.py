@@ -1,4 +1,4 @@
-"""Bytes per second lately, and the time that is left."""
+"""Bytes per second lately."""
 
 from collections import deque
 
@@ -31,8 +31,3 @@ class Speed:
             return 0.0
         (start, before), (end, after) = self._seen[0], self._seen[-1]
         return (after - before) / (end - start) if end - start >= LEAST_S else 0.0
-
-    def eta_s(self, left: int) -> float | None:
-        """Seconds until `left` more bytes are there; None where nothing tells."""
-        rate = self.rate
-        return left / rate if rate > 0 else None

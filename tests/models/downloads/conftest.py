@@ -75,7 +75,15 @@ class Desk:
             return path.stem
 
         self.managers.append(
-            Downloads(self.models, self.origins, at_once, named, patience=self.patience, space=space)
+            Downloads(
+                self.models,
+                self.models.parent / "arrived",
+                self.origins,
+                at_once,
+                named,
+                patience=self.patience,
+                space=space,
+            )
         )
         return self.managers[-1]
 

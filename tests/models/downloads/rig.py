@@ -31,6 +31,7 @@ class Rig:
 
     def __init__(self, here: Stage, hub: LoopbackHub) -> None:
         self.models = here.paths.models
+        self.history = here.paths.data / "arrived"
         self.root = here.paths.config.parent
         self.hub = hub
         self.rooms = Hub(here.library, here.fitting)
@@ -45,7 +46,7 @@ class Rig:
         return self.managers[-1]
 
     def manager(self) -> Downloads:
-        return Downloads(self.models, self.origins, 3, self._name, QUICK)
+        return Downloads(self.models, self.history, self.origins, 3, self._name, QUICK)
 
     async def _name(self, path: Path) -> str:
         self.installed.append(path)
@@ -82,8 +83,9 @@ class Rig:
         return await self.until(lambda seen: not seen.active)
 
     def outside(self) -> dict[Path, int]:
-        """Files that are not in the models folder, with their sizes."""
-        every = (path for path in self.root.rglob("*") if not path.is_relative_to(self.models))
+        """Files that are not in the models folder, with their sizes; but for notes of what has arrived."""
+        ours = (self.models, self.history)
+        every = (path for path in self.root.rglob("*") if not any(map(path.is_relative_to, ours)))
         return {path: path.stat().st_size for path in every if path.is_file() and ".db" not in path.name}
 
     def consistent(self) -> None:

@@ -191,12 +191,11 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     for second in range(30):
         speed.note(float(second), second * 100 if second < 15 else 1500 + (second - 15) * 1000)
     assert speed.rate == pytest.approx(1000)
-    assert speed.eta_s(5000) == pytest.approx(5)
 
 
 def test_nothing_is_made_up_before_there_is_enough_to_tell() -> None:
     speed = Speed()
-    assert speed.rate == 0 and speed.eta_s(10) is None
+    assert speed.rate == 0
     speed.note(0.0, 0)
     speed.note(0.1, 1000)
     assert speed.rate == 0

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from kensho_tui.core.errors import DiskFullError, NotFoundError, UsageError
+from kensho_tui.core.errors import DiskFullError, NotFoundError, OfflineError, UsageError
 from kensho_tui.core.hub_contract import ChangeDownload, StartDownload
 from kensho_tui.models.downloads.patience import Patience
 from kensho_tui.models.downloads.space import Space
@@ -50,7 +50,97 @@ async def test_one_that_is_known_is_joined_and_one_that_is_here_is_told_as_done(
     other = desk.manager()
     told = await other.start(StartDownload(what=WHAT))
     assert told.state == "done" and told.path == str(desk.models / PLACE)
-    assert other.views() == ()
+    assert [view.id for view in other.views()] == [first.id]
+
+
+async def test_what_is_done_is_still_told_by_the_next_host_until_a_person_has_seen_it(desk: Desk) -> None:
+    add(desk.hub)
+    await desk.start(WHAT)
+    done = await desk.ended()
+    assert not done.seen
+    later = desk.manager()
+    await later.open()
+    (told,) = later.views()
+    assert (told.id, told.state, told.model, told.path) == (done.id, "done", done.model, done.path)
+    assert (told.seen, told.done, told.total) == (False, done.total, done.total)
+    assert (await desk.change(told, "seen")).seen
+    last = desk.manager()
+    await last.open()
+    assert [view.seen for view in last.views()] == [True]
+    await desk.change(told, "remove")
+    again = desk.manager()
+    await again.open()
+    assert again.views() == () and list(desk.files()) == [PLACE]
+
+
+@pytest.mark.parametrize("how", ["deleted", "old"])
+async def test_what_is_done_is_not_told_for_ever(desk: Desk, how: str) -> None:
+    add(desk.hub)
+    await desk.start(WHAT)
+    done = await desk.ended()
+    note = desk.models.parent / "arrived" / f"{done.id}.json"
+    assert note.exists()
+    if how == "deleted":
+        (desk.models / PLACE).unlink()
+    else:
+        os.utime(note, (0, 0))
+    later = desk.manager()
+    await later.open()
+    assert later.views() == () and not note.exists()
+
+
+async def test_the_same_file_that_came_another_way_ends_the_download(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    await desk.until(lambda view: view.done > MIB)
+    place = desk.models / PLACE
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content.read(0, content.size))
+    done = await desk.ended()
+    assert (done.state, done.error) == ("done", "") and desk.files() == {PLACE: content.size}
+
+
+async def test_another_file_that_came_meanwhile_is_left_alone(desk: Desk) -> None:
+    add(desk.hub)
+    desk.hub.knobs.rate = 4e6
+    await desk.start(WHAT)
+    await desk.until(lambda view: view.done > MIB)
+    place = desk.models / PLACE
+    place.parent.mkdir(parents=True)
+    place.write_bytes(Generated(3 * MIB, seed=9).read(0, 3 * MIB))
+    failed = await desk.ended()
+    assert failed.state == "failed" and "exists already" in failed.error
+    assert desk.sha256(PLACE) == Generated(3 * MIB, seed=9).sha256
+
+
+async def test_a_person_need_not_wait_for_the_next_try(desk: Desk) -> None:
+    content = add(desk.hub)
+    desk.patience = Patience(first_s=1000.0, most_s=1000.0, give_up_s=1e6)
+    desk.hub.knobs.failure = Failure(status=500, times=1, where="files")
+    await desk.start(WHAT)
+    waiting = await desk.until(lambda view: view.state == "waiting")
+    assert waiting.wait_s > 400
+    await desk.change(waiting, "resume")
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
+
+
+async def test_a_host_without_a_way_leaves_it_to_the_next_one(desk: Desk) -> None:
+    """A switch in the environment, a train through a tunnel: nothing a person has to repair here."""
+    content = add(desk.hub)
+
+    def offline(url: str) -> dict[str, str]:
+        raise OfflineError("HF_HUB_OFFLINE is set")
+
+    online = desk.origins.headers
+    desk.origins.headers = offline  # type: ignore[method-assign]
+    await desk.start(WHAT)
+    failed = await desk.ended()
+    assert (failed.state, failed.code) == ("failed", "offline")
+    await desk.last.close()
+    desk.origins.headers = online  # type: ignore[method-assign]
+    await desk.manager().open()
+    assert (await desk.ended()).state == "done" and desk.sha256(PLACE) == content.sha256
 
 
 async def test_words_that_began_a_download_ask_nobody_again(desk: Desk) -> None:

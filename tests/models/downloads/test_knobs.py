@@ -122,12 +122,12 @@ async def test_it_waits_as_long_as_it_is_asked_to(rig: Rig, date: bool) -> None:
 @pytest.mark.parametrize(
     ("failure", "code"),
     [
-        (Failure(status=500), "offline"),
-        (Failure(status=503, retry_after=3600), "offline"),
+        (Failure(status=500), "hub"),
+        (Failure(status=503, retry_after=3600), "hub"),
         (Failure(status=404), "not_found"),
         (Failure(status=410), "not_found"),
-        (Failure(status=429, retry_after=3600), "hub"),
-        (Failure(status=429), "hub"),
+        (Failure(status=429, retry_after=3600), "limited"),
+        (Failure(status=429), "limited"),
         (Failure(status=418), "hub"),
         (Failure(status=204), "hub"),
         (Failure(status=304), "hub"),
