@@ -24,11 +24,12 @@ class ListGenerations(Struct, frozen=True, kw_only=True):
 class Generation(Struct, frozen=True, kw_only=True):
     """One run of a model, or an answer given again (``from_cache``), and the message it wrote to.
 
-    ``usage`` and ``timings`` are None where it did not end in an orderly way. ``threads`` decode, and
-    ``gpu_layers`` -1 are all; 0 or empty is not known, or no model was at work. ``memory``: bytes that its
-    worker was measured to hold on ``device`` once it was loaded and warm, ``memory_host`` in RAM beside a
-    GPU. llama.cpp takes all its buffers then, so that is the peak but for the text itself.
-    ``bandwidth``: bytes of weights read per second, ``active_weights`` x ``timings.decode_tok_s``.
+    ``usage`` and ``timings`` are None where it did not end in an orderly way. ``threads`` decode;
+    ``gpu_layers`` were asked for (-1: all, which on a CPU is none); 0 or empty is not known, or no model was
+    at work. ``memory``: bytes that its worker was measured to hold on ``device`` once it was loaded and warm,
+    ``memory_host`` in RAM beside a GPU. llama.cpp takes all its buffers then, so that is the peak but for
+    the text itself. ``bandwidth``: bytes of weights read per second, ``active_weights`` x
+    ``timings.decode_tok_s``.
     """
 
     id: str
@@ -92,7 +93,7 @@ class Spread(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """Of ``runs`` those that could be measured (None: none of them).
+    """Of ``runs`` (one under way is among them) those that could be measured (None: none of them).
 
     ``ttft`` has every run that wrote something, ``load`` those that waited for their model, ``prompt``
     (tok/s) those that read at least ``ModelMetricsList.least_prompt`` new tokens, ``decode`` (tok/s) and

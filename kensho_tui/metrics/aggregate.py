@@ -2,13 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from kensho_tui.core.metrics_contract import DayMetrics, Figures, ModelMetrics, SetupMetrics
 from kensho_tui.metrics.spread import MILLIONTH, spread
-from kensho_tui.storage.generations import DayFigures, Setup
+from kensho_tui.storage.generations import PackedFigures, Setup
+
+Value = TypeVar("Value", int, float)
+
+_NUMBERS = msgspec.json.Decoder(list[int])
+
+
+def unpacked(texts: Iterable[str | None]) -> list[int]:
+    """The numbers in texts of `PackedFigures`, in ascending order."""
+    found = _NUMBERS.decode(f"[{','.join(filter(None, texts))}]")
+    found.sort()
+    return found
 
 
 @dataclass
@@ -16,24 +28,39 @@ class _Values:
     """Figures of some runs in millionths, each list in ascending order; ``bandwidth`` in bytes a second."""
 
     runs: int = 0
-    last: str = ""
     ttft: list[int] = field(default_factory=list)
     load: list[int] = field(default_factory=list)
     prompt: list[int] = field(default_factory=list)
     decode: list[int] = field(default_factory=list)
     bandwidth: list[float] = field(default_factory=list)
 
-    def add(self, more: "_Values | DayFigures") -> None:
-        self.runs += more.runs
-        self.last = max(self.last, more.last)
-        self.ttft += more.ttft
-        self.load += more.load
-        self.prompt += more.prompt
-        self.decode += more.decode
+    @classmethod
+    def of(cls, figures: Sequence[PackedFigures], active_weights: int) -> "_Values":
+        """Of runs with one setup."""
+        decode = unpacked(some.decode for some in figures)
+        scale = active_weights * MILLIONTH
+        return cls(
+            runs=sum(some.runs for some in figures),
+            ttft=unpacked(some.ttft for some in figures),
+            load=unpacked(some.load for some in figures),
+            prompt=unpacked(some.prompt for some in figures),
+            decode=decode,
+            bandwidth=[speed * scale for speed in decode] if active_weights else [],
+        )
 
-    def order(self) -> None:
-        for values in (self.ttft, self.load, self.prompt, self.decode):
-            values.sort()
+    @classmethod
+    def together(cls, parts: Sequence["_Values"]) -> "_Values":
+        """Of runs with several setups."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            runs=sum(part.runs for part in parts),
+            ttft=_merged(part.ttft for part in parts),
+            load=_merged(part.load for part in parts),
+            prompt=_merged(part.prompt for part in parts),
+            decode=_merged(part.decode for part in parts),
+            bandwidth=_merged(part.bandwidth for part in parts),
+        )
 
     def figures(self) -> Figures:
         return Figures(
@@ -47,59 +74,56 @@ class _Values:
 
 
 def by_model(
-    figures: Iterable[DayFigures],
+    figures: Iterable[PackedFigures],
     setups: Mapping[int, Setup],
+    last: Mapping[int, str],
     given_again: Mapping[str, int] | None = None,
     days: int = 0,
 ) -> tuple[ModelMetrics, ...]:
-    """The model that ran last comes first, with its settings, and a trend over its last ``days`` with runs.
+    """The model that ran last comes first, with its settings, and a trend over its last ``days`` with runs
+    where the figures are by day. ``last``: by setup, when the last run began.
 
     Of ``given_again`` (by name) each model has its own; of several with one name it is the newest.
     """
-    found: dict[tuple[str, str], list[DayFigures]] = {}
+    found: dict[tuple[str, str], dict[int, list[PackedFigures]]] = {}
     for some in figures:
         setup = setups[some.setup]
-        found.setdefault((setup.model, setup.quantisation), []).append(some)
-    models = [_model(*key, some, setups, days) for key, some in found.items()]
+        found.setdefault((setup.model, setup.quantisation), {}).setdefault(some.setup, []).append(some)
+    models = [_model(by_setup, setups, last, days) for by_setup in found.values()]
     models.sort(key=lambda model: model.last, reverse=True)
     left = dict(given_again or {})
-    return tuple(_with_given_again(model, left.pop(model.model, 0)) for model in models)
-
-
-def _with_given_again(model: ModelMetrics, count: int) -> ModelMetrics:
-    return replace(model, from_cache=count) if count else model
+    return tuple(replace(model, from_cache=left.pop(model.model, 0)) for model in models)
 
 
 def _model(
-    name: str, quantisation: str, figures: Sequence[DayFigures], setups: Mapping[int, Setup], days: int
+    by_setup: Mapping[int, Sequence[PackedFigures]],
+    setups: Mapping[int, Setup],
+    last: Mapping[int, str],
+    days: int,
 ) -> ModelMetrics:
-    whole = _Values()
-    settings = []
-    for number, some in groupby(sorted(figures, key=lambda each: each.setup), key=lambda each: each.setup):
-        setup, values = setups[number], _Values()
-        for each in some:
-            values.add(each)
-        values.order()
-        if setup.active_weights:
-            scale = setup.active_weights * MILLIONTH
-            values.bandwidth = [speed * scale for speed in values.decode]
-        whole.add(values)
-        whole.bandwidth += values.bandwidth
-        settings.append(_setup(setup, values))
-    # Lists of several settings are runs in order already, which sorting is quick with.
-    whole.order()
-    whole.bandwidth.sort()
+    """``by_setup``: what ran with settings that have model and quantisation in common."""
+    values = {
+        number: _Values.of(figures, setups[number].active_weights) for number, figures in by_setup.items()
+    }
+    settings = [_setup(setups[number], last.get(number, ""), some) for number, some in values.items()]
+    settings.sort(key=lambda setup: setup.last, reverse=True)
+    model = setups[next(iter(by_setup))]
     return ModelMetrics(
-        model=name,
-        quantisation=quantisation,
-        last=whole.last,
-        figures=whole.figures(),
-        settings=tuple(sorted(settings, key=lambda setup: setup.last, reverse=True)),
-        days=_trend(figures, days),
+        model=model.model,
+        quantisation=model.quantisation,
+        last=settings[0].last,
+        figures=_Values.together(list(values.values())).figures(),
+        settings=tuple(settings),
+        days=_trend([some for figures in by_setup.values() for some in figures], days),
     )
 
 
-def _setup(setup: Setup, values: _Values) -> SetupMetrics:
+def _merged(parts: Iterable[list[Value]]) -> list[Value]:
+    """Sorting is quick with what is in order piece by piece."""
+    return sorted(value for part in parts for value in part)
+
+
+def _setup(setup: Setup, last: str, values: _Values) -> SetupMetrics:
     return SetupMetrics(
         device=setup.device,
         gpu_layers=setup.gpu_layers,
@@ -107,23 +131,23 @@ def _setup(setup: Setup, values: _Values) -> SetupMetrics:
         kv_type=setup.kv_type,
         threads=setup.threads,
         active_weights=setup.active_weights,
-        last=values.last,
+        last=last,
         figures=values.figures(),
     )
 
 
-def _trend(figures: Sequence[DayFigures], days: int) -> tuple[DayMetrics, ...]:
-    newest = sorted({some.day for some in figures}, reverse=True)[:days]
-    by_day = {day: _Values() for day in reversed(newest)}
+def _trend(figures: Sequence[PackedFigures], days: int) -> tuple[DayMetrics, ...]:
+    newest = sorted({some.day for some in figures if some.day}, reverse=True)[:days]
+    by_day: dict[str, list[PackedFigures]] = {day: [] for day in reversed(newest)}
     for some in figures:
         if some.day in by_day:
-            by_day[some.day].add(some)
+            by_day[some.day].append(some)
     return tuple(
         DayMetrics(
             day=day,
-            runs=values.runs,
-            ttft=spread(sorted(values.ttft), MILLIONTH),
-            decode=spread(sorted(values.decode), MILLIONTH),
+            runs=sum(some.runs for some in then),
+            ttft=spread(unpacked(some.ttft for some in then), MILLIONTH),
+            decode=spread(unpacked(some.decode for some in then), MILLIONTH),
         )
-        for day, values in by_day.items()
+        for day, then in by_day.items()
     )

@@ -55,10 +55,11 @@ class History:
             raise UsageError(f"a trend has at most {MOST_DAYS:,} days")
         period = await self._period(request)
         setups = await self._rows.setups(period.model)
-        figures = await self._rows.figures(period)
+        figures = await self._rows.figures(period, by_day=bool(request.days))
+        last = await self._rows.last(period)
         given_again = await self._rows.given_again(period)
         # Of a year that is a tenth of a second, which streams shall not wait for.
-        models = await asyncio.to_thread(by_model, figures, setups, given_again, request.days)
+        models = await asyncio.to_thread(by_model, figures, setups, last, given_again, request.days)
         return ModelMetricsList(
             models=models,
             least_prompt=LEAST_PROMPT_TOKENS,

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-
-import msgspec
+from typing import NamedTuple
 
 from kensho_tui.core.metrics_contract import Generation
 from kensho_tui.core.text import valid
@@ -83,20 +82,21 @@ class Period:
     model: str | None = None
 
 
-@dataclass(frozen=True)
-class DayFigures:
-    """The ``runs`` with one setup on one day, and their figures in millionths (seconds, tokens per second),
-    in no order. Only what could be measured is among them.
+class PackedFigures(NamedTuple):
+    """The ``runs`` with one setup, on one ``day`` (empty: on all), with one that may be under way.
+
+    Figures are texts of whole numbers with commas between, in millionths (of seconds, of tokens per second)
+    and no order; None: nothing could be measured. A text for many numbers is what SQLite and Python are
+    quick with: as rows of a hundred thousand runs they take three times as long.
     """
 
     setup: int
     day: str
     runs: int
-    last: str
-    ttft: list[int]
-    load: list[int]
-    prompt: list[int]
-    decode: list[int]
+    ttft: str | None
+    load: str | None
+    prompt: str | None
+    decode: str | None
 
 
 @dataclass(frozen=True)
@@ -142,24 +142,46 @@ ORDER BY g.created DESC, g.number DESC LIMIT ?
 
 
 def _list_of(figure: str, condition: str) -> str:
-    """Values of a group as one text: rows of SQLite cost many times what their numbers do."""
-    return f"group_concat(CASE WHEN {condition} THEN CAST(round({figure} * 1e6) AS INTEGER) END)"
+    return f"group_concat(CASE WHEN {condition} THEN CAST({figure} * 1e6 + 0.5 AS INTEGER) END)"
 
 
 _LONG_PROMPT = f"prompt_tok_s > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
 _LONG_ANSWER = (
     f"decode_tok_s > 0 AND completion_tokens >= {LEAST_TOKENS} AND state IN ('complete', 'stopped')"
 )
-# The unary + keeps SQLite at the index that has every column, in the order of the groups.
-_FIGURES = f"""
-SELECT setup, day, count(*), max(created), {_list_of("ttft_s", "ttft_s > 0")},
-    {_list_of("load_s", "load_s > 0")}, {_list_of("prompt_tok_s", _LONG_PROMPT)},
-    {_list_of("decode_tok_s", _LONG_ANSWER)}
-FROM generations
-WHERE setup IN (SELECT number FROM setups WHERE ? IS NULL OR model = ?)
-    AND day >= substr(?, 1, 10) AND +created >= ? AND +created < ? AND +{_ENDED}
-GROUP BY setup, day
-"""  # noqa: S608 - words of ours
+
+
+def _figures_query(period: Period, by_day: bool) -> tuple[str, tuple[str | None, ...]]:
+    """Over the index that has every column, in the order of the groups: the unary + keeps SQLite there."""
+    bounds: list[tuple[str, str]] = []
+    if period.since != FIRST_DATE:
+        bounds += [("day >= ?", period.since[:10]), ("+created >= ?", period.since)]
+    if period.until != LAST_DATE:
+        bounds += [("+created < ?", period.until)]
+    sql = f"""
+    SELECT setup, {"day" if by_day else "''"}, count(*),
+        {_list_of("ttft_s", "ttft_s > 0")}, {_list_of("load_s", "load_s > 0")},
+        {_list_of("prompt_tok_s", _LONG_PROMPT)}, {_list_of("decode_tok_s", _LONG_ANSWER)}
+    FROM generations
+    WHERE {
+        " AND ".join(
+            [
+                "setup IN (SELECT number FROM setups WHERE ? IS NULL OR model = ?)",
+                *(bound for bound, _ in bounds),
+            ]
+        )
+    }
+    GROUP BY {"setup, day" if by_day else "setup"}
+    """  # noqa: S608 - words of ours
+    return sql, (period.model, period.model, *(value for _, value in bounds))
+
+
+_LAST = """
+SELECT number, (
+    SELECT created FROM generations WHERE setup = setups.number AND +created >= ? AND +created < ?
+    ORDER BY day DESC, created DESC LIMIT 1
+) AS last FROM setups WHERE last IS NOT NULL AND (? IS NULL OR model = ?)
+"""
 
 _GIVEN_AGAIN = """
 SELECT model, count(*) FROM generations
@@ -187,12 +209,14 @@ class GenerationRows:
         )
         return {row[0]: Setup(*row[1:]) for row in rows}
 
-    async def figures(self, period: Period) -> list[DayFigures]:
-        """By setup and day, in that order."""
-        rows = await self._database.fetch(
-            _FIGURES, (period.model, period.model, period.since, period.since, period.until)
-        )
-        return [DayFigures(*row[:4], *map(_numbers, row[4:])) for row in rows]
+    async def figures(self, period: Period, *, by_day: bool = False) -> list[PackedFigures]:
+        """By setup, or by setup and day, in that order."""
+        return [PackedFigures(*row) for row in await self._database.fetch(*_figures_query(period, by_day))]
+
+    async def last(self, period: Period) -> dict[int, str]:
+        """By setup: when the last run in ``period`` began."""
+        values = (period.since, period.until, period.model, period.model)
+        return dict(await self._database.fetch(_LAST, values))
 
     async def given_again(self, period: Period) -> dict[str, int]:
         """By model: how many answers came out of the response cache."""
@@ -209,13 +233,6 @@ class GenerationRows:
         more = len(rows) > limit
         last = rows[limit - 1] if more else None
         return Page(tuple(map(_generation, rows[:limit])), f"{last[_CREATED]}/{last[-1]}" if last else "")
-
-
-_NUMBERS = msgspec.json.Decoder(list[int])
-
-
-def _numbers(text: str | None) -> list[int]:
-    return _NUMBERS.decode(f"[{text}]") if text else []
 
 
 def _generation(row: Row) -> Generation:

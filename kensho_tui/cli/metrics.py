@@ -1,0 +1,293 @@
+"""``kensho-tui metrics``: what models did on this machine, with counts and spread."""
+
+import argparse
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kensho_tui.cli.output import ascii_only, print_json, print_notices, width
+from kensho_tui.core.text import one_line, valid
+
+if TYPE_CHECKING:
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.metrics_contract import (
+        DayMetrics,
+        Figures,
+        Generation,
+        ModelMetrics,
+        ModelMetricsList,
+        SetupMetrics,
+        Spread,
+    )
+
+LAST_SHOWN = 10
+MOST_DOCUMENTED = 1000
+TREND_DAYS = 366
+GIGA = 1e9  # as data sheets of memory have it
+
+_AGO = re.compile(r"(\d{1,6})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "metrics",
+        help="what models did on this machine: speeds, with counts and spread",
+        description="Times and speeds of each model as they were measured here, and the last generations.",
+    )
+    parser.add_argument(
+        "--since", metavar="T", help="only what began since then: 12h, 7d, 2w, or a date as 2026-11-21"
+    )
+    parser.add_argument("--model", metavar="MODEL", help="only this model: a name, or a unique part of one")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    import asyncio
+
+    since = since_date(options.since, datetime.now(UTC)) if options.since is not None else None
+    return asyncio.run(_metrics(since, valid(options.model) if options.model else None, options.json))
+
+
+def since_date(text: str, now: datetime) -> str:
+    """The moment that ``text`` means, ISO 8601 in UTC (pure). A day begins where the person is.
+
+    Raises `UsageError`.
+    """
+    from kensho_tui.core.errors import UsageError
+
+    try:
+        past = _AGO.fullmatch(text.strip().casefold())
+        if past is not None:
+            found = now - timedelta(**{_UNITS[past[2]]: int(past[1])})
+        else:
+            found = datetime.fromisoformat(text.strip())
+        return found.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--since {one_line(text, 40)} says no time", hint="Write 12h, 7d, 2w, or a date as 2026-11-21"
+        ) from None
+
+
+async def _metrics(since: str | None, model: str | None, as_json: bool) -> int:
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.metrics_contract import MODEL_METRICS, ListModelMetrics
+
+    async with Kensho() as kensho:
+        asked = ListModelMetrics(since=since, model=model, days=TREND_DAYS if as_json else 0)
+        found = await kensho.call(MODEL_METRICS, asked)
+        most = MOST_DOCUMENTED if as_json else LAST_SHOWN
+        generations, more = await _generations(kensho, since, found.model, most)
+        await print_notices(kensho)
+    if as_json:
+        print_json(document(found, generations, since, more))
+    elif not found.models and not generations:
+        print(nothing(since, found.model), file=sys.stderr)
+    else:
+        for line in lines(found, generations, width(sys.stdout), plain=ascii_only(sys.stdout)):
+            print(line)
+    return 0
+
+
+async def _generations(
+    kensho: "Kensho", since: str | None, model: str | None, most: int
+) -> "tuple[tuple[Generation, ...], bool]":
+    """The last ones, and whether there are more."""
+    from kensho_tui.core.metrics_contract import GENERATIONS, ListGenerations
+
+    page = await kensho.call(GENERATIONS, ListGenerations(since=since, model=model, limit=most))
+    return page.generations, bool(page.next)
+
+
+def nothing(since: str | None, model: str | None) -> str:
+    who = f"{one_line(model, 80)} has not" if model else "No model has"
+    return f"{who} answered here {f'since {since}' if since else 'yet'}."
+
+
+# --- the document -----------------------------------------------------------------------------------
+
+
+def document(
+    found: "ModelMetricsList", generations: "tuple[Generation, ...]", since: str | None, more: bool
+) -> dict[str, object]:
+    """What `metrics --json` prints. ``more``: there are older generations that are not in it."""
+    return {
+        "since": since,
+        "model": found.model,
+        "least_prompt_tokens": found.least_prompt,
+        "least_completion_tokens": found.least_completion,
+        "models": [_model(model) for model in found.models],
+        "generations": generations,
+        "more": more,
+    }
+
+
+def _model(model: "ModelMetrics") -> dict[str, object]:
+    return {
+        "model": model.model,
+        "quantisation": model.quantisation,
+        "last": model.last,
+        "from_cache": model.from_cache,
+        **_figures(model.figures),
+        "settings": [_settings(setup) for setup in model.settings],
+        "days": [_day(day) for day in model.days],
+    }
+
+
+def _figures(figures: "Figures") -> dict[str, object]:
+    return {
+        "runs": figures.runs,
+        "ttft_s": figures.ttft,
+        "load_s": figures.load,
+        "prompt_tok_s": figures.prompt,
+        "decode_tok_s": figures.decode,
+        "bandwidth": figures.bandwidth,
+    }
+
+
+def _settings(setup: "SetupMetrics") -> dict[str, object]:
+    return {
+        "device": setup.device,
+        "gpu_layers": setup.gpu_layers,
+        "context": setup.context,
+        "kv_type": setup.kv_type,
+        "threads": setup.threads,
+        "active_weights": setup.active_weights,
+        "last": setup.last,
+        **_figures(setup.figures),
+    }
+
+
+def _day(day: "DayMetrics") -> dict[str, object]:
+    return {"day": day.day, "runs": day.runs, "ttft_s": day.ttft, "decode_tok_s": day.decode}
+
+
+# --- the tables -------------------------------------------------------------------------------------
+
+
+def lines(
+    found: "ModelMetricsList",
+    generations: "tuple[Generation, ...]",
+    columns: int | None,
+    *,
+    plain: bool = False,
+    now: datetime | None = None,
+) -> list[str]:
+    """Both tables in at most `columns` cells (None: no edge); ``plain`` has ASCII signs (pure)."""
+    now = now or datetime.now(UTC)
+    told = _model_lines(found, columns, now, "+-" if plain else "±")
+    if generations:
+        told += [*([""] if told else []), *_generation_lines(generations, columns, now)]
+    return [line.replace("…", "~") for line in told] if plain else told
+
+
+def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, sign: str) -> list[str]:
+    from kensho_tui.cli.table import Column, render
+    from kensho_tui.ui.format import ago
+
+    if not found.models:
+        return []
+    layout = (
+        Column("MODEL", least=16),
+        Column("QUANT", rank=4),
+        Column("RUNS", right=True, rank=3),
+        Column("TTFT", right=True),
+        Column("PROMPT TOK/S", right=True, rank=2),
+        Column("DECODE TOK/S", right=True),
+        Column("GB/S", right=True, rank=6),
+        Column("GIVEN AGAIN", right=True, rank=7),
+        Column("LAST RUN", rank=5),
+    )
+    rows = [
+        (
+            model.model,
+            model.quantisation,
+            f"{model.figures.runs:,}",
+            time_said(model.figures.ttft, sign),
+            said(model.figures.prompt, sign),
+            said(model.figures.decode, sign),
+            said(model.figures.bandwidth, sign, GIGA),
+            f"{model.from_cache:,}" if model.from_cache else "",
+            ago(model.last, now),
+        )
+        for model in found.models
+    ]
+    return [*render(layout, rows, columns), *_wrapped(_legend(found, sign), columns)]
+
+
+def _legend(found: "ModelMetricsList", sign: str) -> str:
+    return (
+        f"Median {sign} half the interquartile range (how many runs could be measured). Speeds are of runs "
+        f"that read {found.least_prompt} new tokens and wrote {found.least_completion} at least; TTFT has "
+        "loading in it; GB/s are weights read, in 10^9 bytes."
+    )
+
+
+def _wrapped(text: str, columns: int | None) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, columns or 110)
+
+
+def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> str:
+    """``148 ±2 (31)``: of a single run nothing is said about spread; empty for none."""
+    if spread is None:
+        return ""
+    median, half = spread.median / unit, spread.half / unit
+    digits = 1 if median < 100 else 0
+    around = f" {sign}{half:.{digits}f}" if spread.count > 1 else ""
+    return f"{median:,.{digits}f}{around} ({spread.count:,})"
+
+
+def time_said(spread: "Spread | None", sign: str = "±") -> str:
+    """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``."""
+    if spread is None:
+        return ""
+    unit, name, digits = (1e-3, "ms", 0) if spread.median < 1 else (1.0, "s", 2)
+    around = f" {sign}{spread.half / unit:.{digits}f}" if spread.count > 1 else ""
+    return f"{spread.median / unit:.{digits}f}{around} {name} ({spread.count:,})"
+
+
+def _generation_lines(generations: "tuple[Generation, ...]", columns: int | None, now: datetime) -> list[str]:
+    from kensho_tui.cli.table import Column, render
+
+    layout = (
+        Column("WHEN"),
+        Column("MODEL", least=12),
+        Column("IN", right=True, rank=3),
+        Column("CACHED", right=True, rank=6),
+        Column("OUT", right=True, rank=2),
+        Column("QUEUE", right=True, rank=9),
+        Column("LOAD", right=True, rank=7),
+        Column("PREFILL", right=True, rank=8),
+        Column("TTFT", right=True),
+        Column("TOK/S", right=True),
+        Column("END", rank=4),
+        Column("CHAT", rank=5),
+    )
+    return render(layout, [_generation(one, now) for one in generations], columns)
+
+
+def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
+    from kensho_tui.ui.format import clock, seconds
+
+    usage, timings = one.usage, one.timings
+    times = (timings.queue_s, timings.load_s, timings.prefill_s, timings.ttft_s) if timings else (0.0,) * 4
+    return (
+        clock(one.created, now),
+        one.model or "",
+        *((f"{usage.prompt_tokens:,}", f"{usage.cached_tokens:,}") if usage else ("", "")),
+        f"{usage.completion_tokens:,}" if usage else "",
+        *(seconds(time) if time > 0 else "" for time in times),
+        f"{timings.decode_tok_s:.1f}" if timings and timings.decode_tok_s > 0 else "",
+        _end(one),
+        one.chat,
+    )
+
+
+def _end(one: "Generation") -> str:
+    if one.from_cache:
+        return "given again"
+    return one.stop_reason or "" if one.state == "complete" else one.state
