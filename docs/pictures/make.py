@@ -62,6 +62,12 @@ async def models(pilot: Pilot[None], app: KenshoApp) -> None:
     await pilot.pause(2.0)
 
 
+async def hub(pilot: Pilot[None], app: KenshoApp) -> None:
+    """What could be fetched; nothing is asked of the network for that."""
+    await pilot.press("f5")
+    await pilot.pause(2.0)
+
+
 async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -74,6 +80,7 @@ PICTURES: tuple[tuple[str, str, tuple[int, int], Act], ...] = (
     ("empty-light", "kensho-light", (80, 24), new_chat),
     ("chat-dark", "kensho-dark", (100, 30), at_rest),
     ("models-dark", "kensho-dark", (110, 30), models),
+    ("hub-dark", "kensho-dark", (110, 30), hub),
     ("streaming-dark", "kensho-dark", (120, 36), streaming),
 )
 
