@@ -47,7 +47,9 @@ def home(settings: str = "") -> Iterator[Path]:
         os.environ["KENSHO_HOME"] = folder
         config = Path(folder, "config")
         config.mkdir()
-        config.joinpath("settings.toml").write_text(settings, encoding="utf-8")
+        # What is measured is never an answer that was given before, unless that is what is measured.
+        cache = "" if "cache_answers" in settings else "cache_answers = false\n"
+        config.joinpath("settings.toml").write_text(cache + settings, encoding="utf-8")
         try:
             yield Path(folder)
         finally:

@@ -48,7 +48,7 @@ def scripted_home(
     with tempfile.TemporaryDirectory(prefix="kensho-") as folder:
         home = Home(Path(folder), os.environ.__setitem__)
         home.add_model("scripted")
-        home.settings(f'model = "scripted"\n{settings}')
+        home.settings(f'model = "scripted"\ncache_answers = false\n{settings}')
         if store is not None:
             asyncio.run(store(home.paths))
         home.start_scripted_host()
