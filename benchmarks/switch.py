@@ -48,7 +48,8 @@ async def first_text(kensho: Kensho, chat: str | None, model: str) -> tuple[str,
     """The chat, and the seconds from the prompt to the first text."""
     started = time.perf_counter()
     sampling = c.Sampling(temperature=0.0, max_tokens=8)
-    asked = await kensho.submit(c.Submit(prompt=PROMPT, chat=chat, model=model, sampling=sampling, fresh=True))
+    request = c.Submit(prompt=PROMPT, chat=chat, model=model, sampling=sampling, fresh=True)
+    asked = await kensho.submit(request)
     took = 0.0
     async for piece in kensho.follow(asked.stream):
         if piece.text and not took:

@@ -21,7 +21,9 @@ PROMPTS = (f"{STORY} Remember this.", "What did the keeper count?")
 
 async def say(kensho: Kensho, prompt: str, chat: str | None, model: str) -> tuple[str, c.Message, str]:
     sampling = c.Sampling(temperature=0.0, max_tokens=24)
-    asked = await kensho.submit(c.Submit(prompt=prompt, chat=chat, model=model, sampling=sampling, fresh=True))
+    asked = await kensho.submit(
+        c.Submit(prompt=prompt, chat=chat, model=model, sampling=sampling, fresh=True)
+    )
     text, message = await read_to_end(kensho, asked.stream)
     return text, message, asked.chat
 

@@ -25,7 +25,9 @@ def settle(home: Home, limit: float, gemma: object) -> None:
 
 async def answer(kensho: Kensho, model: str, chat: str | None = None) -> tuple[str, c.Message, str]:
     sampling = c.Sampling(temperature=0.0, max_tokens=6)
-    asked = await kensho.submit(c.Submit(prompt=PROMPT, chat=chat, model=model, sampling=sampling, fresh=True))
+    asked = await kensho.submit(
+        c.Submit(prompt=PROMPT, chat=chat, model=model, sampling=sampling, fresh=True)
+    )
     text, message = await read_to_end(kensho, asked.stream)
     return text, message, asked.chat
 
