@@ -54,8 +54,9 @@ class History:
         if not 0 <= request.days <= MOST_DAYS:
             raise UsageError(f"a trend has at most {MOST_DAYS:,} days")
         period = await self._period(request)
-        setups = await self._rows.setups(period.model)
         figures = await self._rows.figures(period, by_day=bool(request.days))
+        # Asked for after what refers to them: a turn may begin with new ones meanwhile.
+        setups = await self._rows.setups(period.model)
         last = await self._rows.last(period)
         given_again = await self._rows.given_again(period)
         # Of a year that is a tenth of a second, which streams shall not wait for.

@@ -171,3 +171,18 @@ def test_exit_codes(scripted: Home) -> None:
     assert done.returncode == 0 and json.loads(done.stdout)["models"] == []
     assert scripted.run("metrics", "--model", "nothing-like-it").returncode == 3
     assert scripted.run("metrics", "--since", "soon").returncode == 2
+
+
+@pytest.mark.slow
+def test_a_real_model(home: Home) -> None:
+    asked = json.loads(home.run("ask", "--json", "--max-tokens", "16", "Tell me about the sea.").stdout)
+    found = json.loads(home.run("metrics", "--json").stdout)
+    (one,) = found["generations"]
+    assert (one["usage"], one["timings"]) == (asked["usage"], asked["timings"])
+    assert (one["quantisation"], one["device"]) == ("Q4_1", "CPU")
+    # The starter's embedding is its output head: of 98 MB of file all tensors are read for each token.
+    assert 90e6 < one["active_weights"] < 98 << 20
+    assert one["bandwidth"] == pytest.approx(one["active_weights"] * asked["timings"]["decode_tok_s"])
+    assert one["memory"] > one["active_weights"]
+    (model,) = found["models"]
+    assert model["bandwidth"]["median"] == pytest.approx(one["bandwidth"], rel=1e-6)

@@ -10,7 +10,7 @@ from kensho_tui.core.metrics_contract import ListGenerations, ListModelMetrics
 from kensho_tui.metrics.history import History, chosen, stored_date
 from kensho_tui.storage.chats import Chats
 from kensho_tui.storage.database import Database, open_database
-from kensho_tui.storage.generations import GenerationRows
+from kensho_tui.storage.generations import GenerationRows, PackedFigures, Period
 from tests.support.runs import TIMINGS, run
 
 
@@ -118,3 +118,21 @@ async def test_hostile_requests_are_refused(
             await history.generations(request_)
         else:
             await history.models(request_)
+
+
+async def test_a_turn_that_begins_meanwhile_with_other_settings_does_no_harm(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, chats = GenerationRows(database), Chats(database)
+    await run(chats)
+    read = rows.figures
+
+    async def figures(period: Period, *, by_day: bool = False) -> list[PackedFigures]:
+        await run(chats, "newcomer")
+        found = await read(period, by_day=by_day)
+        await run(chats, "late")
+        return found
+
+    monkeypatch.setattr(rows, "figures", figures)
+    found = await History(rows, installed).models(ListModelMetrics())
+    assert {model.model for model in found.models} == {"tiny", "newcomer"}

@@ -48,6 +48,11 @@ def test_the_host_loads_no_textual_and_no_llama_cpp() -> None:
     assert _hits(loaded, ("textual", "rich", "llama_cpp", "kensho_tui.worker", "kensho_tui.ui")) == set()
 
 
+def test_the_host_starts_without_what_few_ask_for() -> None:
+    loaded = _loaded_by("import kensho_tui.host.rooms")
+    assert _hits(loaded, ("kensho_tui.metrics", "kensho_tui.models.hub", "huggingface_hub")) == set()
+
+
 def test_import_contracts_hold() -> None:
     command = (
         "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
