@@ -162,5 +162,6 @@ async def test_a_host_killed_as_it_checks_and_installs(
     assert {path.name: path.read_bytes() == files[path.name].read_bytes() for path in killed.listed()} == (
         dict.fromkeys(files, True)
     )
-    assert sum(map(hub.twice, files)) == 0
+    # What was sent last may still be on its way when the host is killed.
+    assert sum(map(hub.twice, files)) <= MIB
     killed.nothing_outside()
