@@ -1,0 +1,99 @@
+"""A cached answer in the real app with SmolLM2: from Enter to its last words on the screen.
+
+Once the model is asked, in a fresh host; then the same prompt again and again, each time in a new chat, and
+once more after the host has ended and started anew, where no model is loaded. Times are from the write() of
+Enter to the read() of the chunk after which the emulated screen shows the end of the answer.
+
+Goals: at most 30 ms, and at most a tenth of the first time.
+
+    python benchmarks/cached.py [--rounds 20]
+"""
+
+import argparse
+import asyncio
+import statistics
+import time
+
+from common import home, report, stop_host
+from glass import Glass, Replay
+from stage import ENTER, milliseconds, start_app
+
+from kensho_tui.client.facade import Kensho
+
+PROMPT = "What is a REST API?"
+NEW_CHAT = "\x0e"
+SETTINGS = "preload = false\ncache_answers = true\n"
+WHOLE = " tok/s"
+"""Stands beside an answer that a model has just ended."""
+
+
+async def answer() -> str:
+    """The newest answer, once it has ended."""
+    async with Kensho() as kensho:
+        while True:
+            await asyncio.sleep(0.5)
+            if await kensho.chats() and (last := (await kensho.chat()).messages[-1]).state == "complete":
+                return last.content
+
+
+async def workers() -> int:
+    async with Kensho() as kensho:
+        return len((await kensho.status()).workers)
+
+
+def ask(glass: Glass) -> float:
+    """Type the prompt into a new chat; when Enter was sent."""
+    glass.send(NEW_CHAT)
+    time.sleep(0.5)
+    glass.paste(PROMPT)
+    time.sleep(0.3)
+    return glass.send(ENTER)
+
+
+def shown(glass: Glass, since: float, words: str) -> float:
+    """Seconds from `since` until `words` stood in the transcript."""
+    screen = Replay()
+    for when, data in list(glass.chunks):
+        screen.feed(data)
+        if when > since and any(words in row for row in screen.transcript()):
+            return when - since
+    raise RuntimeError(f"{words!r} was never shown:\n{glass.text()}")
+
+
+def measure(rounds: int) -> tuple[float, list[float], float, int]:
+    """The first answer's seconds, those of the others, the one after a restart, and the workers then."""
+    with start_app() as glass:
+        began = ask(glass)
+        words = asyncio.run(answer()).split()[-1]
+        time.sleep(1)
+        first = shown(glass, began, WHOLE)
+        again = []
+        for _ in range(rounds):
+            began = ask(glass)
+            time.sleep(1)
+            again.append(shown(glass, began, words))
+    stop_host()
+    with start_app() as glass:
+        began = ask(glass)
+        time.sleep(1)
+        return first, again, shown(glass, began, words), asyncio.run(workers())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    with home(SETTINGS):
+        first, again, restarted, loaded = measure(arguments.rounds)
+    report(
+        "a cached answer, from Enter to its last words on the screen",
+        first_s=first,
+        **milliseconds(again),
+        times_sooner=first / statistics.median(again),
+        after_restart_ms=restarted * 1e3,
+        workers_after_restart=loaded,
+    )
+
+
+if __name__ == "__main__":
+    main()
