@@ -32,9 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What jobs share. ``history`` has those that are done. ``headers`` may block; ``changed`` is called when
-    a view would read otherwise.
-    """
+    """What jobs share. ``history``: of those that are done. ``changed``: a view would read otherwise."""
 
     models: Path
     notes: Notes
@@ -42,7 +40,7 @@ class Surroundings:
     space: Space
     patience: Patience
     slots: asyncio.Semaphore
-    headers: Callable[[str], dict[str, str]]
+    headers: Callable[[str], dict[str, str]]  # may block
     resolve: Callable[[str, str | None], Awaitable[RemoteModel]]
     named: Callable[[Path], Awaitable[str]]
     changed: Callable[[], None]
@@ -226,7 +224,7 @@ class Job:
                 await self._keep()
 
     async def _all(self) -> None:
-        parts = (self._around.models, self.record.model, self._paths())
+        parts = self._around.models, self.record.model, self._paths()
         gone = await asyncio.to_thread(first_missing, *parts)
         if await asyncio.to_thread(installed, *parts):
             self._change(checked=len(self.record.model.parts))
