@@ -21,18 +21,23 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """``least``: cells it may be cut to (0: none). ``rank``: the highest is left out first (0: never)."""
+    """``least``: cells it may be cut to (0: none). ``rank``: the highest is left out first (0: never).
+
+    ``cells``: how many it has whatever is in it (0: as many as its texts need).
+    """
 
     title: str
     rank: int = 0
     least: int = 0
     right: bool = False
+    cells: int = 0
     grows: bool = False
     """Takes what is left over, so that those behind it stand at the right edge."""
 
 
 def natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], titles: bool) -> list[int]:
-    """The cells each column would need, with its title when that is shown; 0: it is empty in every row."""
+    """The cells each column would need, with its title when that is shown; 0: it is empty in every row, and
+    its number of cells is not fixed."""
     widths = [max((cell_len(row[at]) for row in rows), default=0) for at in range(len(columns))]
     if titles:
         # Two cells for the mark of the column it is sorted by.
@@ -40,7 +45,7 @@ def natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], tit
             max(width, cell_len(column.title) + 2 if column.title else 0)
             for width, column in zip(widths, columns, strict=True)
         ]
-    return widths
+    return [column.cells or width for width, column in zip(widths, columns, strict=True)]
 
 
 def lay_out(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:

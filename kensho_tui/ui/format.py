@@ -55,6 +55,12 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
+def whole_seconds(value: float) -> str:
+    """``7 s``, ``4 min``: how long something has been or will be, without jitter."""
+    count = max(round(value), 1)
+    return f"{count} s" if count < 100 else f"{round(count / 60)} min"
+
+
 def thousands(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 

@@ -218,10 +218,14 @@ class FakeHub:
         self.put(*(changed if one.id == id else one for one in self.downloads))
         return changed
 
-    def start(self, request: h.StartDownload) -> h.Download:
+    async def start(self, request: h.StartDownload) -> h.Download:
+        await self._asked()
+        return self.begin(request.what)
+
+    def begin(self, what: str) -> h.Download:
         number = next(self._ids)
-        name = request.what.rsplit("/", 1)[-1].removesuffix(".gguf").replace(":", "-")
-        origin = "/".join(request.what.split(":")[0].split("/")[:2])
+        name = what.rsplit("/", 1)[-1].removesuffix(".gguf").replace(":", "-")
+        origin = "/".join(what.split(":", maxsplit=1)[0].split("/")[:2])
         new = download(f"d{number}", "queued", model=name, origin=origin, done=0, rate=0.0, eta_s=None)
         self.put(*self.downloads, replace(new, added=f"2026-11-21T09:{15 + number % 40}:00+00:00"))
         return new
@@ -236,6 +240,8 @@ class FakeHub:
         if request.action == "remove":
             self.put(*(one for one in self.downloads if one.id != request.id))
             return before
+        if request.action == "seen":
+            return self.alter(request.id, seen=True)
         state = states[request.action]
         return self.alter(request.id, state=state, error="", hint="", rate=0.0, eta_s=None)
 

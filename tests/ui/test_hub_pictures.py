@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from kensho_tui.config.settings import Settings
-from kensho_tui.core import hub_contract as h
 from kensho_tui.core.errors import OfflineError
 from tests.ui.conftest import shown
 from tests.ui.fake_host import GIB, FakeHost
@@ -52,6 +51,7 @@ def all_kinds(hub: FakeHub) -> None:
             parts=2,
             error="the disk is full: 38 GB are needed, 12 GB are free",
             hint="Free some, then go on with it",
+            code="disk_full",
             added="2026-11-19",
         ),
         download("paused", "paused", model="gemma-3-1b-it-Q8_0", origin=OTHER, done=GIB // 3, total=GIB),
@@ -75,7 +75,7 @@ def test_found_in_light(make_app: Make, snap_compare: Compare, size: tuple[int, 
 
 @BOTH
 def test_files(hub: FakeHub, make_app: Make, snap_compare: Compare, size: tuple[int, int]) -> None:
-    hub.start(h.StartDownload(what=f"{REPO}/{files()[0].file}"))
+    hub.begin(f"{REPO}/{files()[0].file}")
     hub.finish("d1")
 
     hub.put(*hub.downloads, download("coming", origin=REPO))

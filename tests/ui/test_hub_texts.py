@@ -11,15 +11,19 @@ from msgspec.structs import replace
 from kensho_tui.core import contract as c
 from kensho_tui.core import hub_contract as h
 from kensho_tui.ui import format as fmt
+from kensho_tui.ui.columns import lay_out, natural_widths
 from kensho_tui.ui.models import hub_rows
 from kensho_tui.ui.models.download_rows import (
     DOWNLOADS,
+    STATE_CELLS,
     DownloadPage,
     amount,
     download_rows,
     left,
     progress,
     rate,
+    sentence,
+    state,
 )
 from kensho_tui.ui.models.hub_pages import FilePage, RepoPage
 from kensho_tui.ui.models.hub_rows import CURATED, FILES, FOUND, Here, here_now
@@ -129,6 +133,7 @@ def test_dates_that_are_none(date: str) -> None:
         ({"rate": 0.0, "eta_s": 1e12}, "1.4 of 2.3 G", "", ""),
         ({"eta_s": 3599.6}, "1.4 of 2.3 G", "12.5 M/s", "1 h 00"),
         ({"eta_s": float("nan")}, "1.4 of 2.3 G", "12.5 M/s", ""),
+        ({"quiet_s": 7.2}, "1.4 of 2.3 G", "", ""),
         ({"state": "paused"}, "1.4 of 2.3 G", "", ""),
         ({"state": "done"}, "2.3 G", "", ""),
     ],
@@ -142,6 +147,74 @@ def test_a_hundred_per_cent_is_all_of_it() -> None:
     assert progress(download("a", done=999, total=1000)).endswith(" 99 %")
     assert progress(download("a", done=1000, total=1000)).endswith("100 %")
     assert progress(download("a", total=0)) == ""
+
+
+STATES = (
+    (download("a"), "12.5 M/s"),
+    (download("a", rate=0.0), "connecting"),
+    (download("a", quiet_s=12.4), "stalled 12 s"),
+    (download("a", quiet_s=600.0), "stalled 10 min"),
+    (download("a", "waiting", wait_s=4.6), "again in 5 s"),
+    (download("a", "waiting", wait_s=0.2), "again in 1 s"),
+    (download("a", "waiting"), "trying again"),
+    (download("a", "failed", code="damaged", error="its checksum is another"), "damaged"),
+    (download("a", "failed", code="disk_full", error="38 GB are needed"), "disk full"),
+    (download("a", "failed", code="gated"), "no access"),
+    (download("a", "failed", code="limited"), "asked too often"),
+    (download("a", "failed", code="something new"), "failed"),
+    (download("a", "checking"), "checking"),
+)
+
+
+@pytest.mark.parametrize(("one", "said"), STATES)
+def test_a_state_is_said_in_few_cells(one: h.Download, said: str) -> None:
+    assert state(one) == said and len(said) <= STATE_CELLS
+
+
+def test_the_columns_of_downloads_have_one_width_whatever_happens() -> None:
+    def widths(one: h.Download) -> list[int]:
+        rows = download_rows([one], DOWNLOADS.first(), NOW)
+        texts = [(row.label, *(cell.text for cell in row.cells)) for row in rows]
+        return lay_out(DOWNLOADS.columns, natural_widths(DOWNLOADS.columns, texts, True), 76)
+
+    found_ = [widths(one) for one, _ in STATES]
+    assert found_ == [found_[0]] * len(STATES) and all(found_[0][2:6])
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (download("a"), "It is coming"),
+        (download("a", rate=0.0), "It is asked for; nothing has come yet"),
+        (download("a", quiet_s=7.2), "No data for 7 s; it is tried again by itself"),
+        (download("a", "waiting", wait_s=5.0), "It tries again by itself in 5 s; Enter tries now"),
+    ],
+)
+def test_only_what_comes_is_said_to_come(one: h.Download, said: str) -> None:
+    assert sentence(one) == said
+
+
+def test_what_to_do_is_wrapped_and_not_cut() -> None:
+    why = (
+        "google/gemma is gated: only who accepted its terms may fetch it. Accept them at https://hf.co/google"
+    )
+    page = FilePage(repo("google/gemma", 1), files()[0], Here(), problem=why)
+    for width in (40, 60, 100):
+        said = content(page, width, True).plain
+        assert why.split() == [word for word in said.split() if word in why.split()][: len(why.split())]
+    gated = RepoPage(repo("google/gemma", 1, gated=True), Here(), NOW)
+    assert "set HF_TOKEN and restart the host (/restart)" in " ".join(content(gated, 60, True).plain.split())
+
+
+def test_repositories_say_how_far_their_download_is() -> None:
+    here = here_now([], [download("a", origin=OTHER, done=43, total=100)], {})
+    cells = {
+        row.key: [cell.text for cell in row.cells]
+        for row in hub_rows.curated_rows(curated(), here, Sort("size"))
+    }
+    assert "downloading 43 %" in cells[OTHER] and "downloading 43 %" not in cells[REPO]
+    page = RepoPage(repo(OTHER, 1), here, NOW)
+    assert "↓ downloading 43 %" in [line.plain for line in page.head()]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +243,7 @@ def test_verdicts_are_short(found_: c.Verdict | None, said: str) -> None:
         (CURATED, list(enumerate(curated()))),
         (FOUND, list(enumerate(found()))),
         (FILES, list(files())),
-        (DOWNLOADS, [download("a"), download("b", "done", added="2026-11-22")]),
+        (DOWNLOADS, [(True, download("a")), (False, download("b", "done", added="2026-11-22"))]),
     ],
 )
 def test_every_sort_has_a_column_and_turns_round(listing: Listing, items: list[object]) -> None:
@@ -220,6 +293,7 @@ def test_what_is_here_and_what_is_coming_is_marked() -> None:
     [
         (download("a"), "↓", "downloading 60 %"),
         (download("a", "paused"), "‖", "paused"),
+        (download("a", "failed"), "✗", "failed"),
         (download("a", "done"), "✓", "installed"),
         (download("a", "done", model="deleted since"), "○", ""),
     ],

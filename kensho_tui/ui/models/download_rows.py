@@ -1,6 +1,6 @@
 """Downloads as rows, their state in words, and what the details pane says of one. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,28 +19,28 @@ from kensho_tui.ui.models.rows import ACCENT, AMBER, GREEN, RED
 from kensho_tui.ui.models.table import Listing, Sort
 
 BAR_CELLS, LONG_BAR = 6, 36
-QUIET_S = 5.0
-"""From then on it is said that no byte has come for so long."""
+STATE_CELLS = 15
 
+# What changes several times a second has columns that are as wide whatever is in them.
 DOWNLOADS = Listing(
     (
         Column("name", least=18),
         Column("quant", rank=6),
-        Column("progress"),
-        Column("done", rank=2, right=True),
-        Column("left", rank=1, right=True),
-        Column("state", least=16, grows=True),
+        Column("progress", cells=12),
+        Column("done", rank=2, right=True, cells=14),
+        Column("left", rank=1, right=True, cells=7),
+        Column("state", cells=STATE_CELLS, grows=True),
         Column("added", rank=5, right=True),
     ),
     {
-        "added": lambda one: (one.active, one.added),
-        "name": lambda one: one.model.casefold(),
-        "progress": lambda one: one.fraction or 0.0,
-        "state": lambda one: one.state,
+        "added": lambda pair: (pair[0], pair[1].added),
+        "name": lambda pair: pair[1].model.casefold(),
+        "progress": lambda pair: pair[1].fraction or 0.0,
+        "state": lambda pair: pair[1].state,
     },
     frozenset({"added", "progress"}),
 )
-"""By the date they were added, those that go on by themselves come first."""
+"""Items are downloads, with whether they stand above the others."""
 
 MARKS = {
     "queued": Cell("·", QUIET),
@@ -54,9 +54,14 @@ MARKS = {
 }
 
 
+def flows(download: h.Download) -> bool:
+    """Whether bytes come just now."""
+    return download.state == "running" and download.rate > 0 and download.quiet_s <= 0
+
+
 def rate(download: h.Download) -> str:
     """``12.5 M/s``; empty while nothing comes."""
-    if download.state != "running" or download.rate <= 0:
+    if not flows(download):
         return ""
     mega = download.rate / 1024**2
     return f"{mega:.1f} M/s" if mega >= 0.1 else f"{download.rate / 1024:.0f} K/s"
@@ -64,29 +69,46 @@ def rate(download: h.Download) -> str:
 
 def left(download: h.Download) -> str:
     """``1:13``, ``2 h 05``: the time it still takes; empty where that is not known."""
-    if download.state != "running" or download.eta_s is None or not 0 <= download.eta_s < 1e6:
+    if not flows(download) or download.eta_s is None or not 0 <= download.eta_s < 1e6:
         return ""
     minutes, seconds = divmod(round(download.eta_s), 60)
     return f"{minutes}:{seconds:02}" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"
 
 
+def stalled(download: h.Download) -> str:
+    """``no data for 7 s``; empty where data comes, or nothing is expected to."""
+    if download.state != "running" or download.quiet_s <= 0:
+        return ""
+    return f"no data for {fmt.whole_seconds(download.quiet_s)}"
+
+
+_FAILURES = {
+    "damaged": "damaged",
+    "disk_full": "disk full",
+    "gated": "no access",
+    "limited": "asked too often",
+    "not_found": "not found",
+    "not_a_model": "not a model",
+    "offline": "offline",
+}
+"""By the error's code: the point of it. All of it is in the details."""
+
+
 def state(download: h.Download) -> str:
-    """In a few words, for the table."""
+    """For the table, in no more than `STATE_CELLS` cells."""
     if download.state == "running":
-        stalled = download.quiet_s >= QUIET_S
-        return (
-            f"nothing comes for {fmt.seconds(download.quiet_s)}" if stalled else rate(download) or "running"
-        )
+        quiet_s = download.quiet_s
+        return f"stalled {fmt.whole_seconds(quiet_s)}" if quiet_s > 0 else rate(download) or "connecting"
     if download.state == "waiting":
-        return f"again in {fmt.seconds(download.wait_s)}" if download.wait_s > 0 else "trying again"
+        return f"again in {fmt.whole_seconds(download.wait_s)}" if download.wait_s > 0 else "trying again"
     if download.state == "failed":
-        return one_line(download.error, 160) or "failed"
+        return _FAILURES.get(download.code, "failed")
     return str(download.state)
 
 
 _SENTENCES = {
     "queued": "It waits for its turn: only so many run at once",
-    "running": "It is coming",
+    "running": "It is asked for; nothing has come yet",
     "waiting": "It tries again by itself",
     "checking": "All of it is here; its checksum is compared",
     "paused": "It is paused",
@@ -98,11 +120,14 @@ _SENTENCES = {
 
 def sentence(download: h.Download) -> str:
     """The state, so that somebody who knows nothing of it knows what happens."""
+    if flows(download):
+        return "It is coming"
+    nothing = stalled(download)
+    if nothing:
+        return f"{nothing.capitalize()}; it is tried again by itself"
     said = _SENTENCES[download.state]
-    if download.state == "running" and download.quiet_s >= QUIET_S:
-        return f"Nothing has come for {fmt.seconds(download.quiet_s)}; it is tried again by itself"
     if download.state == "waiting" and download.wait_s > 0:
-        return f"{said} in {fmt.seconds(download.wait_s)}"
+        return f"{said} in {fmt.whole_seconds(download.wait_s)}; Enter tries now"
     return said
 
 
@@ -123,18 +148,20 @@ def progress(download: h.Download, cells: int = BAR_CELLS) -> str:
     return f"{fmt.bar(share, cells)} {int(share * 100):>3} %"
 
 
-def download_rows(downloads: Iterable[h.Download], sort: Sort, now: datetime) -> list[Choice]:
+def download_rows(
+    downloads: Iterable[h.Download], sort: Sort, now: datetime, above: Collection[str] = ()
+) -> list[Choice]:
+    """`above`: the ids of those that stand above the others."""
     rows = []
-    for one in DOWNLOADS.ordered(downloads, sort):
+    for _, one in DOWNLOADS.ordered(((one.id in above, one) for one in downloads), sort):
         mark = MARKS[one.state]
-        told = state(one)
-        loud = one.state in ("failed", "waiting") or told.startswith("nothing")
+        loud = one.state == "waiting" or bool(stalled(one))
         cells = (
             Cell(one_line(one.quantisation, 12)),
             Cell(progress(one), ACCENT if one.active else QUIET),
             Cell(amount(one)),
             Cell(left(one)),
-            Cell(told, (RED if one.state == "failed" else AMBER) if loud else QUIET),
+            Cell(state(one), RED if one.state == "failed" else AMBER if loud else QUIET),
             Cell(fmt.ago(one.added, now)),
         )
         also = one_line(f"{one.origin} {one.quantisation} {one.state}", 300)
@@ -159,7 +186,7 @@ class DownloadPage(NamedTuple):
             Content.assemble((f"{mark.text} ", mark.style), sentence(one)),
         ]
         if one.state != "done" and one.fraction is not None:
-            numbers = (amount(one), rate(one), f"{left(one)} left" if left(one) else "")
+            numbers = (amount(one), rate(one), f"{left(one)} left" if left(one) else "", stalled(one))
             style = ACCENT if one.active else QUIET
             lines.append(Content.styled(progress(one, LONG_BAR), style))
             lines.append(quiet(" · ".join(number for number in numbers if number)))
@@ -173,7 +200,8 @@ class DownloadPage(NamedTuple):
         one = self.download
         kept = ""
         if one.state in ("paused", "failed", "cancelled") and one.done > 0:
-            kept = f"{fmt.size(one.done)}, from where it goes on; x deletes them"
+            deletes = "; x deletes them" if one.state == "cancelled" else ""
+            kept = f"{fmt.size(one.done)}, from where it goes on{deletes}"
         return sheet.told(
             {
                 "Why": one.error,

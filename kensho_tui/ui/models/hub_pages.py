@@ -11,12 +11,23 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import quiet
 from kensho_tui.ui.models import sheet
-from kensho_tui.ui.models.hub_rows import Here, access, count, file_state, parameters, repo_mark, size, title
+from kensho_tui.ui.models.hub_rows import (
+    Here,
+    access,
+    count,
+    downloading,
+    file_state,
+    parameters,
+    repo_mark,
+    size,
+    title,
+)
 from kensho_tui.ui.models.rows import GREEN, judged, names, verdict_mark
 
 ACCESS = {
-    "gated": "gated: its terms must be accepted on the hub first, and a token given",
-    "private": "private: only with a token of its owner's",
+    "gated": "gated: accept its terms on its page, then run hf auth login; or set HF_TOKEN and restart the "
+    "host (/restart)",
+    "private": "private: only with a token of its owner's (hf auth login)",
 }
 
 
@@ -40,7 +51,8 @@ class RepoPage(NamedTuple):
             said = f"✓ {names(found)} {'are' if len(found) > 1 else 'is'} here"
             lines.append(Content.styled(said, GREEN))
         elif repo.repo in self.here.coming:
-            lines.append(Content.styled(f"{repo_mark(repo, self.here).text} on its way here", "$primary"))
+            said = downloading(self.here.coming[repo.repo])
+            lines.append(Content.styled(f"{repo_mark(repo, self.here).text} {said}", "$primary"))
         return lines
 
     def memory(self, width: int) -> list[Content]:

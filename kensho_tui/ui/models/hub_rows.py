@@ -98,13 +98,13 @@ class Here:
     """What of the hub is on this machine, or on its way. ``models``: names; ``downloads``: by their id.
 
     ``begun``: the id of the download that was begun here for a repository's file. ``coming``: repositories
-    of which something is on its way.
+    of which something is on its way, and the share of it that is here.
     """
 
     models: frozenset[str] = frozenset()
     downloads: Mapping[str, h.Download] = field(default_factory=dict)
     begun: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    coming: frozenset[str] = frozenset()
+    coming: Mapping[str, float] = field(default_factory=dict)
 
     def download(self, repo: str, file: h.HubFile) -> h.Download | None:
         return self.downloads.get(self.begun.get((repo, file.file), file.download))
@@ -128,7 +128,7 @@ def here_now(
 ) -> Here:
     """Of downloads only what is shown in the hub, so that it is the same while that is."""
     still = {one.id: _still(one) for one in downloads}
-    coming = frozenset(one.origin for one in still.values() if one.active)
+    coming = {one.origin: one.fraction or 0.0 for one in still.values() if one.active}
     return Here(frozenset(models), still, dict(begun), coming)
 
 
@@ -198,6 +198,18 @@ def verdict(found: c.Verdict | None) -> Cell:
     return Cell(f"needs {fmt.of(found.need, max(found.free, 0))}", RED)
 
 
+def chance(repo: h.HubRepo, here: Here) -> Cell:
+    """How far it is while something of it is on its way, else whether it fits."""
+    if repo.repo in here.coming and not here.models_of(repo):
+        return Cell(downloading(here.coming[repo.repo]), ACCENT)
+    return verdict(repo.verdict)
+
+
+def downloading(share: float) -> str:
+    """Rounded down: a hundred per cent is all of it."""
+    return f"downloading {int(share * 100)} %"
+
+
 def curated_rows(repos: Iterable[h.HubRepo], here: Here, sort: Sort) -> list[Choice]:
     rows = []
     for _, repo in CURATED.ordered(enumerate(repos), sort):
@@ -208,7 +220,7 @@ def curated_rows(repos: Iterable[h.HubRepo], here: Here, sort: Sort) -> list[Cho
             Cell(parameters(repo.parameters)),
             Cell(one_line(repo.quantisation, 12)),
             Cell(size(repo)),
-            verdict(repo.verdict),
+            chance(repo, here),
         )
         rows.append(Choice(repo.repo, title(repo), mark=mark.text, mark_style=mark.style, cells=cells))
     return rows
@@ -223,7 +235,7 @@ def found_rows(repos: Iterable[h.HubRepo], here: Here, sort: Sort, now: datetime
             Cell(parameters(repo.parameters)),
             Cell(one_line(repo.quantisation, 12)),
             Cell(size(repo)),
-            verdict(repo.verdict),
+            chance(repo, here),
             Cell(count(repo.downloads)),
             Cell(count(repo.likes)),
             Cell(fmt.ago(repo.updated, now) if repo.updated else ""),
@@ -239,8 +251,10 @@ def file_state(repo: str, file: h.HubFile, here: Here) -> tuple[Cell, str]:
         return Cell(HERE, GREEN), "installed"
     found = here.download(repo, file)
     if found is not None and found.active:
-        return Cell(COMING, ACCENT), f"downloading {fmt.percent(found.fraction or 0.0)}"
-    if found is not None and found.state in ("paused", "failed", "cancelled"):
+        return Cell(COMING, ACCENT), downloading(found.fraction or 0.0)
+    if found is not None and found.state == "failed":
+        return Cell("✗", RED), "failed"
+    if found is not None and found.state in ("paused", "cancelled"):
         return Cell(ENDED, AMBER), str(found.state)
     return (Cell("✗", RED) if file.problem else verdict_mark(file.verdict)), ""
 

@@ -27,7 +27,7 @@ class Page(Protocol):
     """What is said of one row."""
 
     def head(self) -> list[Content]:
-        """A name and what matters most; each on a line."""
+        """A name on one line, then what matters most, wrapped."""
 
     def memory(self, width: int) -> list[Content]:
         """What it takes, with bars of `width` cells; empty: nothing is known of that."""
@@ -39,12 +39,13 @@ class Page(Protocol):
 def content(page: Page, width: int, tall: bool) -> Content:
     """The pane's text for `width` cells: facts beside the memory where there is room, else below it."""
     beside = width >= SIDE_BY_SIDE and not tall
-    head, memory = page.head(), page.memory(LEFT_CELLS if beside else min(width, BAR_CELLS))
+    (name, *rest), memory = page.head(), page.memory(LEFT_CELLS if beside else min(width, BAR_CELLS))
     beside = beside and bool(memory)
     left = min(max(line.cell_length for line in memory) + 3, MOST_LEFT) if beside else 0
     facts = [line for fact in page.facts() for line in _hanging(*fact, width - left)]
     body = _beside(memory, [Content(), *facts], left, width) if beside else [*memory, Content(), *facts]
-    return Content("\n").join([*(line.truncate(width, ellipsis=True) for line in head), *body])
+    head = [name.truncate(width, ellipsis=True), *(row for line in rest for row in line.wrap(width))]
+    return Content("\n").join([*head, *body])
 
 
 def _beside(left: Sequence[Content], right: Sequence[Content], at: int, width: int) -> list[Content]:

@@ -49,7 +49,9 @@ class Listing:
         return sorted(items, key=self.sorts[sort.by], reverse=self.falls(sort))
 
     def shown(self, sort: Sort) -> tuple[Column, ...]:
-        """Its columns; the one they are sorted by is left out of no row."""
+        """Its columns; the one that somebody sorted them by is left out of no row."""
+        if sort.by == self.first().by:
+            return self.columns
         return tuple(replace(one, rank=0) if one.title == sort.by else one for one in self.columns)
 
     def arrow(self, sort: Sort) -> str:
