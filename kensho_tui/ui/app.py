@@ -92,6 +92,8 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.downloads_go_on = 0
         self.unsent = ""
         self._models: ModelActions | None = None
+        self._told: tuple[str, Callable[[], None]] | None = None
+        """The download that was said last to be done, and what takes that back."""
 
     # --- start and end --------------------------------------------------------------------------------
 
@@ -243,10 +245,14 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     # --- what is said -----------------------------------------------------------------------------------
 
-    def say(self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0) -> None:
-        """Say something where it is seen: on the uppermost screen that has a place for it."""
+    def say(
+        self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0, news: bool = False
+    ) -> Callable[[], None]:
+        """Say something where it is seen: on the uppermost screen that has a place for it. Returns what takes
+        it back."""
         for notice in self._uppermost(Notice):
-            notice.say(what, then, style, seconds=seconds)
+            return notice.say(what, then, style, seconds=seconds, news=news)
+        return lambda: None
 
     def _uppermost(self, kind: type[Kind]) -> list[Kind]:
         """The widget of this kind on the uppermost screen that has one, if any has."""
@@ -270,17 +276,30 @@ class KenshoApp(App[None], inherit_bindings=False):
     def tell_news(self) -> None:
         """Say which downloads have ended, once. It covers no error, and is in the status bar all the same."""
         done, failed = self.session.arrivals.news(self.session.models)
+        for used in self.session.arrivals.used(self.session.models or ()):
+            self.models.fetching.seen(used)
         if not done and not failed:
             return
         from kensho_tui.ui import tray
 
         if failed:
-            said, style = tray.failed_words(failed, self.key_label("downloads")), "$error"
+            said, style = (
+                tray.failed_words(failed, self.key_label("downloads"), 2 * self.size.width - 10),
+                "$error",
+            )
         else:
             said, style = tray.done_words(done, self.key_label("use")), "$success"
-        for notice in self._uppermost(Notice):
-            if not notice.holds:
-                notice.say(*said, style, seconds=NEWS_S, news=True)
+        if not any(notice.holds for notice in self._uppermost(Notice)):
+            taken_back = self.say(*said, style, seconds=NEWS_S, news=True)
+            self._told = (done[-1].id, taken_back) if done and not failed else None
+        for bar in self._uppermost(StatusBar):
+            bar.renew()
+
+    def forget_news(self, download: str) -> None:
+        """Its model is used: it is offered no more, and what was said of it goes."""
+        self.session.arrivals.forget(download)
+        if self._told is not None and self._told[0] == download:
+            self._told[1]()
         for bar in self._uppermost(StatusBar):
             bar.renew()
 

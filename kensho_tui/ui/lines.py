@@ -1,6 +1,6 @@
 """One-row widgets: what matters at the left, something quiet at the right."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -97,14 +97,17 @@ class Notice(Static):
 
     _ends: Timer | None = None
     _news = False
+    _said: object = None
 
     def say(
         self, what: str, then: str = "", style: str = QUIET, *, seconds: float = 6.0, news: bool = False
-    ) -> None:
-        """Show `what`, and quietly what can be done, for `seconds` (0: until `say_nothing`).
+    ) -> Callable[[], None]:
+        """Show `what`, and quietly what can be done, for `seconds` (0: until `say_nothing`). Returns what
+        takes it back, while nothing else is shown.
 
         `news`: it is no answer to what somebody did, and so not over when they go on.
         """
+        said = self._said = object()
         self._news = news
         if self._ends is not None:
             self._ends.stop()
@@ -112,13 +115,19 @@ class Notice(Static):
         self.display = True
         self._ends = self.set_timer(seconds, self.say_nothing) if seconds else None
 
+        def take_back() -> None:
+            if self._said is said:
+                self.say_nothing()
+
+        return take_back
+
     def say_nothing(self) -> None:
         self.display = False
 
     @property
     def holds(self) -> bool:
         """Whether it shows what stays until somebody does something else: an error."""
-        return bool(self.display) and self._ends is None
+        return bool(self.display) and self._ends is None and not self._news
 
     def give_way(self) -> None:
         """Somebody goes on: what was said of something they did is over."""
@@ -127,7 +136,7 @@ class Notice(Static):
 
     def move_on(self) -> None:
         """Somebody does something else: what has no time of its own goes."""
-        if self._ends is None:
+        if self._ends is None and not self._news:
             self.say_nothing()
 
 

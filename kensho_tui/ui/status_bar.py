@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 SEPARATOR = " ▪ "
 NOTICE_SHARE = 0.4
+LEAST_NOTICE, LEAST_WORDS = 20, 8
 WIDE = 96
 MODEL_CELLS, LEAST_MODEL_CELLS = 40, 12
-OFFER_CELLS = 24
+OFFER_CELLS, LEAST_OFFER_CELLS = 24, 6
 
 
 class Numbers(NamedTuple):
@@ -84,29 +85,41 @@ def model_part(session: Session, esc: bool, cells: int = MODEL_CELLS) -> Content
     return Content.assemble(glyph, name)
 
 
-def tray_parts(session: Session, key: str) -> list[tuple[int, Content]]:
-    """Downloads under way, and what has arrived: `key` uses it. Not while nobody knows how they stand."""
+def tray_parts(session: Session, key: str, cells: int = OFFER_CELLS) -> list[tuple[int, Content]]:
+    """Downloads under way, and what has arrived (its name in so many cells): `key` uses it. Not while nobody
+    knows how they stand."""
     if not session.downloads or session.link != "connected":
         return []
     from kensho_tui.ui import tray
 
     arrived = session.arrived
     shown = [(1, tray.tray(session.downloads, session.arrivals))]
-    return shown if arrived is None else [*shown, (2, tray.offer(arrived, key, OFFER_CELLS))]
+    if arrived is not None:
+        shown.append((2, tray.offer(arrived, key, cells)))
+    return [part for part in shown if part[1]]
 
 
 def fitting_parts(session: Session, width: int, room: int, esc: bool, key: str) -> list[Content]:
     """What of all there is to say fits into `room` cells of a row of `width`.
 
-    A model's long name gives way before it takes the downloads' place.
+    A long name gives way before it takes the place of a download or of what has arrived: that of the model
+    first, then that of what has arrived.
     """
-    tray = [part for part in tray_parts(session, key) if part[1]]
-    model = model_part(session, esc)
-    if tray:
-        over = model.cell_length + len(SEPARATOR) + tray[0][1].cell_length - room
-        if over > 0:
-            model = model_part(session, esc, max(_name_cells(session) - over, LEAST_MODEL_CELLS))
+    tray, model = tray_parts(session, key), model_part(session, esc)
+    over = _over([model, *(part for _, part in tray)], room)
+    if tray and over > 0:
+        model = model_part(session, esc, max(_name_cells(session) - over, LEAST_MODEL_CELLS))
+        over = _over([model, *(part for _, part in tray)], room)
+    arrived = session.arrived
+    if arrived is not None and over > 0:
+        cells = min(cell_len(one_line(arrived.model, OFFER_CELLS)), OFFER_CELLS)
+        tray = tray_parts(session, key, max(cells - over, LEAST_OFFER_CELLS))
     return fitting([(0, model), *parts(session, width), *tray], room, len(SEPARATOR))
+
+
+def _over(shown: list[Content], room: int) -> int:
+    """How many cells more they would need."""
+    return sum(part.cell_length for part in shown) + len(SEPARATOR) * (len(shown) - 1) - room
 
 
 def _name_cells(session: Session) -> int:
@@ -142,6 +155,21 @@ def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))  # host and app read the same settings
 
 
+def _notice(said: list[str], cells: int) -> Content:
+    """The first of what should be known; its key alone where there is no room for words."""
+    more = f" (+{len(said) - 1} · F1)" if len(said) > 1 else " · F1"
+    room = cells - len(more) - 2
+    text = f"! {one_line(said[0], room)}{more}" if room >= LEAST_WORDS else "! F1"
+    return Content.styled(text, "$warning")
+
+
+def _least(session: Session, esc: bool, key: str) -> int:
+    """The cells that downloads and what has arrived need beside the model's name; 0: there are none."""
+    tray = [part for _, part in tray_parts(session, key, LEAST_OFFER_CELLS)]
+    model = model_part(session, esc, LEAST_MODEL_CELLS)
+    return sum(part.cell_length + len(SEPARATOR) for part in tray) + model.cell_length if tray else 0
+
+
 class StatusBar(SplitLine):
     """One row at the bottom of every screen."""
 
@@ -157,12 +185,11 @@ class StatusBar(SplitLine):
         self._seen = session, problems, esc
         said = notices(session, problems)
         width = max(self.content_size.width, 1)
+        key = cast("KenshoApp", self.app).key_label("use")
         notice = Content()
         if said:
-            more = f" (+{len(said) - 1} · F1)" if len(said) > 1 else " · F1"
-            room = max(int(width * NOTICE_SHARE), 20)
-            notice = Content.styled(f"! {one_line(said[0], room - len(more) - 2)}{more}", "$warning")
+            room = max(int(width * NOTICE_SHARE), LEAST_NOTICE)
+            notice = _notice(said, min(room, width - 2 - _least(session, esc, key)))
         room = width - notice.cell_length - (2 if said else 0)
-        key = cast("KenshoApp", self.app).key_label("use")
         left = fitting_parts(session, width, room, esc, key)
         self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

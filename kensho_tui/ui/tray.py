@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from kensho_tui.core.hub_contract import Download
@@ -10,9 +11,9 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.arrivals import Arrivals
 from kensho_tui.ui.lines import quiet
 
-SILENT_S = 10.0
-"""Without a byte for so long a download is said to get nothing."""
-NAME_CELLS = 60
+NAME_CELLS, FAILED_CELLS = 60, 40
+LEAST_REASON, SPARE_CELLS = 20, 12
+"""Cells of a reason that are always shown; cells for what stands between words, and for wrapped lines."""
 DAY_S = 24 * 3600
 
 
@@ -53,8 +54,9 @@ def _going(active: Sequence[Download], batch: Sequence[Download]) -> str:
     # Rounded down: a hundred is what is there, and not what is nearly there.
     far = f"{int(min(got / total, 1) * 100)} %" if all(one.total for one in batch) else fmt.size(got)
     running = [one for one in active if one.state == "running"]
-    if running and min(one.quiet_s for one in running) >= SILENT_S:
-        return f"{far} no data"
+    quiet_s = min((one.quiet_s for one in running), default=0.0)
+    if quiet_s > 0:
+        return f"{far} no data for {fmt.whole_seconds(quiet_s)}"
     left = _left(active)
     return f"{far} {duration(left)}" if left is not None else far
 
@@ -82,11 +84,14 @@ def done_words(done: Sequence[Download], key: str) -> tuple[str, str]:
     return f"✓ {last} and {len(done) - 1} more are here", f"{key} uses {last}"
 
 
-def failed_words(failed: Sequence[Download], key: str) -> tuple[str, str]:
-    """What is said of downloads that failed, and what would help."""
+def failed_words(failed: Sequence[Download], key: str, cells: int) -> tuple[str, str]:
+    """What is said of downloads that failed, and what would help, in so many cells: the hint gives way first,
+    then the reason. All of it is in the details."""
     last = failed[-1]
     also = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
-    said = f"✗ {one_line(last.model, NAME_CELLS)} was not fetched: {one_line(last.error, 300)}{also}"
-    hint = one_line(last.hint, 300)
     shows = f"{key} shows it"
-    return said, f"{hint} · {shows}" if hint else shows
+    what = f"✗ {one_line(last.model, FAILED_CELLS)} was not fetched: "
+    room = max(cells - cell_len(what + also + shows) - SPARE_CELLS, LEAST_REASON)
+    reason, hint = one_line(last.error, room), one_line(last.hint, 300)
+    fits = cell_len(reason) + cell_len(hint) + SPARE_CELLS <= room
+    return f"{what}{reason}{also}", f"{hint} · {shows}" if hint and fits else shows

@@ -397,7 +397,7 @@ async def test_enter_downloads_then_shows_it_then_uses_it(
         hub.alter("d1", state="running", done=GIB)
         await shown(pilot, "downloading 43 %")
         await pilot.press("enter")
-        await shown(pilot, "4 Downloads 1", "It is coming")
+        await shown(pilot, "4 Downloads 1", "It is asked for", "connecting")
         hub.finish("d1")
         await pilot.press("3")
         await shown(pilot, "installed", "✓", "Enter use")
@@ -455,14 +455,111 @@ async def test_a_download_that_cannot_begin_is_said(host: FakeHost, start: Start
         await opened(pilot)
         host.fail[h.START_DOWNLOAD.name] = KenshoError("the disk is full", hint="Free 2.3 GB")
         await pilot.press("d")
-        await shown(pilot, "✗ the disk is full · Free 2.3 GB")
+        await shown(pilot, "✗ Gemma 3 1B was not fetched: the disk is full · Free 2.3 GB")
         await pilot.press("down")
         await until(pilot, lambda: "the disk is full" not in screen_text(pilot))
 
 
+async def test_a_slow_hub_is_said_to_be_asked_on_every_tab(
+    hub: FakeHub, host: FakeHost, start: Started
+) -> None:
+    async with start() as pilot:
+        await opened(pilot, "down")
+        slow = hub.slowly()
+        await pilot.press("d")
+        await shown(pilot, "◌ asking the hub for Qwen3 4B … · Esc stops")
+        await pilot.press("up", "4")
+        await until(pilot, lambda: screen_text(pilot).count("◌ asking the hub for Qwen3 4B …") == 2)
+        assert "Nothing was downloaded" not in screen_text(pilot)
+        slow.go.set()
+        await shown(pilot, "is on its way", "4 Downloads 1", "It waits for its turn")
+        assert "asking the hub" not in screen_text(pilot)
+
+
+async def test_what_was_asked_for_is_said_no_longer_on_the_screen_that_was_left(
+    hub: FakeHub, start: Started
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        slow = hub.slowly()
+        await pilot.press("d")
+        await shown(pilot, "◌ asking the hub for Gemma 3 1B")
+        await pilot.press("f2")
+        slow.go.set()
+        await shown(pilot, "is on its way", "▸ Chat")
+        await pilot.press("f3")
+        await shown(pilot, "▸ Models")
+        assert "asking the hub" not in screen_text(pilot)
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_esc_stops_what_the_hub_has_not_answered(
+    hub: FakeHub, host: FakeHost, start: Started, late: bool
+) -> None:
+    """The host does not hear of it: what begins all the same is ended."""
+    async with start() as pilot:
+        await opened(pilot, "down")
+        slow = hub.slowly()
+        await pilot.press("d")
+        await shown(pilot, "◌ asking the hub for Qwen3 4B")
+        await pilot.press("escape")
+        await shown(pilot, "Qwen3 4B is not fetched", "▸ Models", "Good small models")
+        hub.down = None if late else OfflineError("the hub cannot be reached")
+        slow.go.set()
+        if late:
+            changes = [h.ChangeDownload(id="d1", action=action) for action in ("cancel", "remove")]
+            await until(pilot, lambda: host.called(h.CHANGE_DOWNLOAD.name) == changes)
+        await pilot.pause(0.1)
+        assert "is on its way" not in screen_text(pilot) and "cannot be reached" not in screen_text(pilot)
+        assert hub.downloads == ()
+
+
+async def test_of_several_that_are_asked_for_esc_stops_the_last(
+    hub: FakeHub, host: FakeHost, start: Started
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        slow = hub.slowly()
+        await pilot.press("d", "down", "d")
+        await shown(pilot, "◌ asking the hub for Qwen3 4B and 1 more …")
+        await pilot.press("escape")
+        await shown(pilot, "◌ asking the hub for Gemma 3 1B …")
+        slow.go.set()
+        await until(pilot, lambda: [one.origin for one in hub.downloads] == [OTHER])
+
+
+@pytest.mark.parametrize("keys", [("4",), ("tab",), ("f2", "f3", "4")])
+async def test_the_one_just_begun_is_highlighted_among_the_downloads(
+    hub: FakeHub, start: Started, keys: tuple[str, ...]
+) -> None:
+    hub.put(download("x", added="2026-11-21T10:00:00+00:00"), download("y", "paused"))
+    async with start() as pilot:
+        await opened(pilot, "4")
+        await until(pilot, lambda: highlighted(pilot) == "x")
+        await pilot.press("3", "d")
+        await shown(pilot, "4 shows it")
+        await pilot.press(*keys)
+        await until(pilot, lambda: highlighted(pilot) == "d1")
+        await pilot.press("home", "3", "4")
+        await until(pilot, lambda: highlighted(pilot) == "x")
+
+
+async def test_one_that_fails_is_marked_in_the_files_and_one_that_comes_in_the_list(
+    hub: FakeHub, start: Started
+) -> None:
+    hub.put(download("x", "failed"))
+    hub.files[REPO] = tuple(replace(one, download="x" if one.recommended else "") for one in FILES)
+    async with start() as pilot:
+        await opened(pilot, "down", "enter")
+        await until(pilot, lambda: any("✗ Q4_K_M" in row and "failed" in row for row in rows(pilot)))
+        hub.alter("x", state="running", done=43, total=100)
+        await pilot.press("escape")
+        await shown(pilot, "downloading 43 %")
+
+
 async def test_what_is_here_is_marked_and_used(hub: FakeHub, host: FakeHost, start: Started) -> None:
     name = FILES[1].name
-    hub.start(h.StartDownload(what=f"{REPO}/{FILES[1].file}"))
+    hub.begin(f"{REPO}/{FILES[1].file}")
     hub.finish("d1")
     hub.curated = tuple(replace(one, installed=(name,) if one.repo == REPO else ()) for one in hub.curated)
     hub.files[REPO] = tuple(replace(one, installed=name if one.name == name else "") for one in FILES)

@@ -8,6 +8,7 @@ from kensho_tui.config.settings import Settings
 from kensho_tui.core import contract as c
 from kensho_tui.core import hub_contract as h
 from kensho_tui.ui.arrivals import Arrivals
+from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.tray import done_words, duration, failed_words, tray
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import GIB, MODEL, FakeHost
@@ -41,7 +42,8 @@ def test_how_long_it_will_take(seconds: float, said: str) -> None:
         ((download("a", **HALF),), "↓ 50 % 1:13"),
         ((download("a", done=2 * GIB - 1, total=2 * GIB, eta_s=0.2),), "↓ 99 % 0:00"),
         ((download("a", done=GIB, total=0, eta_s=None),), "↓ 1.0 G"),
-        ((download("a", eta_s=None, quiet_s=11, **HALF),), "↓ 50 % no data"),
+        ((download("a", quiet_s=11, **HALF),), "↓ 50 % no data for 11 s"),
+        ((download("a", quiet_s=11, **HALF), download("b", **HALF)), "↓ 2 · 50 % 1:22"),
         ((download("a", "queued"),), "↓ queued"),
         ((download("a", "waiting", wait_s=12),), "↓ waits to retry"),
         ((download("a", "checking"),), "↓ checking"),
@@ -105,9 +107,56 @@ def test_several_that_ended_at_once_are_one_notice() -> None:
         download("a", "failed", model="A", error="x"),
         download("b", "failed", model="B\x1b[2J", error="the disk is full\nreally", hint="Free some room"),
     ]
-    said, then = failed_words(failed, "F3")
+    said, then = failed_words(failed, "F3", 150)
     assert said == "✗ B was not fetched: the disk is full really (1 more failed)"
     assert then == "Free some room · F3 shows it"
+
+
+def test_a_failure_is_said_in_two_rows_with_the_key_that_shows_it() -> None:
+    long = download("a", "failed", model="M" * 90, error="the disk is full " * 20, hint="free some " * 20)
+    for cells in (100, 150, 300):
+        said, then = failed_words([long], "F3", cells)
+        assert (
+            len(f"{said} · {then}") <= cells and then.endswith("F3 shows it") and "the disk is full" in said
+        )
+    assert (
+        failed_words([download("a", "failed", error="x" * 99, hint="a hint")], "F3", 150)[1] == "F3 shows it"
+    )
+
+
+def test_what_a_person_knows_of_is_no_news() -> None:
+    model = c.ModelInfo(name=QWEN, path="/q", size=1, source="folder")
+    arrivals = Arrivals()
+    arrivals.take([download("old", "done", path="/q", seen=True), download("a", path="/q")])
+    assert arrivals.news((model,)) == ((), ())
+    arrivals.take([download("a", "done", path="/q")])
+    arrivals.news((model,))
+    assert [one.id for one in arrivals.waiting] == ["a"]
+    arrivals.take([download("a", "done", path="/q", seen=True)])
+    assert arrivals.waiting == []
+
+
+@pytest.mark.parametrize(
+    ("last_used", "used"),
+    [(None, []), ("2026-11-20T09:00:00+00:00", []), ("2026-11-21T09:30:00+00:00", ["a"])],
+)
+def test_what_was_used_since_it_was_begun_is_known(last_used: str | None, used: list[str]) -> None:
+    arrivals = Arrivals()
+    arrivals.take([download("a", path="/q")])
+    arrivals.take([download("a", "done", path="/q")])
+    model = c.ModelInfo(name=QWEN, path="/q", size=1, source="folder", last_used=last_used)
+    arrivals.news((model,))
+    assert [one.id for one in arrivals.used((model,))] == used
+
+
+def test_a_failure_after_going_on_is_news_though_nobody_heard_that_it_ran() -> None:
+    arrivals = Arrivals()
+    arrivals.take([download("a", "failed")])
+    arrivals.take([download("a", "failed")])
+    assert arrivals.news(()).failed == ()
+    arrivals.goes_on(download("a"))
+    arrivals.take([download("a", "failed", error="no such file")])
+    assert [one.error for one in arrivals.news(()).failed] == ["no such file"]
 
 
 # --- in the app -------------------------------------------------------------------------------------------
@@ -184,6 +233,65 @@ async def test_a_model_that_arrives_is_said_and_one_key_uses_it(
         assert "✓" not in bar(pilot)
         await pilot.press("f7")
         await shown(pilot, "no model has arrived that was not used yet")
+
+
+def seen(host: FakeHost) -> list[str]:
+    called = host.called(h.CHANGE_DOWNLOAD.name)
+    return [one.id for one in called if isinstance(one, h.ChangeDownload) and one.action == "seen"]
+
+
+async def test_using_it_takes_back_what_was_said_and_is_told_once(
+    host: FakeHost, hub: FakeHub, start: Started
+) -> None:
+    hub.put(download("d1", model=QWEN))
+    async with start() as pilot:
+        hub.finish("d1")
+        await shown(pilot, f"✓ {QWEN} is here · F7 uses it")
+        app = app_of(pilot)
+        app.models._say_switch = lambda model: None  # as while another load is shown
+        await pilot.press("f7")
+        await until(pilot, lambda: app.session.model == QWEN)
+        await until(pilot, lambda: "is here" not in screen_text(pilot))
+        app.run_command(BY_NAME["model"], MODEL)
+        app.run_command(BY_NAME["model"], QWEN)
+        await until(pilot, lambda: app.session.model == QWEN and hub.named("d1").seen)
+        assert seen(host) == ["d1"]
+
+
+async def test_a_model_used_in_another_way_is_offered_no_more(
+    host: FakeHost, hub: FakeHub, start: Started
+) -> None:
+    hub.put(download("d1", model=QWEN))
+    async with start() as pilot:
+        hub.finish("d1")
+        await until(pilot, lambda: f"✓ {QWEN} F7" in bar(pilot))
+        used = replace(host.models_now[-1], last_used="2026-11-21T09:19:00+00:00")
+        host.models_now = (*host.models_now[:-1], used)
+        host.board.touch(c.TOPIC_MODELS, c.ModelsFact())
+        await until(pilot, lambda: seen(host) == ["d1"])
+        await until(pilot, lambda: f"✓ {QWEN}" not in bar(pilot))
+
+
+async def test_what_is_known_elsewhere_is_not_offered(hub: FakeHub, start: Started) -> None:
+    hub.put(download("d1", model=QWEN))
+    hub.finish("d1")
+    hub.alter("d1", seen=True)
+    async with start() as pilot:
+        app = app_of(pilot)
+        await until(pilot, lambda: app.session.models is not None and bool(app.session.downloads))
+        await pilot.press("f7")
+        await shown(pilot, "no model has arrived")
+        assert app.session.arrived is None and QWEN not in bar(pilot)
+
+
+async def test_the_offer_stays_beside_long_names(host: FakeHost, hub: FakeHub, start: Started) -> None:
+    host.status_now = replace(host.status_now, notices=("a GPU is here, but llama.cpp was built without it",))
+    hub.put(download("d1", model="Another-Very-Long-Model-Name-Q4_K_M"))
+    async with start(Settings(preload=False)) as pilot:
+        hub.finish("d1")
+        hub.put(*hub.downloads, download("d2", quiet_s=12), download("d3", "failed"))
+        await until(pilot, lambda: " F7" in bar(pilot) and "no data for 12 s ✗ 1 failed" in bar(pilot))
+        assert "✓ Anot" in bar(pilot) and "SmolLM2-135…" in bar(pilot) and "! F1" in bar(pilot)
 
 
 @pytest.mark.parametrize("dialog", ["ctrl+l", "f1", "f3"])

@@ -39,7 +39,6 @@ def _use(app: "KenshoApp", arrived: "Download") -> bool:
     model = model_of(arrived, app.session.models or ())
     if model is None:
         return False
-    app.session.arrivals.forget(arrived.id)
     app.models.use(model)
     return True
 
@@ -47,5 +46,5 @@ def _use(app: "KenshoApp", arrived: "Download") -> bool:
 async def _use_once_listed(app: "KenshoApp", arrived: "Download") -> None:
     await app.session.renew_models()
     if not _use(app, arrived):
-        app.session.arrivals.forget(arrived.id)
+        app.forget_news(arrived.id)
         raise NotFoundError(f"{arrived.model} is no longer on this machine")

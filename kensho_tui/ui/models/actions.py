@@ -133,6 +133,7 @@ class ModelActions:
     def _answers(self, model: c.ModelInfo, first: "Work | None" = None, *, anyway: bool = False) -> None:
         """`model` answers from here on, once `first` is done."""
         self._app.to_chat()
+        self.fetching.used(model)
 
         async def work() -> None:
             if first is not None:

@@ -20,7 +20,9 @@ from kensho_tui.ui.models.wanted import Repository, wanted
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
-ENDED = ("paused", "failed", "cancelled")
+GO_ON = ("paused", "failed", "cancelled", "waiting")
+"""Those that Enter goes on with; one that waits is tried at once."""
+MOST_KEYS = 7
 Do = Callable[[h.Download], Awaitable[None]]
 
 
@@ -35,6 +37,9 @@ class DownloadsTab(Tab):
         self._looked = ""
         self._cancelled = ""
         """The one that was cancelled here last."""
+        self._above: dict[str, bool] = {}
+        """Whether each stands among those that go on by themselves: as it was when it came into sight, so
+        that no row moves under the cursor."""
 
     @property
     def _downloads(self) -> tuple[h.Download, ...]:
@@ -50,15 +55,31 @@ class DownloadsTab(Tab):
         return DOWNLOADS
 
     def rows(self) -> list[Choice]:
-        return download_rows(self._downloads, self.sort, self.app.now())
+        self._above = {one.id: self._above.get(one.id, one.active) for one in self._downloads}
+        above = frozenset(key for key, is_so in self._above.items() if is_so)
+        return download_rows(self._downloads, self.sort, self.app.now(), above)
+
+    def entered(self) -> None:
+        self._above = {}
+
+    def wanted(self) -> str:
+        fetching = self.app.models.fetching
+        if self._of(fetching.begun) is None:
+            return ""
+        begun, fetching.begun = fetching.begun, ""
+        return begun
 
     def count(self) -> int:
         return len(self._downloads)
 
     def nothing(self) -> str:
-        return "Nothing was downloaded yet: 3 shows what there is to get"
+        asking = self.app.models.fetching.asking
+        return f"◌ {asking}" if asking else "Nothing was downloaded yet: 3 shows what there is to get"
 
     def about(self) -> Content:
+        asking = self.app.models.fetching.asking
+        if asking and self._downloads:
+            return Content.styled(f"◌ {asking}", "$primary")
         active = sum(one.active for one in self._downloads)
         if not active:
             return Content()
@@ -82,14 +103,14 @@ class DownloadsTab(Tab):
     # --- what is done ---------------------------------------------------------------------------------
 
     def take(self, row: str) -> None:
-        """Use what is done, go on with what ended before."""
+        """Use what is done, go on with what ended before or waits for its next try."""
         self.stage.move_on()
         found = self._of(row)
         if found is None:
             return
         if self.model(row):
             self.app.run_command(BY_NAME["model"], found.model)
-        elif found.state in ENDED:
+        elif found.state in GO_ON:
             self._do(self.app.models.fetching.resume, found)
         elif found.active:
             self.app.say(f"{name_of(found)} can be used when all of it is here", "p pauses it, c cancels it")
@@ -113,6 +134,10 @@ class DownloadsTab(Tab):
         await self.app.models.fetching.cancel(download)
         self._cancelled = download.id
 
+    async def _drop(self, download: h.Download) -> None:
+        await self.app.models.fetching.drop(download)
+        self._cancelled = download.id
+
     def _undo(self) -> None:
         """Go on with what was cancelled last, wherever the highlighted row is."""
         self.stage.move_on()
@@ -134,26 +159,34 @@ class DownloadsTab(Tab):
 
     def keys(self) -> Keys:
         fetching = self.app.models.fetching
-        remove = self._doing(fetching.remove)
+        drop = self._doing(self._drop)
         return {
             "p": self._doing(fetching.pause),
             "c": self._doing(self._cancel),
-            "x": remove,
-            "delete": remove,
+            "x": drop,
+            "delete": drop,
             "z": self._undo,
             "o": self._origin,
         }
 
     def hints(self) -> Hints:
-        found = self._of(self.stage.row)
-        last = [("/", "filter"), ("s", "sort"), ("o", "origin"), ("F1", "help")]
-        back = ("Esc", "all downloads") if self.typed else ("F2", "chat")
+        """As many as one row of a narrow terminal has room for."""
+        keys = self._own_hints(self._of(self.stage.row))
+        last = [("Esc", "all") if self.typed else ("F2", "chat"), ("/", "filter"), ("s", "sort")]
+        most = [*keys, *last, ("o", "origin")][: MOST_KEYS - 1]
+        return [*most, ("F1", "help")]
+
+    def _own_hints(self, found: h.Download | None) -> Hints:
+        """What can be done with this one, and with the one that was cancelled last."""
         undone = self._of(self._cancelled)
-        undo = [("z", "undo the cancelling")] if undone is not None and undone.state == "cancelled" else []
+        can_undo = undone is not None and undone.state == "cancelled" and undone != found
+        undo = [("z", "undo")] if can_undo else []
         if found is None:
-            return [*undo, ("3", "hub"), back, ("Tab", "tabs"), ("F1", "help")]
+            return [*undo, ("3", "hub"), ("Tab", "tabs")]
         if found.active:
-            return [*undo, ("p", "pause"), ("c", "cancel"), back, *last]
+            now = [("Enter", "try now")] if found.state == "waiting" else []
+            return [*now, ("p", "pause"), ("c", "cancel"), *undo]
         if found.state == "done":
-            return [*undo, ("Enter", "use"), back, ("x", "off the list"), *last]
-        return [*undo, ("Enter", "go on"), back, ("x", "delete"), *last]
+            return [("Enter", "use"), ("x", "take away"), *undo]
+        removes = "delete" if found.state == "cancelled" and found.done > 0 else "take away"
+        return [("Enter", "go on"), ("x", removes), *undo]

@@ -244,7 +244,7 @@ class HubTab(Tab):
         elif file.problem:
             self.app.show_error(UsageError(f"{file.name} cannot be used: {file.problem}"))
         elif self._may(row, file.name, file.verdict, "Enter"):
-            self._download(f"{repo}/{file.file}", (repo, file.file))
+            self._download(f"{repo}/{file.file}", file.name, (repo, file.file))
 
     def _take_recommended(self) -> None:
         """The file of a row: that of the row itself, else the one that is recommended of a repository."""
@@ -256,7 +256,7 @@ class HubTab(Tab):
         repo = self._repo(row)
         if repo is not None and self._may(row, title(repo), repo.verdict, "d"):
             quant = f":{repo.quantisation}" if repo.quantisation and not repo.about else ""
-            self._download(f"{repo.repo}{quant}")
+            self._download(f"{repo.repo}{quant}", title(repo))
 
     def _may(self, row: str, name: str, found: c.Verdict | None, key: str) -> bool:
         """Whether to download it. What does not fit is downloaded when that is asked for twice."""
@@ -268,10 +268,10 @@ class HubTab(Tab):
         self.app.say(said, f"{key} once more downloads it all the same", "$warning", seconds=0)
         return False
 
-    def _download(self, what: str, file: tuple[str, str] | None = None) -> None:
+    def _download(self, what: str, name: str = "", file: tuple[str, str] | None = None) -> None:
         async def work() -> None:
-            found = await self.app.models.fetching.start(what)
-            if file is not None:
+            found = await self.app.models.fetching.start(what, name)
+            if file is not None and found is not None:
                 self._begun[file] = found.id
             self._renew()
 

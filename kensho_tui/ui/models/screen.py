@@ -71,6 +71,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         """The row that is highlighted when the tab begins."""
         self._rows_left: dict[str, str] = {}
         """By tab, the row that was highlighted there."""
+        self._two_rows: set[tuple[str, int]] = set()
+        """Tabs whose keys have two rows, by the terminal's width."""
         self._drawn: object = None
         self._ticking: Timer | None = None
         self._header, self._titles_of_tabs = SplitLine(id="header"), SplitLine(id="tabs")
@@ -129,6 +131,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
             found.typed = ""
         self._use(found, row)
         if self.is_mounted:
+            self._table.highlight(row)
             self.set_focus(self._table)
 
     def open_hub(self, words: str = "") -> None:
@@ -165,6 +168,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
             show(ranked(rows, query), query, nothing)
             if first:
                 self._table.highlight(first)
+            self._table.highlight(tab.wanted())
             self._titles.show(tab.listing, tab.sort)
         tab.look(self.row)
         self._show_frame()
@@ -232,7 +236,10 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         first, second = key_rows(self._hints(), self.size.width - HINT_MARGIN)
         self._hint.show(first)
         self._more.show(second)
-        self._more.display = bool(second)
+        # Where a tab has needed the second row once it stays: the table must not jump with the keys.
+        if second:
+            self._two_rows.add((self._tab.title, self.size.width))
+        self._more.display = (self._tab.title, self.size.width) in self._two_rows
 
     def _hints(self) -> Hints:
         """The keys that matter here, the most important first."""
@@ -265,7 +272,10 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         self._tab.take(row)
 
     def action_back(self) -> None:
-        """Esc ends a filter first, then what the tab shows besides its rows; then it leads to the chat."""
+        """Esc ends first what is waited for, then a filter, then what the tab shows besides its rows; then it
+        leads to the chat."""
+        if self._kensho.models.fetching.stop():
+            return
         if self._tab.typed and not self._tab.searches:
             self._end_line()
         elif not self._tab.leave():

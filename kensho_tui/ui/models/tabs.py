@@ -95,6 +95,10 @@ class Tab:
         """This row is highlighted (again): say what is known of it in the pane."""
         raise NotImplementedError
 
+    def wanted(self) -> str:
+        """The key of a row that is to be highlighted, said once it is there; empty: none."""
+        return ""
+
     def model(self, row: str) -> str:
         """The name of the installed model that a row stands for; empty: none."""
         return ""
