@@ -18,6 +18,12 @@ def percent(fraction: float) -> str:
     return f"{round(min(max(fraction, 0.0), 1.0) * 100)} %"
 
 
+def whole_percent(fraction: float) -> int:
+    """Rounded down: a hundred is all of it, and not nearly all. What only lacks the last bit of a float is
+    whole."""
+    return int(min(max(fraction, 0.0), 1.0) * 100 + 1e-9)
+
+
 def gigabytes(used: int, total: int) -> str:
     """``1.1/24 G``: one decimal where it matters."""
     return f"{_gib(used)}/{_gib(total)} G"

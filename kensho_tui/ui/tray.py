@@ -51,8 +51,7 @@ def _going(active: Sequence[Download], batch: Sequence[Download]) -> str:
         return {"queued": "queued", "waiting": "waits to retry", "checking": "checking"}[states.pop()]
     got = sum(one.done for one in batch)
     total = sum(one.total for one in batch)
-    # Rounded down: a hundred is what is there, and not what is nearly there.
-    far = f"{int(min(got / total, 1) * 100)} %" if all(one.total for one in batch) else fmt.size(got)
+    far = f"{fmt.whole_percent(got / total)} %" if all(one.total for one in batch) else fmt.size(got)
     running = [one for one in active if one.state == "running"]
     quiet_s = min((one.quiet_s for one in running), default=0.0)
     if quiet_s > 0:

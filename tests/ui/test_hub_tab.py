@@ -514,6 +514,23 @@ async def test_esc_stops_what_the_hub_has_not_answered(
         assert hub.downloads == ()
 
 
+@pytest.mark.parametrize(
+    ("what", "said"), [("~/m.gguf", "◌ asking for ~/m.gguf …"), (OTHER, f"◌ asking the hub for {OTHER} …")]
+)
+async def test_pull_says_in_the_chat_what_is_asked_for(
+    hub: FakeHub, start: Started, what: str, said: str
+) -> None:
+    async with start() as pilot:
+        slow = hub.slowly()
+        await say(pilot, f"/pull {what}")
+        await shown(pilot, said)
+        await pilot.press(*"typing")
+        await shown(pilot, said, "typing")
+        assert "Esc stops" not in screen_text(pilot)
+        slow.go.set()
+        await shown(pilot, "is on its way", "/downloads shows it")
+
+
 async def test_of_several_that_are_asked_for_esc_stops_the_last(
     hub: FakeHub, host: FakeHost, start: Started
 ) -> None:

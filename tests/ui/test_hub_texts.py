@@ -206,6 +206,12 @@ def test_what_to_do_is_wrapped_and_not_cut() -> None:
     assert "set HF_TOKEN and restart the host (/restart)" in " ".join(content(gated, 60, True).plain.split())
 
 
+@pytest.mark.parametrize(("done", "said"), [(0, 0), (290, 29), (579, 57), (999, 99), (1000, 100)])
+def test_per_cents_in_the_hub_are_rounded_down(done: int, said: int) -> None:
+    here = here_now([], [download("a", origin=OTHER, done=done, total=1000)], {})
+    assert hub_rows.chance(repo(OTHER, 1), here).text == f"downloading {said} %"
+
+
 def test_repositories_say_how_far_their_download_is() -> None:
     here = here_now([], [download("a", origin=OTHER, done=43, total=100)], {})
     cells = {

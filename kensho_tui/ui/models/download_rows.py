@@ -145,7 +145,7 @@ def progress(download: h.Download, cells: int = BAR_CELLS) -> str:
     share = download.fraction
     if share is None:
         return ""
-    return f"{fmt.bar(share, cells)} {int(share * 100):>3} %"
+    return f"{fmt.bar(share, cells)} {fmt.whole_percent(share):>3} %"
 
 
 def download_rows(

@@ -23,9 +23,12 @@ def name_of(download: h.Download) -> str:
 
 @dataclass
 class Wish:
-    """A download that was asked for, until the host answers. ``stopped``: nobody wants it any more."""
+    """A download that was asked for, until the host answers. ``of_hub``: the hub has to be asked about it.
+    ``stopped``: nobody wants it any more.
+    """
 
     name: str
+    of_hub: bool
     stopped: bool = False
 
 
@@ -48,7 +51,8 @@ class Fetching:
 
         if not what.strip():
             raise UsageError("say what to download", hint="/hub looks for models; /pull owner/name gets one")
-        wish = Wish(one_line(name or what, ASKED_LIMIT))
+        elsewhere = "://" in what or what.startswith(("/", "~", ".", "ollama:"))
+        wish = Wish(one_line(name or what, ASKED_LIMIT), not elsewhere)
         self._wishes.append(wish)
         self._show_wishes()
         try:
@@ -70,9 +74,11 @@ class Fetching:
     @property
     def asking(self) -> str:
         """What the host was asked to fetch and has not answered yet, in words; empty: nothing."""
-        names = [wish.name for wish in self._wishes if not wish.stopped]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return f"asking the hub for {names[-1]}{more} …" if names else ""
+        wanted = [wish for wish in self._wishes if not wish.stopped]
+        if not wanted:
+            return ""
+        more = f" and {len(wanted) - 1} more" if len(wanted) > 1 else ""
+        return f"asking {'the hub ' if wanted[-1].of_hub else ''}for {wanted[-1].name}{more} …"
 
     def stop(self) -> bool:
         """Give up what was asked for last and was not answered. False: there is nothing."""
@@ -185,4 +191,4 @@ class Fetching:
         try:
             await self._change(download, "seen")
         except KenshoError:
-            pass  # nobody asked for it; it is off the list, or the next start offers it once more
+            pass  # nobody asked for this: at worst the next start offers the model once more

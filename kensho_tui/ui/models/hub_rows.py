@@ -134,7 +134,7 @@ def here_now(
 
 def _still(download: h.Download) -> h.Download:
     """In whole per cent, and without how fast it is."""
-    share = int((download.fraction or 0.0) * 100)
+    share = fmt.whole_percent(download.fraction or 0.0)
     return replace(download, done=share, total=100, rate=0.0, eta_s=None, quiet_s=0.0, wait_s=0.0)
 
 
@@ -206,8 +206,8 @@ def chance(repo: h.HubRepo, here: Here) -> Cell:
 
 
 def downloading(share: float) -> str:
-    """Rounded down: a hundred per cent is all of it."""
-    return f"downloading {int(share * 100)} %"
+    """Of a share as `Here` has it: in whole per cent."""
+    return f"downloading {round(share * 100)} %"
 
 
 def curated_rows(repos: Iterable[h.HubRepo], here: Here, sort: Sort) -> list[Choice]:
