@@ -35,6 +35,12 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+@pytest.fixture(autouse=True)
+def no_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app gives its prompt a fifth of a second before it connects; hundreds of tests need not wait."""
+    monkeypatch.setattr("kensho_tui.ui.app.START_AFTER_S", 0.001)
+
+
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     return Paths(*(tmp_path / name for name in ("config", "data", "cache", "logs", "run")))
