@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 SMOL, GEMMA = "SmolLM2-135M-Instruct.Q4_1", "gemma"
 PROMPT = "The capital of France is"
-SWITCHES = 20
+SWITCHES = 50
 SETTINGS = "context = 1024\nkv_files = 0\n"
 ONE, BOTH = 0.36, 1.2
 

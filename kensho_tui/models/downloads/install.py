@@ -10,7 +10,7 @@ import msgspec
 
 from kensho_tui.core.errors import DamagedError, KenshoError, LoadError, UsageError
 from kensho_tui.core.text import one_line
-from kensho_tui.models.downloads.records import unwritable
+from kensho_tui.models.downloads.records import sync, unwritable
 from kensho_tui.models.gguf.source import FileSource
 from kensho_tui.models.hub.remote import RemoteModel
 
@@ -91,7 +91,7 @@ def install(models: Path, model: RemoteModel, parts: Sequence[Path]) -> Path:
                     hint="Delete that model or move the file away, then resume the download",
                 )
             os.rename(part, place)  # noqa: PTH104
-        _sync(places[0].parent)
+        sync(places[0].parent)
     except OSError as error:
         raise unwritable(error, places[0].parent) from None
     return places[0]
@@ -103,14 +103,6 @@ def _same(part: Path, place: Path) -> bool:
         return False
     with part.open("rb") as one, place.open("rb") as other:
         return hashlib.file_digest(one, "sha256").digest() == hashlib.file_digest(other, "sha256").digest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def there(models: Path, model: RemoteModel) -> Path | None:

@@ -81,7 +81,7 @@ class Notes:
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _write(writing, msgspec.json.encode(record))
                 os.replace(writing, path)  # noqa: PTH105 - replaces, as its name says
-                _sync(self.folder)
+                sync(self.folder)
             except OSError as error:
                 with suppress(OSError):
                     writing.unlink()
@@ -149,7 +149,7 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """A name in a folder survives a power cut only when the folder itself was written."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
