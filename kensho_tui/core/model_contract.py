@@ -13,11 +13,18 @@ KvType = Literal["f16", "q8_0", "q4_0"]
 
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a person set for one model; None: the program decides. ``gpu_layers`` -1 means all."""
+    """What a person set for one model; None: the program decides. ``gpu_layers`` -1 means all.
+
+    ``threads`` decode, ``threads_batch`` prefill, ``batch`` tokens at once, ``flash``: flash attention.
+    """
 
     context: int | None = None
     kv_type: KvType | None = None
     gpu_layers: int | None = None
+    threads: int | None = None
+    threads_batch: int | None = None
+    batch: int | None = None
+    flash: bool | None = None
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None

@@ -1,0 +1,144 @@
+"""The front link's methods about benchmarks of a model on this machine. Units as in `core.contract`."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from kensho_tui.core.contract import Empty, Method
+from kensho_tui.core.metrics_contract import Spread
+from kensho_tui.core.model_contract import Defaults, KvType
+
+Condition = Literal["quiet", "shared"]
+"""Nothing else runs; or another process keeps a core busy, as interfaces, editors and browsers do."""
+
+BenchState = Literal["running", "complete", "stopped", "failed"]
+
+
+class BenchSettings(Struct, frozen=True, kw_only=True):
+    """What a point was measured with. ``threads`` decode (0: as many as the worker finds to pay),
+    ``threads_batch`` prefill, ``batch`` tokens at once; ``gpu_layers`` -1: all."""
+
+    threads: int
+    threads_batch: int
+    batch: int
+    flash: bool
+    kv_type: KvType
+    gpu_layers: int
+
+
+class BenchPoint(Struct, frozen=True, kw_only=True):
+    """Speeds with one choice of settings in one condition, each by the number of runs that `Spread` counts.
+
+    ``prompt``: tok/s reading a prompt of ``prompt_tokens``; ``decode``: tok/s writing ``completion_tokens``
+    behind it; None where only the other was measured. ``problem``: why these settings cannot be used.
+    """
+
+    condition: Condition
+    settings: BenchSettings
+    prompt_tokens: int
+    completion_tokens: int = 0
+    prompt: Spread | None = None
+    decode: Spread | None = None
+    problem: str = ""
+
+
+class BareLoop(Struct, frozen=True, kw_only=True):
+    """llama.cpp alone, in a loop of a few lines in a process of its own, with the same settings and tokens.
+
+    ``prompt_share`` and ``decode_share``: our speed over its, 1.0 is none lost.
+    """
+
+    condition: Condition
+    settings: BenchSettings
+    prompt_tok_s: float
+    decode_tok_s: float
+    prompt_share: float
+    decode_share: float
+
+
+class Recommendation(Struct, frozen=True, kw_only=True):
+    """The settings that answered a standard turn soonest in ``condition``.
+
+    ``gain``: how much sooner than with the settings in use when the benchmark began (1.1: a tenth).
+    """
+
+    condition: Condition
+    settings: BenchSettings
+    prompt_tok_s: float
+    decode_tok_s: float
+    gain: float
+
+
+class BenchRun(Struct, frozen=True, kw_only=True):
+    """One benchmark, under way or kept. ``done`` of ``total`` measurements; ``doing``: what is measured now.
+
+    ``before`` were the settings in use; ``applied``: the recommendation that was made the model's defaults.
+    """
+
+    id: str
+    model: str
+    state: BenchState
+    created: str
+    ended: str | None = None
+    quantisation: str = ""
+    device: str = ""
+    cores: int = 0
+    version: str = ""
+    build: str = ""
+    done: int = 0
+    total: int = 0
+    doing: str = ""
+    eta_s: float | None = None
+    error: str = ""
+    hint: str = ""
+    before: BenchSettings | None = None
+    points: tuple[BenchPoint, ...] = ()
+    bare: tuple[BareLoop, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    applied: Condition | None = None
+
+
+class StartBench(Struct, frozen=True, kw_only=True):
+    """Measure ``model`` (None: the one that a new chat would use). ``quick``: fewer settings and repetitions.
+
+    One benchmark runs at a time, and answers wait for its end: both at once would measure neither.
+    """
+
+    model: str | None = None
+    quick: bool = False
+
+
+class BenchRef(Struct, frozen=True, kw_only=True):
+    bench: str
+
+
+class ListBenches(Struct, frozen=True, kw_only=True):
+    """The last ``limit`` runs, newest first. ``model``: a name or a unique part of one (None: all)."""
+
+    model: str | None = None
+    limit: int = 50
+
+
+class BenchList(Struct, frozen=True, kw_only=True):
+    runs: tuple[BenchRun, ...]
+
+
+class ApplyBench(Struct, frozen=True, kw_only=True):
+    """Make a recommendation the model's defaults; its other defaults stay."""
+
+    bench: str
+    condition: Condition = "shared"
+
+
+class BenchFact(Struct, frozen=True, kw_only=True):
+    """Topic ``bench``: the run under way, or the last of this host's life once it has ended."""
+
+    run: BenchRun | None = None
+
+
+START_BENCH = Method("bench.start", StartBench, BenchRun)
+STOP_BENCH = Method("bench.stop", BenchRef, Empty)
+LIST_BENCHES = Method("bench.list", ListBenches, BenchList)
+APPLY_BENCH = Method("bench.apply", ApplyBench, Defaults)
+
+TOPIC_BENCH = "bench"
