@@ -1,0 +1,1 @@
+"""F4: what this machine and its models do, and did."""

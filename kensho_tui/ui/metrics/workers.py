@@ -1,0 +1,63 @@
+"""The workers as a table: what each holds and uses. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from textual.content import Content
+
+from kensho_tui.core.contract import WorkerInfo
+from kensho_tui.core.sample_contract import Sample, WorkerSample
+from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
+from kensho_tui.ui.lines import QUIET, quiet
+
+COLUMNS = (
+    Column("worker", least=14, grows=True),
+    Column("state", rank=2),
+    Column("RAM", right=True),
+    Column("of it files", right=True, rank=5),
+    Column("VRAM", right=True),
+    Column("CPU", right=True, rank=1),
+    Column("context", right=True, rank=3),
+    Column("pid", right=True, rank=4),
+)
+NONE = "no model is loaded: ask something in F2, or load one in F3"
+STATES = {"busy": "answering", "ready": "warm", "closing": "unloading"}
+STYLES = {"busy": "$primary", "ready": "$success"}
+
+
+def worker_rows(
+    latest: Sample, now: Sample | None, known: Mapping[int, WorkerInfo], width: int, most: int
+) -> list[Content]:
+    """The titles and at most `most` rows; the last says how many more there are."""
+    workers = now.workers if now is not None else ()
+    if not workers:
+        return [quiet(NONE if now is not None else "workers: not known now")]
+    cut = len(workers) - max(most - 1, 0) if len(workers) > most else 0
+    shown = workers[: len(workers) - cut]
+    cells = [_cells(worker, known.get(worker.pid), bool(latest.devices)) for worker in shown]
+    used = [any(row[at] for row in cells) for at in range(len(COLUMNS))]
+    natural = natural_widths(COLUMNS, [[column.title for column in COLUMNS], *cells], titles=False)
+    laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
+    rows = [joined(COLUMNS, laid, [quiet(column.title) for column in COLUMNS])]
+    for worker, texts in zip(shown, cells, strict=True):
+        styles = ["$foreground", STYLES.get(worker.state, QUIET), *["$foreground"] * (len(COLUMNS) - 2)]
+        drawn = [Content.styled(text, style) for text, style in zip(texts, styles, strict=True)]
+        rows.append(joined(COLUMNS, laid, drawn))
+    if cut:
+        rows.append(quiet(f"and {cut} more: F3 shows all that run"))
+    return rows
+
+
+def _cells(worker: WorkerSample, known: WorkerInfo | None, gpus: bool) -> Sequence[str]:
+    vram = fmt.size(worker.vram) if worker.vram is not None else "–" if gpus else ""
+    return (
+        one_line(worker.model, 60),
+        STATES.get(worker.state, worker.state),
+        fmt.size(worker.ram),
+        fmt.size(worker.file) if worker.file else "",
+        vram,
+        f"{worker.cpu:.1f} cores",
+        fmt.thousands(known.context) if known is not None and known.context else "",
+        str(worker.pid),
+    )
