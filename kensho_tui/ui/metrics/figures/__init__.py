@@ -1,0 +1,1 @@
+"""What models did here: a table of them, down to each generation, compared and exported."""
