@@ -67,11 +67,12 @@ class Turn(Struct, frozen=True):
 
 
 class Load(Struct, frozen=True, kw_only=True, tag="load"):
-    """Load the GGUF at ``path``. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all.
+    """Load the GGUF at ``path``; where the worker has that file already, set it up anew: what was
+    evaluated may be lost. ``context`` is an upper bound in tokens; ``gpu_layers`` -1 means all.
 
     Decode runs with ``threads``, and with up to ``threads_most`` while that is measured to be faster.
-    ``kv_type`` is ggml's name of the KV cache's type, ``batch`` in tokens (0: by device), ``template`` a
-    Jinja source in place of the file's own.
+    ``kv_type`` is ggml's name of the KV cache's type, ``batch`` in tokens (0: by device), ``flash`` flash
+    attention (None: wherever the device can), ``template`` a Jinja source in place of the file's own.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Load(Struct, frozen=True, kw_only=True, tag="load"):
     threads_batch: int = 1
     kv_type: str = "f16"
     batch: int = 0
+    flash: bool | None = None
     template: str = ""
 
 
@@ -109,6 +111,8 @@ class Generate(Struct, frozen=True, kw_only=True, tag="generate"):
     """Answer ``turns``; ``prefix`` is the part of the answer that stands already (continue).
 
     ``restore`` is a file that `Save` wrote with the same ``key``: it is used where it spares evaluating.
+    ``measured``: for a benchmark, so that each run does the same work: the whole prompt is evaluated, and
+    the answer goes on beyond an end of its own.
     """
 
     id: str
@@ -117,6 +121,7 @@ class Generate(Struct, frozen=True, kw_only=True, tag="generate"):
     prefix: str = ""
     restore: str = ""
     key: str = ""
+    measured: bool = False
     trace: str = ""
 
 

@@ -15,7 +15,8 @@ KvType = Literal["f16", "q8_0", "q4_0"]
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a person set for one model; None: the program decides. ``gpu_layers`` -1 means all.
 
-    ``threads`` decode, ``threads_batch`` prefill, ``batch`` tokens at once, ``flash``: flash attention.
+    ``threads`` decode (0: as many as the worker finds to pay), ``threads_batch`` prefill, ``batch`` tokens at
+    once, ``flash``: flash attention.
     """
 
     context: int | None = None

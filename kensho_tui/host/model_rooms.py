@@ -163,6 +163,7 @@ def engine_options(settings: Settings, device: str) -> EngineOptions:
         gpu_layers=settings.gpu_layers,
         kv_type=settings.kv_type,
         device=device,
+        paying=(decode_threads(cores), most_decode_threads(cores)),
     )
 
 

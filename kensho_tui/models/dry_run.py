@@ -80,6 +80,7 @@ def _request(path: str | Path, loads: Sequence[LoadShape]) -> bytes:
             "context": load.context,
             "kv_type": load.kv_type,
             "batch": load.batch,
+            "flash": None if load.flash else False,
             "gpu_layers": load.gpu_layers if load.gpu else 0,
         }
         for load in loads

@@ -73,4 +73,6 @@ def _key(resident: Resident) -> str:
     if loaded is None or request is None:
         return ""
     shape = (loaded.build, loaded.context, request.kv_type, request.gpu_layers, loaded.device)
-    return state_key(resident.model.path, resident.identity, *shape)
+    # Without fused attention values lie otherwise; a sliding window's cache is as long as its batch allows.
+    more = (f"flash={request.flash}", f"batch={request.batch}")
+    return state_key(resident.model.path, resident.identity, *shape, *more)

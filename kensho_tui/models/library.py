@@ -127,11 +127,8 @@ class Library:
         """What a person set for it."""
         return (await self._record(info)).about.defaults
 
-    async def measured(
-        self, info: ModelInfo, device: str, context: int, kv_type: str, gpu_layers: int
-    ) -> tuple[Footprint, float] | None:
+    async def measured(self, info: ModelInfo, how: LoadSettings) -> tuple[Footprint, float] | None:
         """What the last load with these settings took, and the seconds that such a load takes."""
-        how = LoadSettings(device, context, kv_type, gpu_layers)
         loads = [load for load in (await self._record(info)).about.loads if load.is_like(how)]
         if not loads:
             return None
@@ -152,19 +149,11 @@ class Library:
         record.about = msgspec.structs.replace(record.about, contexts=contexts)
 
     async def remember_load(
-        self,
-        info: ModelInfo,
-        device: str,
-        context: int,
-        kv_type: str,
-        gpu_layers: int,
-        footprint: Footprint,
-        load_s: float,
+        self, info: ModelInfo, how: LoadSettings, footprint: Footprint, load_s: float
     ) -> None:
         """Keep what a load took, for the next estimate and the next wait."""
         file = (await self._record(info)).file
         (await self._all_known())[file.name.casefold()] = file
-        how = LoadSettings(device, context, kv_type, gpu_layers)
         await self._rows.add_load(key_of(file), file.name, file.source, how, footprint, load_s)
         self._records.drop(file.path)
         self.on_changed()

@@ -17,6 +17,7 @@ from kensho_tui.models.estimate import LoadShape, estimate, largest_context, may
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.library import Library
 from kensho_tui.models.memory import RAM, MemoryManager, Room, Taken
+from kensho_tui.storage.models import LoadSettings
 
 T = TypeVar("T")
 
@@ -29,7 +30,8 @@ class EngineOptions:
     """What every model is loaded with unless its own defaults say otherwise.
 
     ``context`` in tokens: the most that is given by itself (0: all it was trained for). ``device`` is the
-    family of devices that llama.cpp will put layers on, as far as that is known before it ran.
+    family of devices that llama.cpp will put layers on, as far as that is known before it ran. ``paying``:
+    the safe and the most threads where a model shall decode with as many as pay (0, 0: those above).
     """
 
     context: int
@@ -39,6 +41,13 @@ class EngineOptions:
     gpu_layers: int = -1
     kv_type: KvType = "f16"
     device: str = "CPU"
+    paying: tuple[int, int] = (0, 0)
+
+    def decoding(self, wanted: int | None) -> tuple[int, int]:
+        """The safe and the most threads that decode; ``wanted`` 0: as many as pay."""
+        if wanted is None or (wanted == 0 and not any(self.paying)):
+            return self.threads, self.threads_most
+        return (wanted, wanted) if wanted else self.paying
 
 
 @dataclass(frozen=True)
@@ -154,25 +163,36 @@ class Planner:
         layers = _first(wish.gpu_layers, defaults.gpu_layers, self.options.gpu_layers)
         device = self.device_for(layers)
         kv_type = _usable(_first(wish.kv_type, defaults.kv_type, self.options.kv_type), shape)
-        return LoadShape(context=0, kv_type=kv_type, gpu_layers=layers, gpu=device != RAM), device
+        load = LoadShape(
+            context=0,
+            kv_type=kv_type,
+            batch=defaults.batch or 0,
+            gpu_layers=layers,
+            # llama.cpp quantises no values without it.
+            flash=defaults.flash is not False or kv_type != "f16",
+            gpu=device != RAM,
+        )
+        return load, device
 
     def _request(self, model: ModelInfo, load: LoadShape, defaults: Defaults) -> Load:
-        options = self.options
+        threads, most = self.options.decoding(defaults.threads)
         return Load(
             path=model.path,
             context=load.context,
             gpu_layers=load.gpu_layers,
-            threads=options.threads,
-            threads_most=options.threads_most,
-            threads_batch=options.threads_batch,
+            threads=threads,
+            threads_most=most,
+            threads_batch=defaults.threads_batch or self.options.threads_batch,
             kv_type=load.kv_type,
+            batch=load.batch,
+            flash=defaults.flash if load.flash else False,
             template=defaults.template or "",
         )
 
     async def _need(
         self, model: ModelInfo, shape: ModelShape | None, load: LoadShape, device: str
     ) -> tuple[Footprint, float]:
-        measured = await self._library.measured(model, device, load.context, load.kv_type, load.gpu_layers)
+        measured = await self._library.measured(model, _how(load, device, load.context))
         if measured is not None:
             return measured
         expected_s = await self._library.expected_load_s(model)
@@ -224,7 +244,9 @@ class Planner:
     def _way(self, load: LoadShape, device: str) -> str:
         """All that a decision depends on beside the model: where one of these changes, it is made again."""
         of = (device, load.kv_type, load.gpu_layers, self.options.context, self._memory.limit)
-        return " ".join(map(str, of))
+        # Only where they are set: a saved cache shall not lose its size to a newer version's words.
+        more = [f"batch={load.batch}"] * bool(load.batch) + ["unfused"] * (not load.flash)
+        return " ".join([*map(str, of), *more])
 
     async def decide(self, plan: LoadPlan) -> None:
         """From now on the plan's context is what the model gets: more did not fit."""
@@ -233,15 +255,8 @@ class Planner:
     async def remember(self, plan: LoadPlan, loaded: Loaded, footprint: Footprint, load_s: float) -> None:
         """Keep what a load measured; not being able to is no reason to fail a turn."""
         try:
-            await self._library.remember_load(
-                plan.model,
-                plan.device,
-                loaded.context,
-                plan.load.kv_type,
-                plan.load.gpu_layers,
-                footprint,
-                load_s,
-            )
+            how = _how(plan.load, plan.device, loaded.context)
+            await self._library.remember_load(plan.model, how, footprint, load_s)
         except KenshoError:
             return
 
@@ -257,6 +272,11 @@ class Rooms:
         if device not in self._found:
             self._found[device] = await self._planner.room(device)
         return self._found[device]
+
+
+def _how(load: LoadShape, device: str, context: int) -> LoadSettings:
+    """Under what a load is measured."""
+    return LoadSettings(device, context, load.kv_type, load.gpu_layers, load.batch, load.flash)
 
 
 def _as_trained(context: int, shape: ModelShape | None) -> int:

@@ -13,6 +13,9 @@ MAX_TEXT = 256 * 1024
 _RANGES: dict[str, tuple[float, float]] = {
     "context": (0, 10_000_000),
     "gpu_layers": (-1, 10_000),
+    "threads": (0, 1024),
+    "threads_batch": (1, 1024),
+    "batch": (16, 16_384),
     "temperature": (0, 10),
     "top_k": (0, 1_000_000),
     "top_p": (0, 1),
@@ -35,6 +38,11 @@ def check_defaults(defaults: Defaults) -> None:
         value = getattr(defaults, name)
         if value is not None and not least <= value <= most:  # NaN is in no range
             raise UsageError(f"{name} cannot be {value}", hint=f"It lies between {least:g} and {most:g}")
+    if defaults.flash is False and defaults.kv_type not in (None, "f16"):
+        raise UsageError(
+            f"a KV cache of type {defaults.kv_type} needs flash attention",
+            hint="Leave flash attention on, or take f16",
+        )
     for name in ("system", "template"):
         text = getattr(defaults, name) or ""
         if len(text) > MAX_TEXT or text != valid(text):

@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIRST, FOURTH, SECOND, THIRD
+from kensho_tui.storage.schema import FIFTH, FIRST, FOURTH, SECOND, SIXTH, THIRD
 
 COPIES_KEPT = 3
 
@@ -51,6 +51,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0002-models", _executing(SECOND)),
     Migration("0003-responses", _executing(THIRD)),
     Migration("0004-generations", _executing(FOURTH)),
+    Migration("0005-samples", _executing(FIFTH)),
+    Migration("0006-benches", _executing(SIXTH)),
 )
 
 

@@ -39,12 +39,16 @@ class FileKey(msgspec.Struct, frozen=True):
 
 
 class LoadSettings(msgspec.Struct, frozen=True):
-    """What a load's memory depends on beside the file: context in tokens, -1 layers for all."""
+    """What a load's memory depends on beside the file: context in tokens, -1 layers for all, tokens of a
+    batch (0: by device), flash attention.
+    """
 
     device: str
     context: int
     kv_type: str
     gpu_layers: int
+    batch: int = 0
+    flash: bool = True
 
 
 class LoadRow(msgspec.Struct, frozen=True, array_like=True):
@@ -56,10 +60,12 @@ class LoadRow(msgspec.Struct, frozen=True, array_like=True):
     gpu_layers: int
     memory: str
     load_s: float
+    batch: int
+    flash: int
 
     def is_like(self, how: LoadSettings) -> bool:
-        mine = (self.device, self.context, self.kv_type, self.gpu_layers)
-        return mine == (how.device, how.context, how.kv_type, how.gpu_layers)
+        mine = (self.device, self.context, self.kv_type, self.gpu_layers, self.batch, self.flash)
+        return mine == _how(how)
 
     def footprint(self) -> Footprint:
         return _decoded(self.memory, Footprint, Footprint(source="measured"))
@@ -107,7 +113,7 @@ SELECT file.path, m.favourite, m.pinned, m.tags, m.defaults, h.shape,
             AND model_size = file.size AND abs(model_mtime - file.mtime_ns / 1e9) < 0.001
         ORDER BY number DESC LIMIT {SPEEDS_READ})),
     (SELECT json_group_array(json_array(
-        device, context, kv_type, gpu_layers, footprint, load_s
+        device, context, kv_type, gpu_layers, footprint, load_s, batch, flash
      )) FROM (
         SELECT * FROM model_loads
         WHERE path = file.path AND size = file.size AND mtime_ns = file.mtime_ns
@@ -122,7 +128,7 @@ LEFT JOIN model_headers h ON file.header AND h.path = file.path AND h.size = fil
 
 
 class ModelRows:
-    """The tables of the second migration."""
+    """The tables of the second migration, with what the sixth adds to them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -200,7 +206,8 @@ class ModelRows:
         async with self._database.transaction("the measurements of a load were not saved") as work:
             await work.run(
                 "INSERT INTO model_loads (path, size, mtime_ns, name, source, device, context, kv_type,"
-                " gpu_layers, footprint, load_s, loaded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " gpu_layers, batch, flash, footprint, load_s, loaded)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*_file(key), name, source, *_how(how), memory, load_s, now()),
             )
             await _drop_old_loads(work, key, how)
@@ -224,14 +231,14 @@ def _file(key: FileKey) -> tuple[str, int, int]:
     return (key.path, key.size, key.mtime_ns)
 
 
-def _how(how: LoadSettings) -> tuple[str, int, str, int]:
-    return (how.device, how.context, how.kv_type, how.gpu_layers)
+def _how(how: LoadSettings) -> tuple[str, int, str, int, int, int]:
+    return (how.device, how.context, how.kv_type, how.gpu_layers, how.batch, int(how.flash))
 
 
 async def _drop_old_loads(work: Transaction, key: FileKey, how: LoadSettings) -> None:
     await work.run(
         "DELETE FROM model_loads WHERE number IN (SELECT number FROM model_loads WHERE path = ?"
-        " AND device = ? AND context = ? AND kv_type = ? AND gpu_layers = ?"
+        " AND device = ? AND context = ? AND kv_type = ? AND gpu_layers = ? AND batch = ? AND flash = ?"
         " ORDER BY number DESC LIMIT -1 OFFSET ?)",
         (key.path, *_how(how), LOADS_KEPT),
     )

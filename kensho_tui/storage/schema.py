@@ -2,7 +2,7 @@
 
 First: chats, their message trees, and one row per generation. Second: what is known of model files. Third:
 answers to be given again. Fourth: with what settings generations ran, so that a
-year of them is summed up quickly.
+year of them is summed up quickly. Fifth: what the machine did, minute by minute. Sixth: benchmarks.
 
 ``number`` is SQLite's row number, given in the order of writing. It breaks ties between equal dates, and
 because a parent is always written before its children it also sorts any path from root to leaf.
@@ -257,4 +257,45 @@ FOURTH = (
     " ON generations(setup, day, created, state, prompt_tokens, cached_tokens,"
     " completion_tokens, ttft_s, load_s, prompt_tok_s, decode_tok_s)",
     "CREATE INDEX generations_created ON generations(created, model, from_cache)",
+)
+
+# What is sampled, and of which GPU (empty: of the machine).
+SAMPLE_SERIES = """
+CREATE TABLE sample_series (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    device TEXT NOT NULL,
+    UNIQUE (name, device)
+)
+"""
+
+# ``count`` samples of one minute, which begins ``minute`` seconds after 1970.
+SAMPLES = """
+CREATE TABLE samples (
+    series INTEGER NOT NULL REFERENCES sample_series(number) ON DELETE CASCADE,
+    minute INTEGER NOT NULL,
+    mean REAL NOT NULL,
+    most REAL NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (series, minute)
+) WITHOUT ROWID
+"""
+
+FIFTH = (SAMPLE_SERIES, SAMPLES)
+
+# What a load was measured with beside what the second migration keeps; benchmarks as JSON
+# (`core.bench_contract.BenchRun`), ``digest`` of the row's other texts.
+SIXTH = (
+    "ALTER TABLE model_loads ADD COLUMN batch INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE model_loads ADD COLUMN flash INTEGER NOT NULL DEFAULT 1",
+    """
+    CREATE TABLE benches (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        model TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        run TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX benches_model ON benches(model)",
 )

@@ -19,7 +19,7 @@ from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.model import context_params, model_params, on_gpu
 
 MAX_INPUT = 1 << 20
-_FIELDS = ("context", "kv_type", "batch", "gpu_layers")
+_FIELDS = ("context", "kv_type", "batch", "flash", "gpu_layers")
 
 
 def main() -> NoReturn:

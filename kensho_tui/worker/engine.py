@@ -88,6 +88,8 @@ class Engine:
         """Run `frame`; the text goes out in chunks, the end is returned. Raises `KenshoError`."""
         emitter = Emitter(self._link, frame.id)
         seed = pick_seed(frame.sampling.seed)
+        if frame.measured:
+            self._prefill.clear()
         try:
             prompt = self._fitting_prompt(frame, job)
         except TemplateAborted:
@@ -104,7 +106,7 @@ class Engine:
 
         decoded = _aborted()
         if self._prefill.run(plan, job, report):
-            decoded = self._answer(frame.sampling, seed, job, emitter)
+            decoded = self._answer(frame, seed, job, emitter)
         self._prefill.watch(None)
         usage = Usage(
             prompt_tokens=emitter.prompt_tokens, cached_tokens=cached, completion_tokens=decoded.tokens
@@ -195,14 +197,15 @@ class Engine:
 
     # --- decode -------------------------------------------------------------------------------------
 
-    def _answer(self, sampling: Sampling, seed: int, job: Job, emitter: Emitter) -> _Decoded:
+    def _answer(self, frame: Generate, seed: int, job: Job, emitter: Emitter) -> _Decoded:
+        sampling = frame.sampling
         if sampling.max_tokens <= 0:
             now = time.perf_counter()
             return _Decoded("length", 0, now, now)
         stream = TextStream(sampling.stop)
         sampler = Sampler(self._model.lib, sampling, seed)
         try:
-            decoded = self._decode(sampler, stream, sampling.max_tokens, job, emitter)
+            decoded = self._decode(sampler, stream, frame, job, emitter)
         except EngineError:
             emitter.flush(stream.finish(complete=False))
             raise
@@ -212,7 +215,7 @@ class Engine:
         return decoded
 
     def _decode(
-        self, sampler: Sampler, stream: TextStream, max_tokens: int, job: Job, emitter: Emitter
+        self, sampler: Sampler, stream: TextStream, frame: Generate, job: Job, emitter: Emitter
     ) -> _Decoded:
         """Sample and decode until something says stop. Text goes out before the next token is computed."""
         model, kept = self._model, self.kept
@@ -223,6 +226,7 @@ class Engine:
         batch = self._single.fill([0], 0, logits=True)
         token_slot, position_slot = self._single.token, self._single.position
         position, context, count = len(kept), model.context, 0
+        max_tokens, may_end = frame.sampling.max_tokens, not frame.measured
         first = last = 0.0
         watched = True
         threads = model.threads
@@ -234,7 +238,7 @@ class Engine:
                 model.set_threads(threads.count)
             first = first or now
             found = known(token) or look(token)
-            if found.ends:
+            if found.ends and may_end:
                 return _Decoded("end", count, first, last or now)
             count += 1
             if watched and count > 1 and now - last < SLOW_TOKEN_S:

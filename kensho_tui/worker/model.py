@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from kensho_tui.core.errors import EngineError, LoadError, NoMemoryError
 from kensho_tui.core.frames import Buffers, Load
 from kensho_tui.worker import buffers
@@ -22,18 +24,19 @@ _TOO_LARGE = "Use a smaller context, put fewer layers on the GPU, or choose a sm
 class Model:
     """llama.cpp's model and context. One thread owns it; it is freed by the end of the process.
 
-    ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes.
+    ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes,
+    ``load`` what it was made with.
     """
 
     def __init__(self, lib: Any, model: Any, ctx: Any, load: Load, log: LlamaLog) -> None:
         self.lib = lib
         self.ctx = ctx
-        self._model = model
+        self.pointer = model
+        self.load = load
         self._on_gpu = on_gpu(lib, load)
         self._allocated = buffers.parse(log.buffer_lines())
         self.batch = int(lib.llama_n_batch(ctx))
         self.threads = DecodeThreads(max(load.threads, 1), load.threads_most)
-        self._threads_batch = max(load.threads_batch, 1)
         self.context = min(context_size(lib, model, load), int(lib.llama_n_ctx(ctx)))
         self.trained = int(lib.llama_model_n_ctx_train(model)) or self.context
         self.memory = lib.llama_get_memory(ctx)
@@ -49,31 +52,47 @@ class Model:
 
     def _meta(self, key: bytes) -> str:
         buffer = ctypes.create_string_buffer(256)
-        size = self.lib.llama_model_meta_val_str(self._model, key, buffer, len(buffer))
+        size = self.lib.llama_model_meta_val_str(self.pointer, key, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace") if size > 0 else ""
 
     @property
     def description(self) -> str:
         buffer = ctypes.create_string_buffer(256)
-        self.lib.llama_model_desc(self._model, buffer, len(buffer))
+        self.lib.llama_model_desc(self.pointer, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace")
 
     @property
     def template(self) -> str | None:
         """The Jinja source of the chat template; None for a base model."""
-        source = self.lib.llama_model_chat_template(self._model, None)
+        source = self.lib.llama_model_chat_template(self.pointer, None)
         return source.decode("utf-8", "replace") if source else None
 
     @property
     def buffers(self) -> Buffers:
         """Memory taken, and the process's own resident memory now: to be asked once the model is warm."""
-        size = int(self.lib.llama_model_size(self._model))
+        size = int(self.lib.llama_model_size(self.pointer))
         rss = buffers.own_memory()
         return buffers.summed(self._allocated, on_gpu=self._on_gpu, model_size=size, rss=rss)
 
     def set_threads(self, decode: int) -> None:
         """From the next `llama_decode` on."""
-        self.lib.llama_set_n_threads(self.ctx, decode, self._threads_batch)
+        self.lib.llama_set_n_threads(self.ctx, decode, max(self.load.threads_batch, 1))
+
+    def differs(self, load: Load) -> bool:
+        """Whether more than threads would have to change for `load`."""
+        same = {"threads": load.threads, "threads_most": load.threads_most}
+        return msgspec.structs.replace(self.load, **same, threads_batch=load.threads_batch) != load
+
+    def take_threads(self, load: Load) -> None:
+        """Go on with the threads of `load`; what was learnt of others is forgotten."""
+        self.load = load
+        self.threads = DecodeThreads(max(load.threads, 1), load.threads_most)
+        self.set_threads(self.threads.count)
+
+    def inherit(self, before: "Model") -> None:
+        """It has the weights and the vocabulary of `before`, which is used no more."""
+        self.tokens = before.tokens
+        self._allocated.weights, self._allocated.mapped = before._allocated.weights, before._allocated.mapped
 
     # --- vocabulary ---------------------------------------------------------------------------------
 
@@ -148,6 +167,28 @@ def load_model(
         if cancelled():
             raise LoadError(CANCELLED)
         raise _not_loaded(load, log)
+    return _with_context(lib, pointer, load, log)
+
+
+def load_anew(
+    model: Model, load: Load, log: LlamaLog, progress: Callable[[float], None], cancelled: Callable[[], bool]
+) -> Model:
+    """The file of `model` with the settings of `load`; its weights stay where they are if their place is the
+    same. `model` is used no more. Raises as `load_model`, and nothing is left in memory then.
+    """
+    lib = model.lib
+    lib.llama_free(model.ctx)
+    if load.gpu_layers != model.load.gpu_layers:
+        lib.llama_model_free(model.pointer)
+        return load_model(lib, log, load, progress, cancelled)
+    log.clear()
+    made = _with_context(lib, model.pointer, load, log)
+    made.inherit(model)
+    return made
+
+
+def _with_context(lib: Any, pointer: Any, load: Load, log: LlamaLog) -> Model:
+    """Raises `LoadError`; the model is freed then."""
     ctx = None
     try:
         _require_chat_model(lib, pointer)
@@ -225,7 +266,10 @@ def context_params(lib: Any, model: Any, load: Load) -> Any:
     params.n_threads = max(load.threads, 1)
     params.n_threads_batch = max(load.threads_batch, 1)
     # A quantised cache of values needs fused attention; llama.cpp turns it on by itself where it can.
-    params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+    auto, on, off = (
+        getattr(lib, f"LLAMA_FLASH_ATTN_TYPE_{name}") for name in ("AUTO", "ENABLED", "DISABLED")
+    )
+    params.flash_attn_type = auto if load.flash is None else on if load.flash else off
     params.swa_full = False
     params.no_perf = False
     params.type_k = params.type_v = _kv_type(lib, load.kv_type)

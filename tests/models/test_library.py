@@ -21,6 +21,7 @@ from kensho_tui.models.library import Library
 from kensho_tui.models.sources import Elsewhere
 from kensho_tui.storage.chats import Chats, ModelIdentity
 from kensho_tui.storage.database import Database, open_database
+from kensho_tui.storage.models import LoadSettings
 from tests.models.homes import FakeHome
 from tests.support.gguf_format import write
 
@@ -320,7 +321,7 @@ async def test_what_was_loaded_before_is_found_without_looking_elsewhere(
 ) -> None:
     shelf.home.hub("org/repo", "far.gguf")
     info = await shelf.info("far")
-    await shelf.library.remember_load(info, "CPU", 4096, "f16", -1, FOOTPRINT, 2.0)
+    await shelf.library.remember_load(info, LoadSettings("CPU", 4096, "f16", -1), FOOTPRINT, 2.0)
     later, found = shelf.again(), shelf.headers.read.copy()
     monkeypatch.setattr(Elsewhere, "candidates", lambda where: pytest.fail("searched"))
     met = await later.find("FAR")
@@ -333,7 +334,7 @@ async def test_what_is_no_longer_there_or_wanted_is_not_met(shelf: Shelf) -> Non
     shelf.home.hub("org/other", "away.gguf")
     for name in ("far", "away"):
         info = await shelf.info(name)
-        await shelf.library.remember_load(info, "CPU", 4096, "f16", -1, FOOTPRINT, 2.0)
+        await shelf.library.remember_load(info, LoadSettings("CPU", 4096, "f16", -1), FOOTPRINT, 2.0)
     link.unlink()
     with pytest.raises(NotFoundError, match="no model 'far'"):
         await shelf.library.find("far")
@@ -349,7 +350,7 @@ async def test_a_file_used_by_its_path_keeps_its_name_and_place_in_the_list(shel
     info = await shelf.library.find(str(path))
     assert (info.source, info.name) == ("path", "elsewhere")
     assert await shelf.names() == []
-    await shelf.library.remember_load(info, "CPU", 4096, "f16", -1, FOOTPRINT, 2.0)
+    await shelf.library.remember_load(info, LoadSettings("CPU", 4096, "f16", -1), FOOTPRINT, 2.0)
     assert await shelf.names() == ["elsewhere"]
     assert (await shelf.again().choose("elsewhere")).path == str(path)
     path.unlink()
@@ -365,7 +366,7 @@ async def test_a_path_of_a_listed_file_is_that_model(shelf: Shelf) -> None:
 async def test_a_load_that_knows_but_the_path_is_remembered_for_the_model(shelf: Shelf) -> None:
     path = shelf.home.own("mine.gguf")
     bare = ModelInfo(name="mine", path=str(path), size=0, source="path")
-    await shelf.library.remember_load(bare, "CPU", 4096, "f16", -1, FOOTPRINT, 2.0)
+    await shelf.library.remember_load(bare, LoadSettings("CPU", 4096, "f16", -1), FOOTPRINT, 2.0)
     (info,) = await shelf.again().models(WAIT)
     assert (info.source, info.load_s, info.removable) == ("folder", 2.0, True)
 
@@ -443,23 +444,23 @@ async def test_measurements_belong_to_settings_and_file(shelf: Shelf) -> None:
     path = shelf.home.own("mine.gguf")
     info = await shelf.info("mine")
     library = shelf.library
-    assert await library.measured(info, "CPU", 4096, "f16", -1) is None
+    assert await library.measured(info, LoadSettings("CPU", 4096, "f16", -1)) is None
     assert await library.expected_load_s(info) == 0
     for load_s in (90.0, 1.0, 2.0, 3.0, 4.0, 50.0):
-        await library.remember_load(info, "CPU", 4096, "f16", -1, FOOTPRINT, load_s)
-    await library.remember_load(info, "CUDA", 4096, "f16", -1, Footprint(weights=1), 7.0)
+        await library.remember_load(info, LoadSettings("CPU", 4096, "f16", -1), FOOTPRINT, load_s)
+    await library.remember_load(info, LoadSettings("CUDA", 4096, "f16", -1), Footprint(weights=1), 7.0)
     expected = Footprint(weights=100, kv=20, compute=5, overhead=7, host=3, copies=2, source="measured")
     for each in (library, shelf.again()):
-        assert await each.measured(info, "CPU", 4096, "f16", -1) == (expected, 3.0)
-        assert await each.measured(info, "CPU", 8192, "f16", -1) is None
-        assert await each.measured(info, "CPU", 4096, "q8_0", -1) is None
-        assert await each.measured(info, "CPU", 4096, "f16", 3) is None
-        assert (await each.measured(info, "CUDA", 4096, "f16", -1) or (None, 0))[1] == 7.0
+        assert await each.measured(info, LoadSettings("CPU", 4096, "f16", -1)) == (expected, 3.0)
+        assert await each.measured(info, LoadSettings("CPU", 8192, "f16", -1)) is None
+        assert await each.measured(info, LoadSettings("CPU", 4096, "q8_0", -1)) is None
+        assert await each.measured(info, LoadSettings("CPU", 4096, "f16", 3)) is None
+        assert (await each.measured(info, LoadSettings("CUDA", 4096, "f16", -1)) or (None, 0))[1] == 7.0
         assert await each.expected_load_s(info) == 4.0  # of 2, 3, 4, 50 and 7
     assert (await shelf.info("mine")).load_s == 4.0
     os.utime(path, ns=(1, 1))
     later = shelf.again()
-    assert await later.measured(info, "CPU", 4096, "f16", -1) is None
+    assert await later.measured(info, LoadSettings("CPU", 4096, "f16", -1)) is None
     assert await later.expected_load_s(info) == 0
 
 
@@ -488,7 +489,7 @@ async def test_a_plan_for_each_of_many_asks_the_database_once(
         await shelf.library.shape(info)
         await shelf.library.defaults(info)
         await shelf.library.decided_context(info, "CPU")
-        await shelf.library.measured(info, "CPU", 1, "f16", -1)
+        await shelf.library.measured(info, LoadSettings("CPU", 1, "f16", -1))
         await shelf.library.expected_load_s(info)
 
 

@@ -291,6 +291,11 @@ def test_measured_memory_is_shown_until_something_is_tried() -> None:
             Defaults(temperature=0.2, top_k=40, max_tokens=512),
             "temperature 0.2 · top k 40 · answers up to 512",
         ),
+        (
+            Defaults(threads=3, threads_batch=4, batch=1024, flash=False),
+            "3 threads · 4 reading threads · batch 1\u202f024 · flash attention off",
+        ),
+        (Defaults(threads=0, flash=True), "as many threads as pay · flash attention on"),
         (Defaults(system="x", template="y"), "a system prompt · a template of its own"),
     ],
 )
@@ -451,6 +456,11 @@ def typed(**changes: str) -> dict[str, str]:
             Defaults(max_tokens=512, system="Be brief.\nYes."),
         ),
         ({"template": KEPT}, Defaults(template="{{ x }}")),
+        (
+            {"threads": "0", "threads_batch": "4", "batch": "512", "flash": " On "},
+            Defaults(threads=0, threads_batch=4, batch=512, flash=True),
+        ),
+        ({"flash": "off"}, Defaults(flash=False)),
     ],
 )
 def test_what_is_typed_becomes_defaults(fields: dict[str, str], defaults: Defaults) -> None:
@@ -466,6 +476,8 @@ def test_what_is_typed_becomes_defaults(fields: dict[str, str], defaults: Defaul
         ({"temperature": "nan"}, "Temperature must be"),
         ({"top_p": "1.5"}, "Top p must be from 0 to 1"),
         ({"kv_type": "f8"}, "there is no 'f8'"),
+        ({"flash": "maybe"}, "Flash attention: there is no 'maybe'"),
+        ({"threads_batch": "0"}, "Reading threads must be from 1"),
         ({"template": "/nowhere/x.jinja"}, "No such file"),
         ({"template": "/"}, "template:"),
         ({"template": "a\x00b"}, "template:"),

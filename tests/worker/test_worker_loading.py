@@ -127,9 +127,9 @@ def test_an_unreadable_file_is_refused(worker: WorkerProcess, tmp_path: Path) ->
     assert "Permission denied" in error.message
 
 
-def test_only_one_model_per_worker(worker: WorkerProcess, smollm: Path) -> None:
+def test_only_one_model_per_worker(worker: WorkerProcess, smollm: Path, tmp_path: Path) -> None:
     worker.load(smollm, context=512)
-    worker.send(Load(path=str(smollm)))
+    worker.send(Load(path=str(tmp_path / "another.gguf")))
     assert worker.until(Loaded, Error).code == "load"
     worker.ask("Hello")
 

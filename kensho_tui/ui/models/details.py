@@ -134,6 +134,7 @@ def in_words(defaults: Defaults) -> str:
         words.append(f"{defaults.kv_type} KV")
     if defaults.gpu_layers is not None:
         words.append(f"{'all' if defaults.gpu_layers < 0 else defaults.gpu_layers} layers on the GPU")
+    words += _speed_words(defaults)
     for name in ("temperature", "top_k", "top_p", "min_p"):
         value = getattr(defaults, name)
         if value is not None:
@@ -142,3 +143,17 @@ def in_words(defaults: Defaults) -> str:
         words.append(f"answers up to {fmt.thousands(defaults.max_tokens)}")
     words += ["a system prompt"] * bool(defaults.system) + ["a template of its own"] * bool(defaults.template)
     return " · ".join(words)
+
+
+def _speed_words(defaults: Defaults) -> list[str]:
+    """What is set of how it computes."""
+    words = []
+    if defaults.threads is not None:
+        words.append(f"{defaults.threads} threads" if defaults.threads else "as many threads as pay")
+    if defaults.threads_batch is not None:
+        words.append(f"{defaults.threads_batch} reading threads")
+    if defaults.batch is not None:
+        words.append(f"batch {fmt.thousands(defaults.batch)}")
+    if defaults.flash is not None:
+        words.append(f"flash attention {'on' if defaults.flash else 'off'}")
+    return words

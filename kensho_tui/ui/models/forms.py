@@ -1,6 +1,6 @@
 """Small forms: the tags of a model, and its defaults. What is typed becomes values in pure functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -29,6 +29,7 @@ MAX_TEMPLATE = 1 << 20
 MAX_SYSTEM = 100_000
 KEPT = "as it is set now"
 KV_TYPES = ("f16", "q8_0", "q4_0")
+SWITCH = {"on": True, "off": False}
 
 
 class Field(NamedTuple):
@@ -46,6 +47,10 @@ FIELDS = (
     Field("context", "Context", "tokens, as 8192", 64, 10_000_000),
     Field("kv_type", "KV cache", " or ".join(KV_TYPES)),
     Field("gpu_layers", "GPU layers", "-1 for all of them", -1, 10_000),
+    Field("threads", "Threads", "that write; 0 as many as pay", 0, 1024),
+    Field("threads_batch", "Reading threads", "that read the prompt", 1, 1024),
+    Field("batch", "Batch", "tokens read at once, as 512", 16, 16_384),
+    Field("flash", "Flash attention", "on or off"),
     Field("temperature", "Temperature", "0 always takes the likeliest token", 0, 5, whole=False),
     Field("top_k", "Top k", "0 looks at all tokens", 0, 1_000_000),
     Field("top_p", "Top p", "from 0 to 1", 0, 1, whole=False),
@@ -79,17 +84,32 @@ def number(field: Field, text: str) -> int | float | None:
     return value
 
 
+def one_of(field: Field, words: Sequence[str], text: str) -> str | None:
+    """The word that was typed; None for nothing. Raises `UsageError`, naming the field."""
+    word = text.strip().lower()
+    if word and word not in words:
+        raise UsageError(
+            f"{field.title}: there is no {one_line(word, 20)!r}", hint=f"one of {', '.join(words)}"
+        )
+    return word or None
+
+
+def shown(value: object) -> str:
+    """What stands in the line of a default that is set to ``value``."""
+    if isinstance(value, bool):
+        return next(word for word, means in SWITCH.items() if means is value)
+    return "" if value is None else f"{value}"
+
+
 def defaults_of(typed: Mapping[str, str], before: Defaults) -> Defaults:
     """The defaults that the form says, of its texts by field. Raises `UsageError`, naming the field."""
     values: dict[str, Any] = {}
     for field in FIELDS:
         if field.name == "kv_type":
-            kind = typed["kv_type"].strip().lower()
-            if kind and kind not in KV_TYPES:
-                raise UsageError(
-                    f"KV cache: there is no {one_line(kind, 20)!r}", hint=f"one of {', '.join(KV_TYPES)}"
-                )
-            values["kv_type"] = kind or None
+            values["kv_type"] = one_of(field, KV_TYPES, typed["kv_type"])
+        elif field.name == "flash":
+            said = one_of(field, tuple(SWITCH), typed["flash"])
+            values["flash"] = SWITCH[said] if said else None
         else:
             values[field.name] = number(field, typed[field.name])
     system = valid(typed["system"]).strip()
@@ -248,7 +268,7 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
             return
         for line in self.query(Line):
             value = getattr(self._defaults, line.name or "", None)
-            text = (KEPT if value else "") if line.name == "template" else "" if value is None else f"{value}"
+            text = (KEPT if value else "") if line.name == "template" else shown(value)
             line.value = text
             line.cursor_position = len(text)
         self._system.text = self._defaults.system or ""
