@@ -9,9 +9,21 @@ from msgspec import Struct
 from kensho_tui.core.contract import Method, State, StopReason, Timings, Usage
 
 
+class RanWith(Struct, frozen=True, kw_only=True):
+    """What runs of one model have in common that `SetupMetrics` are of. Fields as in `Generation`."""
+
+    quantisation: str = ""
+    device: str = ""
+    gpu_layers: int = 0
+    context: int = 0
+    kv_type: str = ""
+    threads: int = 0
+    active_weights: int = 0
+
+
 class ListGenerations(Struct, frozen=True, kw_only=True):
     """Runs that ended, the newest first: ``limit`` of them (at most 1,000) from ``cursor`` on (empty: the
-    first).
+    first). ``setup``: only those of ``model`` with these settings.
     """
 
     since: str | None = None
@@ -19,6 +31,7 @@ class ListGenerations(Struct, frozen=True, kw_only=True):
     model: str | None = None
     limit: int = 100
     cursor: str = ""
+    setup: RanWith | None = None
 
 
 class Generation(Struct, frozen=True, kw_only=True):

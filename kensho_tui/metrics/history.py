@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+from msgspec.structs import asdict
+
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.core.metrics_contract import (
     Generations,
@@ -19,6 +21,7 @@ from kensho_tui.storage.generations import (
     LEAST_PROMPT_TOKENS,
     GenerationRows,
     Period,
+    Setup,
 )
 from kensho_tui.storage.models import LEAST_TOKENS
 
@@ -41,8 +44,9 @@ class History:
         if not 1 <= request.limit <= MOST_AT_ONCE:
             raise UsageError(f"between 1 and {MOST_AT_ONCE:,} generations can be listed at once")
         period = await self._period(request)
+        setup = Setup(period.model or "", **asdict(request.setup)) if request.setup is not None else None
         try:
-            page = await self._rows.page(period, request.limit, request.cursor)
+            page = await self._rows.page(period, request.limit, request.cursor, setup)
         except (ValueError, OverflowError):
             raise UsageError(
                 f"{one_line(request.cursor, 40)} is no cursor of a list of generations"

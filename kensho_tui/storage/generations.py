@@ -130,15 +130,20 @@ _COLUMNS = {
     "active_weights": "coalesce(s.active_weights, 0)",
 }
 _CREATED = list(_COLUMNS).index("created")
-_PAGE = f"""
+_LIST = f"""
 SELECT {", ".join(_COLUMNS.values())}, g.from_cache,
        g.prompt_tokens, g.cached_tokens, g.completion_tokens,
        g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s, g.number
 FROM generations g JOIN messages m ON m.id = g.message_id LEFT JOIN setups s ON s.number = g.setup
 WHERE g.{_ENDED} AND g.created >= ? AND g.created < ? AND (? IS NULL OR g.model = ?)
     AND (g.created, g.number) < (?, ?)
-ORDER BY g.created DESC, g.number DESC LIMIT ?
 """  # noqa: S608 - words of ours
+_PAGE = f"{_LIST} ORDER BY g.created DESC, g.number DESC LIMIT ?"
+# In the order of the index of figures, which has the settings first: no other runs are read.
+_PAGE_OF_SETUP = f"""
+{_LIST} AND g.setup = (SELECT number FROM setups WHERE ({_FIELDS}) = ({_MARKS}))
+ORDER BY g.day DESC, g.created DESC, g.number DESC LIMIT ?
+"""
 
 
 def _list_of(figure: str, condition: str) -> str:
@@ -225,11 +230,16 @@ class GenerationRows:
         )
         return dict(rows)
 
-    async def page(self, period: Period, limit: int, cursor: str = "") -> Page:
-        """Ended generations, the newest first. Raises ValueError for a `cursor` that is none of ours."""
+    async def page(self, period: Period, limit: int, cursor: str = "", setup: Setup | None = None) -> Page:
+        """Ended generations, the newest first; those with `setup` alone if it is given. Raises ValueError for
+        a `cursor` that is none of ours.
+        """
         date, number = cursor.rsplit("/", 1) if cursor else (LAST_DATE, "0")
-        values = (period.since, period.until, period.model, period.model, date, int(number), limit + 1)
-        rows = await self._database.fetch(_PAGE, values)
+        values = (period.since, period.until, period.model, period.model, date, int(number))
+        if setup is None:
+            rows = await self._database.fetch(_PAGE, (*values, limit + 1))
+        else:
+            rows = await self._database.fetch(_PAGE_OF_SETUP, (*values, *astuple(setup), limit + 1))
         more = len(rows) > limit
         last = rows[limit - 1] if more else None
         return Page(tuple(map(_generation, rows[:limit])), f"{last[_CREATED]}/{last[-1]}" if last else "")

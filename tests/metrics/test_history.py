@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from kensho_tui.core.errors import NotFoundError, UsageError
-from kensho_tui.core.metrics_contract import ListGenerations, ListModelMetrics
+from kensho_tui.core.metrics_contract import ListGenerations, ListModelMetrics, RanWith
 from kensho_tui.metrics.history import History, chosen, stored_date
 from kensho_tui.storage.chats import Chats
 from kensho_tui.storage.database import Database, open_database
 from kensho_tui.storage.generations import GenerationRows, PackedFigures, Period
-from tests.support.runs import TIMINGS, run
+from tests.support.runs import SETTINGS, TIMINGS, run
 
 
 async def installed(reference: str) -> str:
@@ -88,6 +88,26 @@ async def test_runs_by_model_and_in_pages(database: Database, history: History) 
     assert (first.model, [one.from_cache for one in first.generations]) == ("tiny", [True, False])
     rest = await history.generations(ListGenerations(model="tiny", limit=2, cursor=first.next))
     assert (len(rest.generations), rest.next) == (1, "")
+
+
+async def test_runs_with_the_settings_that_figures_are_of(database: Database, history: History) -> None:
+    chats = Chats(database)
+    for threads in (3, 4, 4):
+        await run(chats, settings={**SETTINGS, "threads": threads})
+    [model] = (await history.models(ListModelMetrics())).models
+    for setup in model.settings:
+        ran_with = RanWith(
+            quantisation=model.quantisation,
+            device=setup.device,
+            gpu_layers=setup.gpu_layers,
+            context=setup.context,
+            kv_type=setup.kv_type,
+            threads=setup.threads,
+            active_weights=setup.active_weights,
+        )
+        page = await history.generations(ListGenerations(model=model.model, setup=ran_with))
+        assert [one.threads for one in page.generations] == [setup.threads] * setup.figures.runs
+    assert (await history.generations(ListGenerations(setup=RanWith()))).generations == ()
 
 
 async def test_a_period_leaves_out_what_is_before_and_after(database: Database, history: History) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,30 @@ async def test_pages_have_every_run_once_the_newest_first(
         read += [one.id for one in page.generations]
         cursor, pages = page.following, pages + 1
     assert (read, pages) == (written[::-1], 4)
+
+
+async def test_pages_of_one_setting_have_its_runs_alone(
+    database: Database, chats: Chats, rows: GenerationRows
+) -> None:
+    more = {**SETTINGS, "threads": 4}
+    written = [await run(chats, settings=more if number % 2 else SETTINGS) for number in range(7)]
+    for number, row in enumerate(written):
+        await move(database, row, f"2026-03-0{1 + number // 3}T12:00:00.000Z")
+    setup = Setup.of("tiny", more)
+    first = await rows.page(ALL, 2, "", setup)
+    rest = await rows.page(ALL, 2, first.following, setup)
+    read = [one.id for one in (*first.generations, *rest.generations)]
+    assert (read, rest.following) == ([written[at].generation_id for at in (5, 3, 1)], "")
+    assert (await rows.page(ALL, 9, "", Setup("tiny"))).generations == ()
+
+
+async def test_pages_of_one_setting_read_no_other_runs(database: Database) -> None:
+    from kensho_tui.storage.generations import _PAGE_OF_SETUP
+
+    values = ("", "~", None, None, "~", 0, *astuple(Setup("tiny")), 5)
+    plan = [row[3] for row in await database.fetch(f"EXPLAIN QUERY PLAN {_PAGE_OF_SETUP}", values)]
+    assert any("generations_figures (setup=?" in step for step in plan), plan
+    assert not any("USE TEMP B-TREE FOR ORDER BY" in step for step in plan), plan
 
 
 @pytest.mark.parametrize("cursor", ["x", "/", "2026/x", "2026-01-01"])
