@@ -71,6 +71,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     cache_disk: Annotated[float, Meta(ge=0, le=1_000_000)] = 200.0
     """MB of disk for cached answers; those used longest ago make room. 0: none are kept there."""
 
+    sample_days: Annotated[float, Meta(ge=0, le=3650)] = 30.0
+    """Days that samples (memory, use, temperatures, speeds) stay on disk, by the minute. 0: none are kept."""
+
     gpu_layers: Annotated[int, Meta(ge=-1, le=10_000)] = -1
     """Layers of a model that go to the GPU, where there is one. -1: all."""
 

@@ -42,6 +42,16 @@ log = logging.getLogger(__name__)
 SAVE_AGAIN_S = 3.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """``streams`` under way, ``queued`` among them, and tokens that models have written and read so far."""
+
+    streams: int
+    queued: int
+    written: int
+    read: int
+
+
 class Dialogue:
     """Turns of one chat run one after the other; those of several chats share the model manager's queue.
 
@@ -69,6 +79,7 @@ class Dialogue:
         self._rescue = rescue
         self._live: dict[str, TurnRun] = {}
         self._unsaved: dict[str, tuple[TurnRun, Outcome]] = {}
+        self._written = self._read = 0  # tokens of turns that have ended
         self._places: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[asyncio.Task[Submitted]] = set()
@@ -82,6 +93,15 @@ class Dialogue:
     def unfinished(self) -> int:
         """Answers that would be lost with this process: live ones, and those not saved yet."""
         return len(self._live) + len(self._unsaved) + len(self._beginning)
+
+    def tally(self) -> Tally:
+        live = self._live.values()
+        return Tally(
+            streams=len(live),
+            queued=sum(run.stream.phase.name == "queued" for run in live),
+            written=self._written + sum(run.written for run in live),
+            read=self._read + sum(run.read for run in live),
+        )
 
     def notices(self) -> tuple[str, ...]:
         if not self._unsaved:
@@ -275,7 +295,9 @@ class Dialogue:
                 outcome, error=f"{error.message}. The answer is kept in memory and saved again soon"
             )
             self._spawn(self._keep_saving(message))
-        self._live.pop(message, None)
+        if self._live.pop(message, None) is not None:
+            self._written += run.written
+            self._read += run.read
         run.stream.end(run.finished(outcome))
         await self._tell(run.row.chat_id)
 

@@ -108,10 +108,18 @@ class TurnRun:
         self.aborted = False
         self.cached = False
         self.made: tuple[str, Load] | None = None
+        self.read = 0
+        """Tokens of the prompt that were evaluated so far."""
+        self._to_read = 0
         self._prefix = message.content
         self._saved_length = len(message.content)
         self._resident: Resident | None = None
         self._waiting: asyncio.Task[object] | None = None
+
+    @property
+    def written(self) -> int:
+        """Tokens that a model wrote so far."""
+        return 0 if self.cached else self.stream.tokens
 
     # --- control ---------------------------------------------------------------------------------
 
@@ -183,6 +191,7 @@ class TurnRun:
                 end = await resident.generate(request, self._on_frame)
             finally:
                 self._resident = None
+            self.read = end.usage.prompt_tokens - end.usage.cached_tokens
             await models.kept.after(resident, self.row.chat_id, request, end)
             self.made = (resident.identity, resident.request) if resident.request is not None else None
         state: State = "stopped" if end.stop_reason == "abort" else "complete"
@@ -230,8 +239,11 @@ class TurnRun:
 
     def _on_frame(self, frame: Chunk | Progress) -> None:
         if isinstance(frame, Progress):
+            if frame.phase == "prefill":
+                self.read, self._to_read = frame.done, frame.total
             self.stream.set_phase(Phase(name=frame.phase, done=frame.done, total=frame.total))
             return
+        self.read = self._to_read
         if frame.text:
             self.clock.last_text = time.monotonic()
             self.clock.first_text = self.clock.first_text or self.clock.last_text

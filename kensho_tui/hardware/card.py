@@ -1,5 +1,6 @@
-"""What is known about one GPU, and about who uses it."""
+"""What is known about one GPU, what it does, and who uses it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +37,29 @@ class GpuUser:
     pid: int
     name: str
     size: int | None
+
+
+@dataclass(frozen=True)
+class CardReading:
+    """One look at a GPU. ``device`` stays the same for as long as it is in the machine.
+
+    ``load`` is a share between 0 and 1, ``temperature`` in degrees Celsius, ``power`` in watts; None where
+    nothing tells it. ``users``: bytes by process (None: not told); None as a whole where nobody asked or
+    nothing lists processes.
+    """
+
+    card: Gpu
+    device: str
+    load: float | None = None
+    temperature: float | None = None
+    power: float | None = None
+    power_limit: float | None = None
+    users: Mapping[int, int | None] | None = None
+
+
+def device_key(card: Gpu, place: int) -> str:
+    """What stays the same of a card: its own number, else its ``place`` among its vendor's (pure)."""
+    return card.uuid or f"{card.vendor}-{place}"
 
 
 def unified(name: str, vendor: Vendor, memory: Ram) -> Gpu:

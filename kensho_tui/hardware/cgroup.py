@@ -4,6 +4,7 @@ Every reader takes ``root`` in place of ``/``. Where a file is absent, unreadabl
 there is no limit.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,34 @@ class MemoryGroup:
 
     limit: int
     used: int
+
+
+def cpu_used(root: Path = ROOT) -> tuple[float, float] | None:
+    """CPU seconds that our group with the smallest quota has used, and that quota in cores; None: no quota.
+
+    Which group that is is looked up once.
+    """
+    group = _tightest(root)
+    if group is None:
+        return None
+    quota, file, name, unit = group
+    words = _words(file)
+    used = words[0] if not name and words else dict(zip(words[::2], words[1::2], strict=False)).get(name, "")
+    return (int(used) * unit, quota) if used.isdigit() else None
+
+
+@functools.cache
+def _tightest(root: Path) -> tuple[float, Path, str, float] | None:
+    """The smallest quota, the file that tells what its group used, the name of that there, and its unit."""
+    found = [
+        (_quota(_words(folder / "cpu.max")), folder / "cpu.stat", "usage_usec", 1e-6)
+        for folder in _folders(root, "")
+    ]
+    for folder in _folders(root, "cpu"):
+        quota = _quota([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
+        found.append((quota, folder / "cpuacct.usage", "", 1e-9))
+    known = [(quota, file, name, unit) for quota, file, name, unit in found if quota is not None]
+    return min(known, key=lambda one: one[0], default=None)
 
 
 def cpu_quota(root: Path = ROOT) -> float | None:

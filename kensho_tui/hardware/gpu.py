@@ -30,9 +30,7 @@ _DEVICE = re.compile(rf"\b({'|'.join(_VENDORS)})(\d*)\b", re.IGNORECASE)
 
 def gpus(root: Path = ROOT) -> tuple[Gpu, ...]:
     """Every GPU of this machine, NVIDIA first, each vendor's in its driver's order."""
-    return (
-        (nvidia_gpus() or _nvidia_files(root)) + _amd(root) + _apple(os.uname().sysname, os.uname().machine)
-    )
+    return (nvidia_gpus() or nvidia_files(root)) + _amd(root) + apple()
 
 
 def gauge(device: str, cards: Sequence[Gpu] | None = None, environ: Mapping[str, str] = os.environ) -> Memory:
@@ -100,11 +98,11 @@ def _allowed(cards: list[Gpu], names: str | None) -> list[Gpu]:
     return found
 
 
-def _nvidia_files(root: Path) -> tuple[Gpu, ...]:
+def nvidia_files(root: Path) -> tuple[Gpu, ...]:
     """NVIDIA cards that the kernel shows although NVML cannot be used: names without sizes."""
     found = []
     for file in sorted((root / "proc/driver/nvidia/gpus").glob("*/information")):
-        model = re.search(r"^Model:\s*(.+)$", _text(file), re.MULTILINE)
+        model = re.search(r"^Model:\s*(.+)$", text_of(file), re.MULTILINE)
         found.append(Gpu(model.group(1).strip() if model else "NVIDIA GPU", "nvidia"))
     if not found and (root / "dev/nvidia0").exists():
         found.append(Gpu("NVIDIA GPU", "nvidia"))
@@ -112,16 +110,28 @@ def _nvidia_files(root: Path) -> tuple[Gpu, ...]:
 
 
 def _amd(root: Path) -> tuple[Gpu, ...]:
+    return tuple(card for card, _ in amd_cards(root))
+
+
+def amd_cards(root: Path) -> tuple[tuple[Gpu, Path], ...]:
+    """AMD's cards, each with the folder of its counters."""
     folders = sorted((root / "sys/class/drm").glob("card*/device/mem_info_vram_total"))
-    return tuple(card for file in folders if (card := _amd_card(file.parent)) is not None)
+    return tuple((card, file.parent) for file in folders if (card := _amd_card(file.parent)) is not None)
 
 
 def _amd_card(folder: Path) -> Gpu | None:
-    total, used = _text(folder / "mem_info_vram_total"), _text(folder / "mem_info_vram_used")
-    if _text(folder / "vendor") != _AMD_ID or not total.isdigit() or not used.isdigit():
+    total, used = text_of(folder / "mem_info_vram_total"), text_of(folder / "mem_info_vram_used")
+    if text_of(folder / "vendor") != _AMD_ID or not total.isdigit() or not used.isdigit():
         return None
-    name = _text(folder / "product_name") or f"AMD GPU ({folder.parent.name})"
-    return Gpu(name, "amd", int(total), int(used))
+    name = text_of(folder / "product_name") or f"AMD GPU ({folder.parent.name})"
+    number = text_of(folder / "unique_id")
+    # HIP_VISIBLE_DEVICES names cards so.
+    return Gpu(name, "amd", int(total), int(used), uuid=f"GPU-{number}" if number else "")
+
+
+def apple() -> tuple[Gpu, ...]:
+    """The GPU of this machine, if it is one of Apple's."""
+    return _apple(os.uname().sysname, os.uname().machine)
 
 
 def _apple(system: str, machine: str) -> tuple[Gpu, ...]:
@@ -130,7 +140,8 @@ def _apple(system: str, machine: str) -> tuple[Gpu, ...]:
     return (unified("Apple Silicon GPU", "apple", ram()),)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a small file says; empty where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kensho_tui.hardware.card import Gpu, GpuUser, unified
+from kensho_tui.hardware.card import CardReading, Gpu, GpuUser, device_key, unified
 from kensho_tui.hardware.memory import ram
 
 RETRY_S = 10.0
@@ -16,6 +16,7 @@ RETRY_S = 10.0
 _UNINITIALIZED = 1
 _INVALID_ARGUMENT = 2
 _NOT_SUPPORTED = 3
+_NO_PERMISSION = 4
 _DRIVER_NOT_LOADED = 9
 _FUNCTION_NOT_FOUND = 13
 _DRIVER_REPLACED = 18
@@ -23,6 +24,9 @@ _OTHER_VERSION = 25
 _SESSION_GONE = frozenset({_UNINITIALIZED, _DRIVER_NOT_LOADED, _DRIVER_REPLACED})
 # A driver older than the second form of the memory question; None: not an error of NVML at all.
 _TOO_NEW = frozenset({None, _INVALID_ARGUMENT, _NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _OTHER_VERSION})
+# What is refused so is refused for as long as the session lasts.
+_NEVER = frozenset({None, _INVALID_ARGUMENT, _NOT_SUPPORTED, _NO_PERMISSION, _FUNCTION_NOT_FOUND})
+_GPU_SENSOR = 0
 # Newer libraries refuse the plain name beside an older driver, and take the versioned one.
 _LISTS = (
     ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetComputeRunningProcesses_v2"),
@@ -45,6 +49,8 @@ class Nvml:
         self._open = False
         self._tried: float | None = None
         self._second_form = True
+        self._refused: set[tuple[str, int]] = set()
+        self._limits: dict[int, float] = {}
 
     def cards(self) -> tuple[Gpu, ...]:
         """All cards with what is used on them now.
@@ -52,12 +58,56 @@ class Nvml:
         While no driver answers: those seen last, without sizes.
         """
         with self._lock:
-            if not self._opened():
-                return tuple(card for _, card in self._known)
-            cards = tuple(self._measured(handle, card) for handle, card in self._known)
-            if cards and not any(card.total for card in cards):
-                self._close()
-            return cards
+            return self._cards()
+
+    def readings(self, users: bool) -> tuple[CardReading, ...]:
+        """All cards with what they do now, and with their processes if ``users``.
+
+        A question that a card refuses for good is asked once in a session, and so is its power limit.
+        """
+        with self._lock:
+            cards = self._cards()
+            return tuple(
+                self._reading(place, card, users) if self._open and card.total else _silent(place, card)
+                for place, card in enumerate(cards)
+            )
+
+    def _cards(self) -> tuple[Gpu, ...]:
+        if not self._opened():
+            return tuple(card for _, card in self._known)
+        cards = tuple(self._measured(handle, card) for handle, card in self._known)
+        if cards and not any(card.total for card in cards):
+            self._close()
+        return cards
+
+    def _reading(self, place: int, card: Gpu, users: bool) -> CardReading:
+        handle, _ = self._known[place]
+        rates = self._told("nvmlDeviceGetUtilizationRates", place)
+        if place not in self._limits:
+            limit = _number(self._told("nvmlDeviceGetEnforcedPowerLimit", place), 1e-3)
+            if limit is not None:
+                self._limits[place] = limit
+        load = _number(getattr(rates, "gpu", None), 1e-2)
+        return CardReading(
+            card,
+            device_key(card, place),
+            load=None if load is None else min(load, 1.0),
+            temperature=_number(self._told("nvmlDeviceGetTemperature", place, _GPU_SENSOR)),
+            power=_number(self._told("nvmlDeviceGetPowerUsage", place), 1e-3),
+            power_limit=self._limits.get(place),
+            users=_joined([self._listed(names, handle) for names in _LISTS]) if users else None,
+        )
+
+    def _told(self, question: str, place: int, *more: Any) -> Any:
+        """`_ask` about the card at ``place``, unless it is known to refuse."""
+        if (question, place) in self._refused:
+            return None
+        try:
+            return getattr(self._library, question)(self._known[place][0], *more)
+        except Exception as error:
+            if _code(error) in _NEVER:
+                self._refused.add((question, place))
+            return None
 
     def sizes(self, card: Gpu) -> dict[int, int | None]:
         """Bytes by process on ``card``; None where the driver does not tell (containers, WDDM)."""
@@ -87,6 +137,8 @@ class Nvml:
                 self._open = True
                 # Between calls the driver may have come back with other cards.
                 self._known = self._found()
+                self._refused.clear()
+                self._limits.clear()
             except Exception:  # no driver, or a library that is half there: neither has numbers
                 self._close()
         return self._open
@@ -188,6 +240,21 @@ def nvidia_users(card: Gpu, name: Callable[[int], str]) -> tuple[GpuUser, ...]:
         return ()
     users = (GpuUser(pid, nvml.name(pid) or name(pid), size) for pid, size in nvml.sizes(card).items())
     return tuple(sorted(users, key=lambda user: (-(user.size or 0), user.pid)))
+
+
+def nvidia_readings(users: bool) -> tuple[CardReading, ...]:
+    """`nvidia_gpus` with what they do now, and with their processes if ``users``."""
+    nvml = session()
+    return nvml.readings(users) if nvml else ()
+
+
+def _silent(place: int, card: Gpu) -> CardReading:
+    return CardReading(card, device_key(card, place))
+
+
+def _number(value: Any, unit: float = 1.0) -> float | None:
+    """A figure in ``unit``; None for what is none."""
+    return value * unit if isinstance(value, int | float) and 0 <= value < float("inf") else None
 
 
 def _code(error: Exception) -> int | None:

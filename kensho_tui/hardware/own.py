@@ -1,5 +1,7 @@
-"""What one process holds in RAM."""
+"""What one process holds in RAM, and what of the CPU it used."""
 
+import functools
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +21,8 @@ class OwnMemory(NamedTuple):
 
 
 GONE = OwnMemory(0, 0)
+# Places in /proc/PID/stat, counted from the state that follows the name (proc(5), fields 14 and 15).
+_USER_TIME, _SYSTEM_TIME = 11, 12
 
 
 def own_memory(pid: int, root: Path = ROOT) -> OwnMemory:
@@ -38,6 +42,50 @@ def own_memory(pid: int, root: Path = ROOT) -> OwnMemory:
         _kibibytes(sizes, "RssAnon") + _kibibytes(sizes, "RssShmem") + _kibibytes(sizes, "VmSwap"),
         _kibibytes(sizes, "RssFile"),
     )
+
+
+class ProcessUse(NamedTuple):
+    """``ram``: resident memory, ``file`` the pages of files in it (bytes); ``cpu_s``: user and system."""
+
+    ram: int
+    file: int
+    cpu_s: float
+
+
+def process_use(pid: int, root: Path = ROOT) -> ProcessUse | None:
+    """What process ``pid`` uses now; None when there is no such process."""
+    if sys.platform != "linux" and root == ROOT:
+        return _use(pid)
+    try:
+        folder = f"{root}/proc/{pid}"
+        with open(f"{folder}/status", "rb") as status, open(f"{folder}/stat", "rb") as stat:  # noqa: PTH123
+            told, numbers = status.read(), stat.read()
+    except OSError:
+        return None
+    lines = told.decode("utf-8", "replace").splitlines()
+    sizes = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS", "RssFile")))
+    # The program's name comes before, in brackets, and may hold anything.
+    words = numbers.rpartition(b")")[2].split()
+    if len(words) <= _SYSTEM_TIME:
+        return None
+    ticks = int(words[_USER_TIME]) + int(words[_SYSTEM_TIME])
+    return ProcessUse(_kibibytes(sizes, "VmRSS"), _kibibytes(sizes, "RssFile"), ticks / tick_rate())
+
+
+@functools.cache
+def tick_rate() -> int:
+    """Ticks per second in which Linux tells CPU time."""
+    return os.sysconf("SC_CLK_TCK")
+
+
+def _use(pid: int) -> ProcessUse | None:
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return ProcessUse(int(process.memory_info().rss), 0, float(times.user + times.system))
+    except psutil.Error:
+        return None
 
 
 def _kibibytes(sizes: dict[str, str], name: str) -> int:

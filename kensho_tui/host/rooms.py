@@ -25,6 +25,7 @@ from kensho_tui.host.model_offers import ModelOffers
 from kensho_tui.host.model_rooms import ModelRooms, expected_device
 from kensho_tui.host.offers import Offers
 from kensho_tui.host.response_offers import ResponseOffers, answers_of
+from kensho_tui.host.sample_offers import SampleOffers
 from kensho_tui.models.ahead import Spare
 from kensho_tui.models.spawn import WORKER_COMMAND
 from kensho_tui.storage.chats import Chats
@@ -77,6 +78,13 @@ class Host:
             paths.data,
         )
         self._dialogue.changed = self._changed
+        self._samples = SampleOffers(
+            dialogue=self._dialogue,
+            rooms=self._rooms,
+            responses=self._responses,
+            database=database,
+            days=settings.sample_days,
+        )
         self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
         self._post_timer: asyncio.TimerHandle | None = None
         self._sample_timer: asyncio.TimerHandle | None = None
@@ -106,6 +114,7 @@ class Host:
         ResponseOffers(self._responses, self._chats, self._rooms.library).register(self.endpoint)
         HubOffers(rooms=self._rooms, board=self._board, changed=self._changed).register(self.endpoint)
         MetricOffers(database=self._database, library=self._rooms.library).register(self.endpoint)
+        self._samples.register(self.endpoint)
 
     @classmethod
     async def build(
@@ -148,6 +157,7 @@ class Host:
             if timer is not None:
                 timer.cancel()
         await self._dialogue.close()
+        await self._samples.close()
         await self._rooms.close()
         await self._database.close()
         await self.endpoint.close()
@@ -186,7 +196,7 @@ class Host:
             streams=self._dialogue.streams,
             downloads=self._rooms.downloading,
             workers=self._models.workers(),
-            memory=gauge(self._device),
+            memory=gauge(self._device, self._samples.gpus),
             notices=(
                 *self._notices,
                 *((self._mismatch,) if self._mismatch else ()),
@@ -196,6 +206,7 @@ class Host:
 
     def _changed(self) -> None:
         """Something that `status` or the timers depend on has changed; many changes are posted as one."""
+        self._samples.changed()
         peers, downloads = len(self.endpoint.peers), self._rooms.downloading
         self._idle.update(Use(peers, self._dialogue.unfinished, downloads))
         if self._post_timer is None and not self.stopped.is_set():
@@ -247,6 +258,7 @@ class Host:
         await asyncio.sleep(TIDY_AFTER_S)
         await self._rooms.tidy(await self._chats.ids())
         await self._responses.prune()
+        await self._samples.prune()
 
     async def _go_on_with_downloads(self) -> None:
         """A person asked for them once; whoever started this host waits for something else."""
