@@ -33,6 +33,7 @@ from kensho_tui.ui.textual_fixes import keep_alt_enter
 from kensho_tui.ui.textual_input import guard_input
 
 if TYPE_CHECKING:
+    from kensho_tui.ui.metrics.screen import MetricsScreen
     from kensho_tui.ui.models.actions import ModelActions
     from kensho_tui.ui.ports import Host
 
@@ -92,6 +93,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.downloads_go_on = 0
         self.unsent = ""
         self._models: ModelActions | None = None
+        self._metrics: MetricsScreen | None = None
         self._told: tuple[str, Callable[[], None]] | None = None
         """The download that was said last to be done, and what takes that back."""
 
@@ -101,7 +103,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         return self.chat_screen
 
     def on_mount(self) -> None:
-        self.call_after_refresh(lambda: self.set_timer(START_AFTER_S, self._start))
+        self.call_after_refresh(self._start)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -114,7 +116,12 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.leave()
 
     def _start(self) -> None:
-        self.run_worker(self.session.run(), group="session", exit_on_error=False)
+        self.run_worker(self._connect(), group="session", exit_on_error=False)
+
+    async def _connect(self) -> None:
+        # Not a timer of Textual's: one that comes later than it should, as on a busy machine, it skips.
+        await asyncio.sleep(START_AFTER_S)
+        await self.session.run()
 
     def leave(self) -> None:
         """End the app; the host goes on with what it does."""
@@ -186,7 +193,7 @@ class KenshoApp(App[None], inherit_bindings=False):
 
     @property
     def place(self) -> str:
-        """The screen that is seen, behind whatever dialog: ``chat`` or ``models``."""
+        """The screen that is seen, behind whatever dialog: ``chat``, ``models`` or ``metrics``."""
         places = (getattr(screen, "PLACE", "") for screen in reversed(self.screen_stack))
         return next(filter(None, places), "chat")
 
@@ -194,6 +201,14 @@ class KenshoApp(App[None], inherit_bindings=False):
         """Back to the chat, from whatever lies over it."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
+
+    def show_place(self, screen: Screen[Any]) -> None:
+        """This screen over the chat, in the place of another one that lies there."""
+        wanted = getattr(screen, "PLACE", "")
+        if self.place != wanted:
+            if self.place != "chat":
+                self.to_chat()
+            self.push_screen(screen)
 
     def action_command(self, name: str) -> None:
         self.run_command(registry.BY_NAME[name])
@@ -325,6 +340,16 @@ class KenshoApp(App[None], inherit_bindings=False):
 
             self._models = ModelActions(self)
         return self._models
+
+    def open_metrics(self) -> "MetricsScreen":
+        """The metrics screen; made when it is wanted first."""
+        from kensho_tui.ui.metrics.screen import MetricsScreen
+
+        if self._metrics is None:
+            self._metrics = MetricsScreen(self)
+            self.install_screen(self._metrics, "metrics")
+        self.show_place(self._metrics)
+        return self._metrics
 
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette

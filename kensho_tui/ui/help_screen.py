@@ -62,6 +62,17 @@ DOWNLOADS_KEYS = (
     ("Enter", "uses the model when it is here; goes on with what was paused, cancelled or failed"),
     ("o", "the files of the repository it comes from"),
 )
+METRICS_KEYS = (
+    ("t", "graphs of two minutes, an hour, a day, thirty days; a column is the highest value of its time"),
+    ("b", "benchmarks of a model, and back"),
+    ("F2 F3 Esc", "the chat, the models; Esc goes up in the figures first"),
+)
+BENCH_KEYS = (
+    ("r R", "measure the settings that matter most, or all of them"),
+    ("x Esc", "stops it; what was measured is kept"),
+    ("1 2 z", "use what is best on a shared or on a quiet machine, and undo that"),
+    ("m o n", "another model; older and newer benchmarks"),
+)
 SECTIONS = (
     ("In the prompt", PROMPT_KEYS),
     ("In the chats", CHATS_KEYS),
@@ -69,6 +80,8 @@ SECTIONS = (
     ("In the models", MODELS_KEYS),
     ("In the hub", HUB_KEYS),
     ("In the downloads", DOWNLOADS_KEYS),
+    ("In the metrics", METRICS_KEYS),
+    ("In the benchmarks", BENCH_KEYS),
 )
 
 

@@ -44,7 +44,7 @@ def _key_cells(keys: Sequence[tuple[str, str]]) -> int:
     return sum(cell_len(f"{key} {does}") for key, does in keys) + 3 * (len(keys) - 1)
 
 
-SCREENS = ("Chat", "Models")
+SCREENS = ("Chat", "Models", "Metrics")
 
 
 def where(place: str) -> Content:

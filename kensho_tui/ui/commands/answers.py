@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.text import one_line
-from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.commands.base import ANYWHERE, Command
 
 if TYPE_CHECKING:
     from kensho_tui.core.response_contract import Purge
@@ -26,7 +26,7 @@ class PurgeCache(Command):
     title = "Forget cached answers"
     help = "Forgets the answers kept to be given again: those of this chat, of its model, or all of them."
     argument = "[chat|model|all]"
-    places = ("chat", "models")
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         from kensho_tui.core.response_contract import PURGE

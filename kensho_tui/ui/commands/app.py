@@ -3,13 +3,10 @@
 from typing import TYPE_CHECKING
 
 from kensho_tui.core.errors import UsageError
-from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.commands.base import ANYWHERE, Command
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
-
-
-BOTH = ("chat", "models")
 
 
 class Palette(Command):
@@ -17,7 +14,7 @@ class Palette(Command):
     title = "All commands"
     help = "Finds a command by its name."
     keys = "ctrl+p"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         app.action_command_palette()
@@ -28,7 +25,7 @@ class Help(Command):
     title = "Help"
     help = "Lists every command with its key and slash name. Outside the prompt `?` does the same."
     keys = "f1"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         from kensho_tui.ui.help_screen import HelpScreen
@@ -42,7 +39,7 @@ class Theme(Command):
     title = "Change the theme"
     help = "Takes a theme by name, else lets you pick one; `theme` in the settings file makes it last."
     argument = "[name]"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         app.offer_themes()
@@ -59,7 +56,7 @@ class Redraw(Command):
     name = "redraw"
     title = "Redraw the screen"
     help = "Writes the whole screen again, for when another program has written over it."
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         app.drawing.redraw()
@@ -69,7 +66,7 @@ class Restart(Command):
     name = "restart"
     title = "Restart the host"
     help = "Ends the host in an orderly way and starts it with this terminal's environment."
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.session.host.stop_host()

@@ -6,6 +6,10 @@ if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
 
+ANYWHERE = ("chat", "models", "metrics")
+"""All screens."""
+
+
 class Command:
     """A subclass is a command. Its attributes are all there is to know of it."""
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.commands.base import ANYWHERE, Command
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -27,7 +27,7 @@ class Interrupt(Command):
     help = "Copies selected text; without any it stops the answer; pressed twice with none it leaves."
     keys = "ctrl+c"
     priority = True
-    places = ("chat", "models")
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.chat_screen.interrupt()
@@ -52,7 +52,7 @@ class NewChat(Command):
     title = "New chat"
     help = "Starts an empty chat; the one before is kept, and what streams there goes on."
     keys = "ctrl+n"
-    places = ("chat", "models")
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.to_chat()
@@ -69,7 +69,7 @@ class Chats(Command):
     keys = "ctrl+r,f2"
     argument = "[words]"
     priority = True
-    places = ("chat", "models")
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.to_chat()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.ui.arrivals import model_of
-from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.commands.base import ANYWHERE, Command
 
 if TYPE_CHECKING:
     from kensho_tui.core.hub_contract import Download
@@ -18,7 +18,7 @@ class Use(Command):
     keys = "f7"
     priority = True
     everywhere = True
-    places = ("chat", "models")
+    places = ANYWHERE
 
     def enabled(self, app: "KenshoApp") -> bool:
         return app.session.arrived is not None

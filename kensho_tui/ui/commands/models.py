@@ -3,12 +3,10 @@
 from typing import TYPE_CHECKING
 
 from kensho_tui.core.errors import UsageError
-from kensho_tui.ui.commands.base import Command
+from kensho_tui.ui.commands.base import ANYWHERE, Command
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
-
-BOTH = ("chat", "models")
 
 
 class Switch(Command):
@@ -20,7 +18,7 @@ class Switch(Command):
     keys = "ctrl+l"
     argument = "[name]"
     priority = True
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         if argument:
@@ -36,7 +34,7 @@ class Models(Command):
     keys = "f3"
     argument = "[name]"
     priority = True
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.models.open_screen(app.models.find(argument).name if argument else "")
@@ -49,7 +47,7 @@ class Unload(Command):
     keys = "f8"
     argument = "[model]"
     priority = True
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.models.unload(app.models.find(argument) if argument else None)
@@ -60,7 +58,7 @@ class Load(Command):
     title = "Load a model"
     help = "Loads the model highlighted or named, beside those that are there if it fits."
     argument = "[model]"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.models.load(app.models.subject(argument))
@@ -71,7 +69,7 @@ class Pin(Command):
     title = "Pin the model, or no longer"
     help = "A pinned model is not unloaded for another one, nor when it is unused."
     argument = "[model]"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.models.pin(app.models.subject(argument))
@@ -82,7 +80,7 @@ class Favourite(Command):
     title = "Make the model a favourite, or no longer"
     help = "Favourites come before other models that were not used lately."
     argument = "[model]"
-    places = BOTH
+    places = ANYWHERE
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
         await app.models.favour(app.models.subject(argument))
@@ -95,7 +93,7 @@ class Tags(Command):
         "Sets what the chat's or the highlighted model is for, as `/tags code math`; without words it asks."
     )
     argument = "[words]"
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         from kensho_tui.ui.models.forms import ask_tags
@@ -115,7 +113,7 @@ class Defaults(Command):
     title = "The model's defaults"
     help = "Context, KV cache, GPU layers, sampling and system prompt that a model has from now on."
     argument = "[model]"
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         from kensho_tui.ui.models.forms import ask_defaults
@@ -129,7 +127,7 @@ class DeleteModel(Command):
     help = "Takes the file off this machine; it can be brought back until the bin is emptied."
     argument = "[model]"
     aliases = ("rm",)
-    places = BOTH
+    places = ANYWHERE
 
     def enabled(self, app: "KenshoApp") -> bool:
         return app.place == "models" and bool(app.models.highlighted)
@@ -146,7 +144,7 @@ class RestoreModel(Command):
     name = "restore-model"
     title = "Bring the deleted model back"
     help = "Undoes the last deletion of a model."
-    places = BOTH
+    places = ANYWHERE
 
     def enabled(self, app: "KenshoApp") -> bool:
         return app.models.can_restore
@@ -162,7 +160,7 @@ class Pull(Command):
         "Gets owner/name[:QUANT] from the hub, an address, a path or ollama:NAME; it goes on without the app."
     )
     argument = "what"
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         if not argument:
@@ -180,7 +178,7 @@ class Hub(Command):
     keys = "f5"
     argument = "[words]"
     priority = True
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.models.open_hub(argument)
@@ -190,7 +188,7 @@ class Downloads(Command):
     name = "downloads"
     title = "Downloads"
     help = "Shows what is on its way here, how far it is, and what went wrong."
-    places = BOTH
+    places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.models.open_downloads()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kensho_tui.ui.commands import answers, app, chat, downloads, models
+from kensho_tui.ui.commands import answers, app, chat, downloads, metrics, models
 from kensho_tui.ui.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -29,6 +29,8 @@ COMMANDS: tuple[Command, ...] = (
     models.Pull(),
     models.Downloads(),
     downloads.Use(),
+    metrics.Metrics(),
+    metrics.Bench(),
     answers.Fresh(),
     answers.PurgeCache(),
     app.Palette(),

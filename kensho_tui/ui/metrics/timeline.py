@@ -19,8 +19,8 @@ PHASES: dict[PhaseName, int] = {"queued": 0, "prefill": 2, "decode": 3, "stalled
 """Where each phase belongs; all others are of the load."""
 LOAD = 1
 NONE = "no answer yet: ask something in F2"
-MARGIN_NAMES = 5
-"""Cells of a name that is cut on a narrow line."""
+LEAST_BAR = 8
+"""Cells of all bars below which the names are cut to their first letters."""
 SEPARATOR = " · "
 MOST_BAR = 64
 ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length": "at the length limit",
@@ -58,11 +58,12 @@ def cells(seconds: Sequence[float], width: int) -> list[int]:
 
 def line(seconds: Sequence[float], end: str, glyphs: Glyphs, width: int) -> Content:
     """The names of the phases with their bars, and `end` behind them; names give way on a narrow line."""
-    names = NAMES
-    room = width - sum(len(name) + 2 for name in names) - len(end) - 1
-    if room < 2 * len(names):
-        names = ("q", "l", "p", "d")
-        room = width - sum(len(name) + 2 for name in names) - len(end) - 1
+    names: Sequence[str] = NAMES
+    nothing = sum(value <= 0 for value in seconds)
+    room = width - len(end) - nothing - sum(len(name) + 2 for name in names) - 1
+    if room < LEAST_BAR:
+        room += sum(len(name) - 1 for name in names)
+        names = tuple(name[0] for name in names)
     drawn = []
     bars = cells(seconds, min(max(room, 0), MOST_BAR))
     for name, glyph, style, count in zip(names, glyphs.phases, STYLES, bars, strict=True):
@@ -97,7 +98,7 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
     """Each with its rank: the highest are left out first."""
     timings, usage = found.timings, found.usage
     took = [f"{name} {fmt.seconds(value)}" for name, value in zip(NAMES, seconds, strict=True) if value > 0]
-    parts = [(1, " ".join(took))]
+    parts = [(1, ", ".join(took))]
     if timings is not None and timings.decode_tok_s:
         parts.append((2, fmt.speed(timings.decode_tok_s)))
     if usage is not None:

@@ -12,10 +12,10 @@ from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
 from kensho_tui.ui.lines import QUIET, quiet
 
 COLUMNS = (
-    Column("worker", least=14, grows=True),
+    Column("worker", least=14),
     Column("state", rank=2),
     Column("RAM", right=True),
-    Column("of it files", right=True, rank=5),
+    Column("mapped", right=True, rank=5),
     Column("VRAM", right=True),
     Column("CPU", right=True, rank=1),
     Column("context", right=True, rank=3),

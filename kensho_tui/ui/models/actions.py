@@ -114,8 +114,7 @@ class ModelActions:
         return self._screen
 
     def _show(self, screen: "ModelsScreen") -> None:
-        if not self._on_screen:
-            self._app.push_screen(screen)
+        self._app.show_place(screen)
 
     # --- choosing -------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Benchmarks on the metrics screen: started, watched, compared, and made a model's defaults."""

@@ -1,0 +1,303 @@
+"""The benchmarks of one model: the one under way, those that are kept, and what can be done with them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+
+from kensho_tui.core.bench_contract import (
+    APPLY_BENCH,
+    LIST_BENCHES,
+    START_BENCH,
+    STOP_BENCH,
+    TOPIC_BENCH,
+    ApplyBench,
+    BenchFact,
+    BenchRef,
+    BenchRun,
+    Condition,
+    ListBenches,
+    StartBench,
+)
+from kensho_tui.core.errors import HostError, KenshoError, UsageError
+from kensho_tui.core.model_contract import CHANGE, DETAILS, ChangeModel, Defaults, ModelRef
+from kensho_tui.core.text import one_line
+from kensho_tui.ui.lines import SplitLine, quiet
+from kensho_tui.ui.metrics.bench import texts
+from kensho_tui.ui.metrics.graph import glyphs_for
+from kensho_tui.ui.metrics.rows import Rows
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+WATCH_S = 20.0
+RETRY_S = 1.0
+SAID_S = 30.0
+"""How long it is said that a change can be undone; it can be after that, too."""
+Hints = list[tuple[str, str]]
+
+
+class BenchPane(Vertical):
+    """One run at a time: the one under way first, else the newest one kept."""
+
+    DEFAULT_CSS = """
+    BenchPane { height: 1fr; width: 1fr; display: none; }
+    BenchPane #bench-title { padding: 0 2 0 3; }
+    BenchPane VerticalScroll { height: 1fr; padding: 0 1 0 3; scrollbar-size-vertical: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "measure(True)", show=False),
+        Binding("R", "measure(False)", show=False),
+        Binding("x", "stop", show=False),
+        Binding("1", "apply('shared')", show=False),
+        Binding("2", "apply('quiet')", show=False),
+        Binding("z", "undo", show=False),
+        Binding("o", "older(1)", show=False),
+        Binding("n", "older(-1)", show=False),
+        Binding("m", "model", show=False),
+    ]
+
+    def __init__(self, app: "KenshoApp", changed: Callable[[], None]) -> None:
+        """`changed` is called when other keys matter."""
+        super().__init__(id="bench")
+        self._kensho = app
+        self._changed = changed
+        self._glyphs = glyphs_for(app.settings)
+        self._model = ""
+        self._under_way: BenchRun | None = None
+        self._runs: tuple[BenchRun, ...] | None = None
+        self._at = 0
+        self._watching: asyncio.Task[None] | None = None
+        self._stopping = ""
+        self._error: KenshoError | None = None
+        self._before: tuple[str, Defaults] | None = None
+        """The model and the defaults that it had before a recommendation was applied here."""
+        self._title = SplitLine(id="bench-title")
+        self._rows = Rows("bench-rows")
+        self._scroll = VerticalScroll(self._rows)
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        yield self._scroll
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.renew)
+
+    # --- what the screen asks for ---------------------------------------------------------------------
+
+    def open(self, model: str = "") -> None:
+        """The benchmarks of this model; of none named: of the one looked at last, else the chat's."""
+        wanted = model or self._model or self._kensho.session.model or ""
+        if wanted != self._model:
+            self._model, self._runs, self._at = wanted, None, 0
+
+    def entered(self) -> None:
+        """It is seen: follow what runs."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+        self._list()
+        self.renew()
+
+    def left(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    def take_focus(self) -> None:
+        self.screen.set_focus(self._scroll)
+
+    def leave(self) -> bool:
+        """Esc stops what runs. False: nothing does, or it has been asked to stop already."""
+        run = self._under_way
+        if run is None or run.id == self._stopping:
+            return False
+        self.action_stop()
+        return True
+
+    def hints(self) -> Hints:
+        run = self.run
+        if self._under_way is not None:
+            return [("x Esc", "stop"), ("b", "back, it goes on")]
+        found: Hints = []
+        if run is not None:
+            for key, condition in enumerate(texts.CONDITIONS, start=1):
+                if texts.recommended(run, condition) is not None and run.applied != condition:
+                    found.append((str(key), f"use {texts.SAID[condition]}"))
+        if self._before is not None:
+            found.append(("z", "undo"))
+        found += [("r", "measure"), ("R", "thoroughly"), ("m", "another model")]
+        if len(self._runs or ()) > 1:
+            found.append(("o n", "older, newer"))
+        return [*found, ("b Esc", "back")]
+
+    @property
+    def run(self) -> BenchRun | None:
+        """The one that is shown."""
+        if self._under_way is not None:
+            return self._under_way
+        return self._runs[self._at] if self._runs else None
+
+    # --- what the host says ---------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        seen = 0
+        while True:
+            try:
+                facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
+            except HostError:
+                seen = 0
+                await asyncio.sleep(RETRY_S)
+                continue
+            if TOPIC_BENCH in facts:
+                seen = facts[TOPIC_BENCH].version
+                self._take(msgspec.msgpack.decode(facts[TOPIC_BENCH].body, type=BenchFact).run)
+
+    def _take(self, run: BenchRun | None) -> None:
+        before, self._under_way = self._under_way, run if run is not None and run.state == "running" else None
+        if before is not None and self._under_way is None:
+            self._stopping = ""
+            self._at = 0
+            self._model = before.model
+            self._list()
+        self.renew()
+
+    def _list(self) -> None:
+        self._do(self._read_list, "bench-list")
+
+    async def _read_list(self) -> None:
+        request = ListBenches(model=self._model or None)
+        try:
+            self._runs = (await self._kensho.session.host.call(LIST_BENCHES, request)).runs
+            self._error = None
+        except KenshoError as error:
+            self._runs, self._error = (), error
+        self._at = min(self._at, max(len(self._runs) - 1, 0))
+        self.renew()
+
+    def _do(self, work: Callable[[], Awaitable[None]], group: str) -> None:
+        self._kensho.run_quietly(work, group)
+
+    # --- what is shown --------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        """Everything as it is now."""
+        if not self.is_mounted or not self.size.width:
+            return
+        width = max(self.size.width - 5, 1)
+        run = self.run
+        if run is None:
+            name = one_line(self._model, 60) or "no model"
+            self._title.show(Content.styled(f"Benchmarks of {name}", "bold"))
+            self._rows.show(self._instead())
+        else:
+            many = len(self._runs or ())
+            number = quiet(f"{self._at + 1} of {many} ") if many > 1 and self._under_way is None else ""
+            self._title.show(texts.head(run, self._kensho.now()), number)
+            blocks = [
+                texts.progress(run, self._glyphs, width),
+                texts.recommendations(run),
+                texts.bare(run.bare),
+                texts.table(run, width),
+            ]
+            self._rows.show([row for block in blocks if block for row in (*block, Content())])
+        self._changed()
+
+    def _instead(self) -> list[Content]:
+        """What to do where there is nothing to show."""
+        if isinstance(self._error, UsageError) or (self._error is not None and self._runs == ()):
+            error = self._error
+            return [Content.styled(one_line(error.message, 200), "$error"), quiet(one_line(error.hint, 200))]
+        if self._runs is None:
+            return [quiet("asking the host for them")]
+        if not self._model:
+            return [quiet("there is no model yet: F5 finds one")]
+        return [
+            quiet("none yet: it measures how fast this machine reads and writes with each setting"),
+            quiet("r measures the settings that matter most, R all of them; answers wait meanwhile"),
+        ]
+
+    # --- what can be done -----------------------------------------------------------------------------
+
+    def action_measure(self, quick: bool) -> None:
+        if self._under_way is not None:
+            return
+
+        async def work() -> None:
+            request = StartBench(model=self._model or None, quick=quick)
+            run = await self._kensho.session.host.call(START_BENCH, request)
+            self._take(run)
+
+        self._do(work, "bench-start")
+
+    def action_stop(self) -> None:
+        run = self._under_way
+        if run is None:
+            return
+        self._stopping = run.id
+
+        async def work() -> None:
+            await self._kensho.session.host.call(STOP_BENCH, BenchRef(bench=run.id))
+
+        self._do(work, "bench-stop")
+
+    def action_older(self, step: int) -> None:
+        many = len(self._runs or ())
+        if self._under_way is None and many:
+            self._at = min(max(self._at + step, 0), many - 1)
+            self._scroll.scroll_home(animate=False)
+            self.renew()
+
+    def action_apply(self, condition: Condition) -> None:
+        run = self.run
+        if run is None or self._under_way is not None or texts.recommended(run, condition) is None:
+            return
+
+        async def work() -> None:
+            host = self._kensho.session.host
+            before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
+            after = await host.call(APPLY_BENCH, ApplyBench(bench=run.id, condition=condition))
+            self._before = (run.model, before)
+            said = texts.changes(before, after)
+            name = one_line(run.model, 40)
+            told = f"{name}: {said}" if said else f"{name} has these settings already"
+            self._kensho.say(told, "from its next load on; z undoes", "$success", seconds=SAID_S)
+            await self._changed_defaults()
+
+        self._do(work, "bench-apply")
+
+    def action_undo(self) -> None:
+        if self._before is None:
+            return
+        model, defaults = self._before
+
+        async def work() -> None:
+            await self._kensho.session.host.call(CHANGE, ChangeModel(model=model, defaults=defaults))
+            self._before = None
+            self._kensho.say(f"{one_line(model, 40)} has the defaults it had before")
+            await self._changed_defaults()
+
+        self._do(work, "bench-apply")
+
+    async def _changed_defaults(self) -> None:
+        await self._kensho.session.renew_models()
+        await self._read_list()
+
+    def action_model(self) -> None:
+        """Choose whose benchmarks are shown."""
+        from kensho_tui.ui.choice_list import Choice
+        from kensho_tui.ui.picker import Picker
+
+        models = [one for one in self._kensho.session.models or () if not one.problem]
+        choices = [Choice(one.name, one_line(one.name, 80), one_line(one.quantisation, 12)) for one in models]
+
+        def taken(model: str) -> None:
+            self.open(model)
+            self._list()
+            self.renew()
+
+        self._kensho.push_screen(Picker("Benchmarks of", choices, chosen=self._model, taken=taken))

@@ -1,0 +1,228 @@
+"""A benchmark as lines of text: how far it is, what it measured, and what follows from that. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual.content import Content
+
+from kensho_tui.core.bench_contract import (
+    BareLoop,
+    BenchPoint,
+    BenchRun,
+    BenchSettings,
+    Condition,
+    Recommendation,
+)
+from kensho_tui.core.metrics_contract import Spread
+from kensho_tui.core.model_contract import Defaults
+from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
+from kensho_tui.ui.lines import QUIET, fitting, quiet
+from kensho_tui.ui.metrics.graph import Glyphs
+
+CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
+"""In the order of their keys, 1 and 2."""
+SAID: dict[Condition, str] = {"shared": "for a shared machine", "quiet": "for a quiet machine"}
+BAR_CELLS = 24
+SEPARATOR = " · "
+STATES = {"running": "under way", "complete": "complete", "stopped": "stopped", "failed": "failed"}
+STYLES = {"running": "$primary", "complete": "$success", "stopped": "$warning", "failed": "$error"}
+COLUMNS = (
+    Column("", rank=0),
+    Column("machine", rank=3),
+    Column("threads", right=True),
+    Column("prefill", right=True, rank=4),
+    Column("batch", right=True, rank=5),
+    Column("flash", rank=6),
+    Column("KV", rank=7),
+    Column("GPU layers", right=True, rank=8),
+    Column("prompt", right=True, rank=2),
+    Column("reads tok/s", right=True),
+    Column("decodes tok/s", right=True),
+    Column("runs", right=True, rank=1),
+)
+
+
+def head(run: BenchRun, now: datetime) -> Content:
+    """Whose it is, where and when, and how it stands."""
+    parts = [
+        one_line(run.model, 60),
+        one_line(run.quantisation, 12),
+        one_line(run.device, 40),
+        f"{run.cores} cores" if run.cores else "",
+        fmt.clock(run.created, now),
+    ]
+    said = SEPARATOR.join(filter(None, parts))
+    return Content.assemble((said, "bold"), quiet(SEPARATOR), (STATES[run.state], STYLES[run.state]))
+
+
+def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
+    """How far it is while it runs; why it ended otherwise than by itself."""
+    if run.state == "running":
+        share = run.done / run.total if run.total else 0.0
+        left = f"about {fmt.whole_seconds(run.eta_s)} left" if run.eta_s is not None else ""
+        bar = Content.styled(glyphs.bar(share, BAR_CELLS), "$primary")
+        parts = [
+            (0, Content.assemble(bar, f" {fmt.percent(share)}")),
+            (3, quiet(f"{run.done} of {run.total}" if run.total else "")),
+            (1, quiet(left)),
+            (2, quiet(one_line(run.doing, 80))),
+        ]
+        wait = quiet("answers wait for its end; it goes on when you leave, Esc or x stops it")
+        return [quiet(SEPARATOR).join(fitting(parts, width, len(SEPARATOR))), wait]
+    if run.error:
+        hint = f"{SEPARATOR}{one_line(run.hint, 200)}" if run.hint else ""
+        return [Content.assemble((f"✗ {one_line(run.error, 200)}", "$error"), quiet(hint))]
+    if run.state == "stopped":
+        return [quiet(f"stopped after {run.done} of {run.total} measurements: what was measured is kept")]
+    return []
+
+
+def settings(found: BenchSettings) -> str:
+    """``6 threads, prefill 8, batch 512, flash attention, f16 KV, all layers on the GPU``."""
+    threads = (
+        f"{found.threads} thread{'s' if found.threads != 1 else ''}" if found.threads else "free threads"
+    )
+    layers = _layers(found.gpu_layers)
+    parts = [
+        threads,
+        f"prefill {found.threads_batch}",
+        f"batch {found.batch}",
+        "flash attention" if found.flash else "no flash attention",
+        f"{found.kv_type} KV",
+        f"{layers} layers on the GPU" if found.gpu_layers else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _layers(number: int) -> str:
+    return "all" if number < 0 else str(number)
+
+
+def recommendations(run: BenchRun) -> list[Content]:
+    """Each with its key, its settings, and what it gains over those in use before."""
+    found: list[Content] = []
+    for key, condition in enumerate(CONDITIONS, start=1):
+        one = recommended(run, condition)
+        if one is None:
+            continue
+        mark = Content.styled(" in use", "$success") if run.applied == condition else Content()
+        gain = _gain(one.gain)
+        speeds = f"{fmt.speed(one.decode_tok_s)}, reads {fmt.speed(one.prompt_tok_s)}"
+        found.append(
+            Content.assemble(
+                (f"{key} ", "bold $primary"), (f"{SAID[condition]:<21}", "bold"), speeds, quiet(gain), mark
+            )
+        )
+        found.append(quiet(f"  {settings(one.settings)}"))
+    return found
+
+
+def _gain(gain: float) -> str:
+    more = round((gain - 1) * 100)
+    return f"{SEPARATOR}answers {more} % sooner" if more > 0 else f"{SEPARATOR}no sooner than now"
+
+
+def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
+    return next((one for one in run.recommendations if one.condition == condition), None)
+
+
+def spread(found: Spread | None) -> str:
+    """``148 ±3``: the median, and half the interquartile range where there is more than one value."""
+    if found is None:
+        return ""
+    digits = 1 if found.median < 10 else 0
+    noise = f" ±{found.half:.{digits}f}" if found.count > 1 else ""
+    return f"{found.median:.{digits}f}{noise}"
+
+
+def table(run: BenchRun, width: int) -> list[Content]:
+    """What was measured, in the order in which it was; what is recommended has its key before it."""
+    if not run.points:
+        return []
+    rows = [_cells(run, point) for point in run.points]
+    titles = [column.title for column in COLUMNS]
+    natural = natural_widths(COLUMNS, [titles, *rows], titles=False)
+    used = [any(row[at] for row in rows) for at in range(len(COLUMNS))]
+    laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
+    drawn = [joined(COLUMNS, laid, [quiet(title) for title in titles])]
+    for point, row in zip(run.points, rows, strict=True):
+        style = QUIET if point.problem else "bold" if row[0] else "$foreground"
+        line = joined(COLUMNS, laid, [Content.styled(cell, style) for cell in row])
+        if point.problem:
+            line = Content.assemble(line, quiet(f"  {one_line(point.problem, 120)}"))
+        drawn.append(line.truncate(width, ellipsis=True))
+    return drawn
+
+
+def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
+    found = point.settings
+    keys = [
+        str(key)
+        for key, condition in enumerate(CONDITIONS, start=1)
+        if condition == point.condition
+        and (one := recommended(run, condition)) is not None
+        and one.settings == found
+    ]
+    counted = point.decode or point.prompt
+    return (
+        "".join(keys),
+        point.condition,
+        str(found.threads) if found.threads else "free",
+        str(found.threads_batch),
+        str(found.batch),
+        "on" if found.flash else "off",
+        found.kv_type,
+        _layers(found.gpu_layers) if found.gpu_layers else "",
+        fmt.thousands(point.prompt_tokens),
+        spread(point.prompt),
+        spread(point.decode),
+        str(counted.count) if counted is not None else "",
+    )
+
+
+def _share(value: float) -> str:
+    """Of what could be had: it may be more than all of it."""
+    return f"{value * 100:.0f} %"
+
+
+def bare(found: Sequence[BareLoop]) -> list[Content]:
+    """What llama.cpp does alone, and what share of it is left here."""
+    return [
+        quiet(
+            f"llama.cpp alone, {one.condition}: decodes {fmt.speed(one.decode_tok_s)} "
+            f"(here {_share(one.decode_share)}), reads {fmt.speed(one.prompt_tok_s)} "
+            f"(here {_share(one.prompt_share)})"
+        )
+        for one in found
+    ]
+
+
+NAMES = {
+    "threads": "threads",
+    "threads_batch": "prefill threads",
+    "batch": "batch",
+    "flash": "flash attention",
+    "kv_type": "KV cache",
+    "gpu_layers": "GPU layers",
+    "context": "context",
+}
+
+
+def changes(before: Defaults, after: Defaults) -> str:
+    """``threads 3 → 6, flash attention off → on``; empty: nothing is another."""
+    said = []
+    for name, title in NAMES.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            said.append(f"{title} {_value(old)} → {_value(new)}")
+    return ", ".join(said)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "by itself"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "all" if value == -1 else one_line(str(value), 20)
