@@ -143,7 +143,7 @@ _PAGE = f"{_LIST} ORDER BY g.created DESC, g.number DESC LIMIT ?"
 _PAGE_OF_SETUP = f"""
 {_LIST} AND g.setup = (SELECT number FROM setups WHERE ({_FIELDS}) = ({_MARKS}))
 ORDER BY g.day DESC, g.created DESC, g.number DESC LIMIT ?
-"""
+"""  # noqa: S608 - words of ours
 
 
 def _list_of(figure: str, condition: str) -> str:

@@ -11,6 +11,8 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.metrics.figures import said
+from kensho_tui.ui.metrics.figures.document import MEASURED, Document, Record, spread_record
+from kensho_tui.ui.metrics.figures.export import Item
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.models.table import Listing
 
@@ -130,3 +132,14 @@ def words(one: Difference) -> str:
 
 def _said(one: Difference) -> Cell:
     return Cell(words(one), "$success" if one.judged in ("first", "second") else QUIET)
+
+
+def items(first: Side, second: Side) -> list[Item]:
+    """The differences as they are handed out."""
+    found: list[Item] = []
+    for name, one in zip(MEASURED, differences(first.figures, second.figures), strict=True):
+        outcome: Record = {"ratio": one.ratio, "judged": one.judged}
+        sides = {**spread_record("a", one.first), **spread_record("b", one.second)}
+        document: Document = {"figure": name, "a": one.first, "b": one.second, **outcome}
+        found.append((document, {"figure": name, **sides, **outcome}))
+    return found

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Document = dict[str, object]
 Record = dict[str, str | int | float | bool | None]
 
+MEASURED = ("ttft_s", "load_s", "prompt_tok_s", "decode_tok_s", "bandwidth")
+"""What figures are of, in their order."""
 _USAGE = ("prompt_tokens", "cached_tokens", "completion_tokens")
 _TIMINGS = ("queue_s", "load_s", "prefill_s", "ttft_s", "prompt_tok_s", "decode_tok_s", "total_s")
 _RAN_WITH = ("device", "gpu_layers", "context", "kv_type", "threads", "active_weights")
@@ -45,13 +47,8 @@ def _ran_with(found: "SetupMetrics | Generation") -> Record:
 
 
 def _spreads(figures: "Figures") -> "dict[str, Spread | None]":
-    return {
-        "ttft_s": figures.ttft,
-        "load_s": figures.load,
-        "prompt_tok_s": figures.prompt,
-        "decode_tok_s": figures.decode,
-        "bandwidth": figures.bandwidth,
-    }
+    spreads = (figures.ttft, figures.load, figures.prompt, figures.decode, figures.bandwidth)
+    return dict(zip(MEASURED, spreads, strict=True))
 
 
 def _figures(figures: "Figures") -> Document:

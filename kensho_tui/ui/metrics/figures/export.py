@@ -42,6 +42,15 @@ class Wanted:
     """The model they are of; part of the file's name."""
 
 
+def once(items: Sequence[Item]) -> Callable[[], AsyncIterator[Sequence[Item]]]:
+    """All of them in one batch."""
+
+    async def batches() -> AsyncIterator[Sequence[Item]]:
+        yield items
+
+    return batches
+
+
 @dataclass
 class Job:
     """A file that is being written: how many items it has, and whether somebody wants it no more."""
@@ -135,7 +144,7 @@ class _Sheet:
         self._file.flush()
         os.fsync(self._file.fileno())
         place = self._free(name)
-        os.replace(self._part, place)
+        self._part.replace(place)
         return place
 
     def _free(self, name: str) -> Path:

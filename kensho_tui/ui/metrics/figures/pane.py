@@ -6,15 +6,19 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from kensho_tui.core.errors import HostGoneError, KenshoError, UsageError
+from kensho_tui.core.errors import UsageError
 from kensho_tui.core.text import one_line
+from kensho_tui.ui import format as fmt
+from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.filtered_list import ranked
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.lines import Notice, SplitLine, quiet
-from kensho_tui.ui.metrics.figures.levels import Level, Models, Runs
+from kensho_tui.ui.metrics.figures.asking import Asking
+from kensho_tui.ui.metrics.figures.export import Job, Kind, export
+from kensho_tui.ui.metrics.figures.level import Level
+from kensho_tui.ui.metrics.figures.levels import Models
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import PERIODS, Period, next_period
 from kensho_tui.ui.metrics.graph import glyphs_for
@@ -23,11 +27,6 @@ from kensho_tui.ui.models.table import Sort, Table, Titles
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
-
-SETTLE_S = 1.0
-"""So long after an answer ended the figures are asked for: several that end at once are one question."""
-SAY_AFTER_S = 0.2
-"""A wait that is longer is said."""
 
 
 @runtime_checkable
@@ -44,7 +43,6 @@ class FiguresPane(Vertical):
     DEFAULT_CSS = """
     FiguresPane { height: 1fr; width: 1fr; }
     FiguresPane .figures-about { padding: 0 1 0 3; }
-    FiguresPane Line { margin: 0 1; width: 1fr; }
     FiguresPane Static { height: auto; padding: 0 1 0 3; }
     FiguresPane ChoiceList { background: $background; scrollbar-background: $background;
         scrollbar-background-hover: $background; scrollbar-background-active: $background; }
@@ -58,14 +56,12 @@ class FiguresPane(Vertical):
         self._left_rows: list[str] = []
         """The row that was highlighted on each level above."""
         self._period: Period = PERIODS[0]
-        self._seen = False
-        self._error: KenshoError | None = None
-        self._waits: Timer | None = None
-        self._says = ""
-        """What is awaited, once that takes a while."""
-        self._settling: Timer | None = None
-        self._ended: object = None
+        self._asking = Asking(app, self, self._load)
+        self._asking.tell = self.renew
+        self._job: Job | None = None
         self._drawn: object = None
+        self._told: list[tuple[str, str]] = []
+        self._shown: list[Choice] = []
         self._table = Table(self._take, self._moved)
         self._titles = Titles(self._table)
         self._line = Line({"enter": self._to_table, "down": self._to_table, "escape": self._end_line})
@@ -81,6 +77,7 @@ class FiguresPane(Vertical):
         yield self._below
 
     def on_mount(self) -> None:
+        self._line.styles.margin = (0, 1)
         self._table.keys = {
             "s": self._next_sort,
             "S": self._turn_sort,
@@ -88,14 +85,17 @@ class FiguresPane(Vertical):
             "p": self._next_period,
             "space": self._mark,
             "c": self._compare,
+            "g": self._all_runs,
+            "e": lambda: self._export("csv"),
+            "E": lambda: self._export("json"),
             "r": self._again,
             "backspace": self._back,
         }
-        self._kensho.session.watchers.append(self._changed)
+        self._kensho.session.watchers.append(self._asking.changed)
         self.renew()
 
     def on_unmount(self) -> None:
-        self._kensho.session.watchers.remove(self._changed)
+        self._kensho.session.watchers.remove(self._asking.changed)
 
     def on_resize(self, event: Resize) -> None:
         self.call_after_refresh(self.renew)
@@ -104,30 +104,26 @@ class FiguresPane(Vertical):
 
     def entered(self) -> None:
         """It is seen: ask for what it shows."""
-        self._seen = True
-        self._ended = self._signs()
-        self._load()
+        self._asking.begin()
 
     def left(self) -> None:
         """It is seen no more: nothing is asked for."""
-        self._seen = False
-        if self._settling is not None:
-            self._settling.stop()
-            self._settling = None
+        self._asking.end()
 
     def take_focus(self) -> None:
         self.screen.set_focus(self._table)
 
     def leave(self) -> bool:
-        """Esc: end a filter, else go one level up. False: there is nothing to end."""
+        """Esc: end a filter, or a file that is written, else go one level up. False: there is nothing."""
         if self._level.typed or self.screen.focused is self._line:
             self._end_line()
-            return True
-        if len(self._levels) == 1:
+        elif self._job is not None:
+            self._job.stopped = True
+        elif len(self._levels) > 1:
+            self._levels.pop()
+            self._begin(self._left_rows.pop())
+        else:
             return False
-        self._levels.pop()
-        self._error = None
-        self._begin(self._left_rows.pop())
         return True
 
     def hints(self) -> list[tuple[str, str]]:
@@ -135,24 +131,22 @@ class FiguresPane(Vertical):
         level = self._level
         if self.screen.focused is self._line:
             return [("Enter", "to the table"), ("Esc", "all rows")]
-        if self._error is not None:
+        if self._asking.error is not None:
             return [("r", "try again"), *self._up()]
         if not self._table.highlighted:
-            return [("p", "period"), *self._up()]
-        found = []
-        enter = {"Models": "its settings", "generations": "open the chat", "compared": ""}
-        does = enter.get(level.crumb, "its generations")
-        if does:
-            found.append(("Enter", does))
-        if level.compares:
-            found += [("Space", "mark"), ("c", "compare")]
-        found += self._up()
-        if level.filters:
-            found += [("/", "filter"), ("s S", "sort")]
-        return [*found, ("p", "period"), ("e E", "CSV JSON")]
+            return [*self._up(), ("p", "period")]
+        opens = [("Enter", level.opens)] if level.opens else []
+        compares = [("Space", "mark"), ("c", "compare")] if level.compares else []
+        filters = [("/", "filter"), ("s S", "sort")] if level.filters else []
+        others = [("g", level.others)] if level.others else []
+        return [*opens, *self._up(), *compares, ("p", "period"), *filters, *others, ("e E", "CSV JSON")]
 
     def _up(self) -> list[tuple[str, str]]:
-        return [("Esc", "back")] if len(self._levels) > 1 or self._level.typed else []
+        if self._job is not None:
+            return [("Esc", "stop writing")]
+        if self._level.typed:
+            return [("Esc", "all rows")]
+        return [("Esc", "back")] if len(self._levels) > 1 else []
 
     # --- what is shown --------------------------------------------------------------------------------
 
@@ -168,7 +162,7 @@ class FiguresPane(Vertical):
         if not self.is_mounted:
             return
         level, look = self._level, self._look()
-        blank = self._error is not None or not level.loaded
+        blank = self._asking.error is not None or not level.loaded
         query = Query(level.typed)
         rows = [] if blank else level.rows(look)
         nothing = "" if blank else "nothing found" if query else level.nothing(self._period)
@@ -177,10 +171,11 @@ class FiguresPane(Vertical):
             self._drawn = drawn
             self._table.use(level.listing.shown(level.sort))
             self._table.measure(rows)
+            self._shown = ranked(rows, query)
             if first is None:
-                self._table.renew(ranked(rows, query), query, nothing)
+                self._table.renew(self._shown, query, nothing)
             else:
-                self._table.show(ranked(rows, query), query, nothing)
+                self._table.show(self._shown, query, nothing)
                 self._table.highlight(first)
             self._titles.show(level.listing, level.sort)
         self._show_frame()
@@ -195,10 +190,11 @@ class FiguresPane(Vertical):
         )
         sort = f"by {level.sort.by} {level.listing.arrow(level.sort)}" if len(level.listing.sorts) > 1 else ""
         filtered = f"/{one_line(level.typed, 40)}" if level.typed else ""
-        words = [part for part in (self._says, filtered, sort, self._period.name) if part]
+        job = f"◌ writing, {fmt.thousands(self._job.written)} so far" if self._job is not None else ""
+        words = [part for part in (job, self._asking.words, filtered, sort, self._period.name) if part]
         self._about.show(crumbs, quiet(" · ".join(words)))
         self._line.display = self.screen.focused is self._line
-        error = self._error
+        error = self._asking.error
         self._titles.display = error is None and bool(self._table.highlighted)
         self._instead.display = error is not None
         if error is not None:
@@ -210,7 +206,13 @@ class FiguresPane(Vertical):
         )
         self._below.display = bool(below)
         self._below.update(below)
-        if isinstance(self.screen, Frame):
+        self._tell_hints()
+
+    def _tell_hints(self) -> None:
+        """The screen draws the keys, when they are others."""
+        hints = self.hints()
+        if hints != self._told and isinstance(self.screen, Frame):
+            self._told = hints
             self.screen.frame_changed()
 
     def _moved(self, key: str) -> None:
@@ -218,77 +220,25 @@ class FiguresPane(Vertical):
             return
         for notice in self.screen.query(Notice):
             notice.move_on()
+        self._tell_hints()
         if self._level.near_end(key):
-            self._kensho.run_quietly(self._more, "figures-more", exclusive=False)
+            self._kensho.run_quietly(self._more, "figures-more")
 
-    # --- asking ---------------------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        self._kensho.run_quietly(self._loading, "figures")
-
-    async def _loading(self) -> None:
-        level = self._level
-        self._wait("◌ asking the host")
-        try:
-            await self._kensho.session.connected()
-            await level.load(self._period)
-            self._error = None
-        except HostGoneError:
-            pass  # the session gets it back, and says so; then the figures are asked for again
-        except KenshoError as error:
-            self._error = error
-        finally:
-            self._wait("")
-        if level is self._level:
-            self.renew()
-
-    def _wait(self, for_what: str) -> None:
-        """Say it once it has taken a while; empty: it is over."""
-        if self._waits is not None:
-            self._waits.stop()
-            self._waits = None
-        if for_what:
-            self._waits = self.set_timer(SAY_AFTER_S, lambda: self._say(for_what))
-        elif self._says:
-            self._say("")
-
-    def _say(self, words: str) -> None:
-        self._says = words
-        if self.is_mounted:
-            self._show_frame()
+    async def _load(self) -> None:
+        await self._level.load(self._period)
 
     async def _more(self) -> None:
-        level = self._level
-        await level.more(self._period)
-        if level is self._level:
-            self.renew()
-
-    def _signs(self) -> tuple[int, object]:
-        """What is another when an answer has ended: fewer streams, or a chat that was written to."""
-        session = self._kensho.session
-        streams = session.status.streams if session.status is not None else 0
-        return streams, (session.link, tuple((chat.id, chat.updated, chat.state) for chat in session.recent))
-
-    def _changed(self) -> None:
-        if not self._seen:
-            return
-        before, self._ended = self._ended, self._signs()
-        if before == self._ended or self._settling is not None:
-            return
-        self._settling = self.set_timer(SETTLE_S, self._settled)
-
-    def _settled(self) -> None:
-        self._settling = None
-        if self._seen:
-            self._load()
+        await self._level.more(self._period)
+        self.renew()
 
     # --- keys -----------------------------------------------------------------------------------------
 
     def _begin(self, row: str = "") -> None:
         """Another level is shown, with this row highlighted."""
         self._line.serve("type to filter", self._level.typed)
+        self._asking.error = None
         self.renew(row)
-        self._load()
+        self._asking.ask()
 
     def _go(self, level: Level) -> None:
         self._left_rows.append(self._table.highlighted)
@@ -296,26 +246,22 @@ class FiguresPane(Vertical):
         self._begin()
 
     def _take(self, key: str) -> None:
-        level = self._level
-        if isinstance(level, Runs):
-            self._open_chat(level, key)
-            return
-        below = level.take(key)
+        below = self._level.take(key)
         if below is not None:
             self._go(below)
+        else:
+            self._kensho.run_quietly(lambda: self._open_chat(key), "open-chat")
 
-    def _open_chat(self, level: Runs, key: str) -> None:
-        one = level.generation(key)
-        if one is None:
-            return
-
-        async def work() -> None:
-            session = self._kensho.session
-            await session.host.chat(one.chat)  # one that is gone would leave an empty chat
-            await session.open_chat(one.chat)
+    async def _open_chat(self, key: str) -> None:
+        found = await self._level.leads_to(key)
+        if found is not None:
+            await self._kensho.session.open_chat(found[0])
             self._kensho.to_chat()
 
-        self._kensho.run_quietly(work, "open-chat")
+    def _all_runs(self) -> None:
+        below = self._level.all_runs(self._table.highlighted)
+        if below is not None:
+            self._go(below)
 
     def _next_sort(self) -> None:
         self._sort_by(self._level.listing.next(self._level.sort))
@@ -332,7 +278,7 @@ class FiguresPane(Vertical):
     def _next_period(self) -> None:
         self._period = next_period(self._period)
         self._show_frame()
-        self._load()
+        self._asking.ask()
 
     def _mark(self) -> None:
         level = self._level
@@ -350,11 +296,33 @@ class FiguresPane(Vertical):
             self._kensho.show_error(UsageError("comparing takes two rows", hint="Space marks a row"))
 
     def _again(self) -> None:
-        self._error = None
-        self._load()
+        self._asking.error = None
+        self.renew()
+        self._asking.ask()
 
     def _back(self) -> None:
         self.leave()
+
+    # --- files ----------------------------------------------------------------------------------------
+
+    def _export(self, kind: Kind) -> None:
+        if self._job is None and self._shown:
+            job = self._job = Job(went_on=self._show_frame)
+            self._kensho.run_quietly(lambda: self._write(kind, job), "figures-export")
+
+    async def _write(self, kind: Kind, job: Job) -> None:
+        app = self._kensho
+        wanted = self._level.wanted([row.key for row in self._shown], self._period)
+        try:
+            place = await export(app.paths.data / "exports", wanted, kind, app.now(), job)
+        finally:
+            self._job = None
+            self._show_frame()
+        if place is not None:
+            many = f"{fmt.thousands(job.written)} {wanted.kind}"
+            app.say(f"✓ {many} in {one_line(str(place), 400)}", style="$success", seconds=20)
+        else:
+            app.say("Nothing was written")
 
     # --- the filter -----------------------------------------------------------------------------------
 

@@ -203,7 +203,7 @@ def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
                     Cell(fmt.thousands(setup.context) if setup.context else ""),
                     Cell(one_line(setup.kv_type, 12)),
                     Cell(f"{setup.threads or ''}"),
-                    Cell(layers(setup.gpu_layers)),
+                    Cell(layers(setup.gpu_layers, setup.device)),
                     Cell(f"{setup.figures.runs:,}"),
                     ttft,
                     prompt,
@@ -216,8 +216,10 @@ def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
     return rows
 
 
-def layers(count: int) -> str:
+def layers(count: int, device: str) -> str:
     """-1 asks for all of them; on a CPU that is none, and says nothing."""
+    if device == "CPU":
+        return ""
     return "all" if count < 0 else str(count) if count else ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from kensho_tui.ui.metrics.graph import Look, graph
+from kensho_tui.ui.metrics.graph import GLYPHS, Look, graph
 
 BROADEST = 4
 """Cells that one value has at most."""
@@ -27,11 +27,17 @@ def _blocks(look: Look) -> Look:
 
 
 def trend(values: Sequence[float | None], width: int, height: int, look: Look) -> list[str]:
-    """All of them on `height` rows of `width` cells at most, from nought to the greatest; a few are broad."""
-    broad = min(max(width // max(len(values), 1), 1), BROADEST)
-    shown = [value for value in squeezed(values, width) for _ in range(broad)]
+    """All of them on `height` rows of `width` cells at most, from nought to the greatest; a few are broad.
+
+    One row has eight heights in a cell, several have two values.
+    """
+    look = _blocks(look) if height == 1 else look
+    columns = max(width, 0) * GLYPHS[look].columns
+    broad = min(max(columns // max(len(values), 1), 1), BROADEST * GLYPHS[look].columns)
+    shown = [value for value in squeezed(values, columns) for _ in range(broad)]
     top = max((value for value in shown if value is not None), default=0.0)
-    return graph(shown, len(shown), height, top, _blocks(look)) if top > 0 else []
+    cells = -(-len(shown) // GLYPHS[look].columns)
+    return graph(shown, cells, height, top, look) if top > 0 else [" " * cells] * height
 
 
 def squeezed(values: Sequence[float | None], columns: int) -> list[float | None]:

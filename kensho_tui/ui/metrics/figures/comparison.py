@@ -1,0 +1,71 @@
+"""Two rows of another level side by side."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.content import Content
+
+from kensho_tui.core import metrics_contract as mc
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.lines import quiet
+from kensho_tui.ui.metrics.figures import compare, document
+from kensho_tui.ui.metrics.figures.export import Wanted, once
+from kensho_tui.ui.metrics.figures.level import Level
+from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.periods import Period
+from kensho_tui.ui.models.table import Listing
+
+NOBODY = compare.Side("", "", mc.Figures(runs=0))
+
+
+class Comparison(Level):
+    """Two rows of another level side by side."""
+
+    filters: ClassVar[bool] = False
+
+    def __init__(self, of: Level, first: str, second: str) -> None:
+        super().__init__(of.app, of.renew)
+        self._of = of
+        self._keys = first, second
+        self._shown: list[Choice] = []
+
+    @property
+    def crumb(self) -> str:
+        return "compared"
+
+    @property
+    def sides(self) -> tuple[compare.Side, compare.Side] | None:
+        first, second = map(self._of.side, self._keys)
+        return (first, second) if first is not None and second is not None else None
+
+    @property
+    def listing(self) -> Listing:
+        return compare.listing(*(self.sides or (NOBODY, NOBODY)), self._shown)
+
+    async def load(self, period: Period) -> None:
+        await self._of.load(period)
+        self.loaded = True
+
+    def rows(self, look: Look) -> list[Choice]:
+        sides = self.sides
+        self._shown = compare.rows(*sides, look) if sides is not None else []
+        return self._shown
+
+    def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
+        sides = self.sides
+        items = [] if sides is None else compare.items(*sides)
+        head: document.Document = {"since": period.since(self.app.now())}
+        if sides is not None:
+            head |= {"a": sides[0].name, "b": sides[1].name}
+        return Wanted("differences", head, once(items))
+
+    def nothing(self, period: Period) -> str:
+        return "One of them has not answered in this time: p goes further back"
+
+    def below(self, width: int, height: int, look: Look) -> Content:
+        if self.sides is None or height < 12:
+            return Content()
+        return quiet(
+            f"median {look.sign} half the interquartile range (runs measured); {compare.UNCLEAR}: the middle "
+            "halves of both overlap, there is no clear difference"
+        )

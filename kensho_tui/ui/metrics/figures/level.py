@@ -1,0 +1,115 @@
+"""What the pane shows is a level: a table of one kind, asked of the host. The pane knows none by name."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.content import Content
+
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.metrics.figures import compare
+from kensho_tui.ui.metrics.figures.export import Wanted
+from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.periods import Period
+from kensho_tui.ui.models.table import Listing, Sort
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+
+class Level:
+    """A table of one kind, asked of the host."""
+
+    filters: ClassVar[bool] = True
+    """Whether typing may filter its rows."""
+    opens: ClassVar[str] = ""
+    """What Enter on a row shows, in a word or two."""
+    others: ClassVar[str] = ""
+    """What `all_runs` shows."""
+    compares: ClassVar[bool] = False
+    """Whether two of its rows can be put side by side."""
+
+    def __init__(self, app: "KenshoApp", renew: Callable[[], None]) -> None:
+        """`renew` draws the level anew, when more of it has come."""
+        self.app = app
+        self.renew = renew
+        self.typed = ""
+        self.marked: list[str] = []
+        self.loaded = False
+        self._sort: Sort | None = None
+
+    @property
+    def crumb(self) -> str:
+        """What it is, in a word or two."""
+        raise NotImplementedError
+
+    @property
+    def listing(self) -> Listing:
+        raise NotImplementedError
+
+    @property
+    def sort(self) -> Sort:
+        return self._sort or self.listing.first()
+
+    @sort.setter
+    def sort(self, sort: Sort) -> None:
+        self._sort = sort
+
+    async def load(self, period: Period) -> None:
+        """Ask for what it shows. Raises `KenshoError`."""
+        raise NotImplementedError
+
+    def rows(self, look: Look) -> list[Choice]:
+        raise NotImplementedError
+
+    def nothing(self, period: Period) -> str:
+        """Said where there are no rows."""
+        when = "" if not period.days else f" in the last {period.name}" if period.days > 1 else " today"
+        return f"No model has answered{when or ' yet'}"
+
+    def below(self, width: int, height: int, look: Look) -> Content:
+        """What is said under the table in so much room; empty: nothing."""
+        return Content()
+
+    def take(self, key: str) -> "Level | None":
+        """Enter on a row: what it leads to."""
+        return None
+
+    def mark(self, key: str) -> None:
+        """Mark a row, or not any more; of three the one that was marked first goes."""
+        if key in self.marked:
+            self.marked.remove(key)
+        elif key:
+            self.marked = [*self.marked, key][-2:]
+
+    def compared(self, highlighted: str) -> "Level | None":
+        """The marked rows side by side, else the one that is marked and the highlighted one. None: it takes
+        two."""
+        keys = self.marked if len(self.marked) == 2 else [*self.marked, highlighted]
+        if not self.compares or len(set(keys)) != 2 or not all(map(self.side, keys)):
+            return None
+        from kensho_tui.ui.metrics.figures.comparison import Comparison  # it is a level itself
+
+        return Comparison(self, keys[0], keys[1])
+
+    def side(self, key: str) -> compare.Side | None:
+        """A row as one of two that are compared; None: it is gone."""
+        return None
+
+    def all_runs(self, key: str) -> "Level | None":
+        """The generations of this row's model, whatever they ran with."""
+        return None
+
+    async def leads_to(self, key: str) -> tuple[str, str] | None:
+        """The chat a row is of, and the message in it. Raises `NotFoundError`."""
+        return None
+
+    def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
+        """What is written of the rows with these keys, in their order."""
+        raise NotImplementedError
+
+    def near_end(self, key: str) -> bool:
+        """Whether more must be asked for, now that this row is highlighted."""
+        return False
+
+    async def more(self, period: Period) -> None:
+        """Ask for it."""

@@ -1,0 +1,119 @@
+"""The generations of a model, page by page."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from kensho_tui.core import metrics_contract as mc
+from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.metrics.figures import document, rows
+from kensho_tui.ui.metrics.figures.export import Item, Wanted
+from kensho_tui.ui.metrics.figures.level import Level
+from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.periods import Period
+from kensho_tui.ui.models.table import Listing
+
+if TYPE_CHECKING:
+    from kensho_tui.ui.app import KenshoApp
+
+PAGE = 200
+EXPORTED_PAGE = 1000
+AHEAD = 60
+"""So many rows before the last one the next page is asked for."""
+
+
+class Runs(Level):
+    """The generations of a model, the newest first; pages come as one goes down."""
+
+    opens: ClassVar[str] = "the chat"
+    filters: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        app: "KenshoApp",
+        renew: Callable[[], None],
+        model: str,
+        crumb: str,
+        ran_with: mc.RanWith | None = None,
+    ) -> None:
+        """Whatever they ran with, or with these settings alone."""
+        super().__init__(app, renew)
+        self._model = model
+        self._crumb = crumb
+        self._ran_with = ran_with
+        self.found: list[mc.Generation] = []
+        self._places: dict[str, int] = {}
+        self._next = ""
+
+    @property
+    def crumb(self) -> str:
+        return self._crumb
+
+    @property
+    def listing(self) -> Listing:
+        return rows.GENERATIONS
+
+    def request(self, period: Period, cursor: str = "", limit: int = PAGE) -> mc.ListGenerations:
+        since = period.since(self.app.now())
+        return mc.ListGenerations(
+            since=since, model=self._model, limit=limit, cursor=cursor, setup=self._ran_with
+        )
+
+    async def load(self, period: Period) -> None:
+        page = await self.app.session.host.call(mc.GENERATIONS, self.request(period))
+        known = next((at for at, one in enumerate(page.generations) if one.id in self._places), None)
+        if self.loaded and known is not None and page.generations[known].id == self.found[0].id:
+            self._take([*page.generations[:known], *self.found], self._next)
+        else:
+            self._take(list(page.generations), page.next)
+        self.loaded = True
+
+    def _take(self, generations: list[mc.Generation], following: str) -> None:
+        self.found, self._next = generations, following
+        self._places = {one.id: at for at, one in enumerate(generations)}
+
+    def rows(self, look: Look) -> list[Choice]:
+        return rows.generation_rows(self.found, look)
+
+    def near_end(self, key: str) -> bool:
+        return bool(self._next) and self._places.get(key, 0) >= len(self.found) - AHEAD
+
+    async def more(self, period: Period) -> None:
+        page = await self.app.session.host.call(mc.GENERATIONS, self.request(period, self._next))
+        self._take([*self.found, *page.generations], page.next)
+
+    async def leads_to(self, key: str) -> tuple[str, str] | None:
+        """The chat of a generation, and the message it wrote to. Raises `NotFoundError`: it is deleted."""
+        one = self.found[self._places[key]] if key in self._places else None
+        if one is None:
+            return None
+        await self.app.session.host.chat(one.chat)  # to open one that is gone would begin another
+        return one.chat, one.message
+
+    def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
+        """All pages, and not only those that were looked at."""
+        head: document.Document = {"since": period.since(self.app.now()), "model": self._model}
+        if self._ran_with is not None:
+            head["setup"] = self._ran_with
+        return Wanted("generations", head, lambda: self._pages(period), of=self._model)
+
+    async def _pages(self, period: Period) -> AsyncIterator[Sequence[Item]]:
+        cursor = ""
+        while True:
+            request = self.request(period, cursor, EXPORTED_PAGE)
+            page = await self.app.session.host.call(mc.GENERATIONS, request)
+            yield [(one, document.generation_record(one)) for one in page.generations]
+            cursor = page.next
+            if not cursor:
+                return
+
+
+def ran_with(quantisation: str, setup: mc.SetupMetrics) -> mc.RanWith:
+    return mc.RanWith(
+        quantisation=quantisation,
+        device=setup.device,
+        gpu_layers=setup.gpu_layers,
+        context=setup.context,
+        kv_type=setup.kv_type,
+        threads=setup.threads,
+        active_weights=setup.active_weights,
+    )
