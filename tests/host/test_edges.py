@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -104,17 +105,17 @@ async def test_a_client_with_another_runtime_folder_finds_the_host(
 
 
 async def test_a_cleared_runtime_folder_is_made_again(
-    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = tmp_path / "run"
-    runtime.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    home = Home(home.root, monkeypatch.setenv)
-    pid = home.start_scripted_host()
-    shutil.rmtree(runtime / "kensho-tui")
-    async with Kensho() as kensho:
-        assert (await kensho.status()).pid == pid
-    assert home.close() == []
+    with tempfile.TemporaryDirectory() as runtime:  # short: in one whose path is too long no socket is made
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        home = Home(home.root, monkeypatch.setenv)
+        pid = home.start_scripted_host()
+        assert home.paths.runtime == Path(runtime, "kensho-tui")
+        shutil.rmtree(home.paths.runtime)
+        async with Kensho() as kensho:
+            assert (await kensho.status()).pid == pid
+        assert home.close() == []
 
 
 async def test_a_host_that_ends_takes_no_more_prompts(home: Home) -> None:

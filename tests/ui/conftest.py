@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
 from kensho_tui.ui.app import KenshoApp
+from tests.support.rest import wait_for_rest
 from tests.ui.fake_host import FakeHost
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
@@ -38,7 +39,14 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app gives its prompt a fifth of a second before it connects; hundreds of tests need not wait."""
-    monkeypatch.setattr("kensho_tui.ui.app.START_AFTER_S", 0.001)
+    monkeypatch.setattr("kensho_tui.ui.app.START_AFTER_S", 0)
+
+
+@pytest.fixture(autouse=True)
+def rest_by_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pilot waits, after each key and in a pause, until the app's loop has nothing to do."""
+    for user in ("textual.app", "textual.pilot"):
+        monkeypatch.setattr(f"{user}.wait_for_idle", wait_for_rest)
 
 
 @pytest.fixture

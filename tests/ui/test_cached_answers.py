@@ -72,7 +72,7 @@ async def test_a_fresh_prompt_that_is_not_taken_comes_back(host: FakeHost, start
     async with start() as pilot:
         await send(pilot, "/fresh Why not?")
         await shown(pilot, "the disk is full")
-        assert app_of(pilot).chat_screen.prompt.text == "Why not?"
+        await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "Why not?")
 
 
 async def test_forgetting(host: FakeHost, start: Started) -> None:

@@ -86,7 +86,7 @@ def test_running_in_light(
     gemma = replace(worker(), pid=43, model=GEMMA, context=16384, footprint=measured)
     smollm = replace(host.status_now.workers[0], state="busy", pinned=True)
     host.post_status(workers=(smollm, gemma, loading(QWEN, "reading", 62)))
-    act = at_rest(pressing("f3", "tab"), "Running 3", "loading 50 %", "RAM · measured")
+    act = at_rest(pressing("f3", "tab"), "Running 3", "loading 50 %", "RAM · measured", "1.54 B")
     assert snap_compare(frozen(make_app(LIGHT)), terminal_size=size, run_before=act)
 
 
