@@ -84,9 +84,10 @@ class SampleKeeper:
         """The day, counted from 1970, on which old rows were dropped last."""
 
     def add(self, sample: Sample) -> bool:
-        """Take a sample in; True when there is something to write."""
-        self._unwritten += self._minute.add(sample)
-        return bool(self._unwritten)
+        """Take a sample in; True when a minute is over and can be written."""
+        rows = self._minute.add(sample)
+        self._unwritten += rows
+        return bool(rows)
 
     async def write(self, *, all: bool = False) -> None:
         """Write the minutes that are over; with ``all`` the one that is not, too."""

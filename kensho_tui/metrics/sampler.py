@@ -126,10 +126,13 @@ class Sampler:
 
     def wake(self) -> None:
         """Begin, if there is reason to and it has not."""
-        if self._timer is None and not self._closed and self._wanted(self._counts()):
+        if self._timer is not None or self._closed:
+            return
+        counts = self._counts()
+        if self._wanted(counts):
             self._before = None
             self._due = self._clock.monotonic() + FIRST_S
-            self._look(self._counts())
+            self._look(counts)
             self._timer = self._clock.later(FIRST_S, self._tick)
 
     async def close(self) -> None:

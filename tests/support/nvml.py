@@ -19,7 +19,8 @@ LOST, REPLACED = 15, 18
 class Card:
     """One card; sizes in bytes. ``users`` maps a pid to what it holds, None where the driver does not tell.
 
-    ``error`` is the code that every question about it fails with.
+    ``error`` is the code that every question about it fails with, ``refused`` the code by question. ``load``
+    in per cent, ``power`` and ``limit`` in milliwatts.
     """
 
     total: int = 80 * GIB
@@ -27,6 +28,11 @@ class Card:
     reserved: int = 0
     users: dict[int, int | None] = field(default_factory=dict)
     error: int = 0
+    load: int = 0
+    temperature: int = 30
+    power: int = 70_000
+    limit: int = 700_000
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 class NvmlError(Exception):
@@ -117,6 +123,26 @@ class ScriptedNvml:
 
     def nvmlDeviceGetGraphicsRunningProcesses(self, handle: int) -> list[Any]:
         return []
+
+    def _figure(self, question: str, handle: int) -> Card:
+        self._count(question)
+        card = self._card(handle)
+        if question in card.refused:
+            raise NvmlError(card.refused[question])
+        return card
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
+        return SimpleNamespace(gpu=self._figure("load", handle).load, memory=0)
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
+        assert sensor == 0
+        return self._figure("temperature", handle).temperature
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        return self._figure("power", handle).power
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:
+        return self._figure("limit", handle).limit
 
     def nvmlSystemGetProcessName(self, pid: int) -> bytes:
         if pid not in self.names:
