@@ -104,9 +104,7 @@ async def test_a_client_with_another_runtime_folder_finds_the_host(
     assert "running" in home.run("host", "status").stdout
 
 
-async def test_a_cleared_runtime_folder_is_made_again(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cleared_runtime_folder_is_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory() as runtime:  # short: in one whose path is too long no socket is made
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         home = Home(home.root, monkeypatch.setenv)

@@ -65,7 +65,7 @@ class Terminal:
         self.written = b""
         self._master, slave = pty.openpty()
         self._set_size(columns, lines)
-        without = dict.fromkeys(("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR"))
+        without = dict.fromkeys(("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR", "COLUMNS", "LINES"))
         own = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         everything = {**os.environ, **without, **own, **environment}
         self.process = subprocess.Popen(
