@@ -52,7 +52,7 @@ def _row(
     number: int, device: DeviceSample, points: Points, shown: Shown, width: int, current: bool
 ) -> Content:
     if not device.total:
-        said = f"{number} {one_line(device.name, NAME_CELLS)}: "
+        said = f"{number} {one_line(device.name, NAME_CELLS)}: " if width >= NAME_FROM else f"{number} "
         told = Content.assemble(quiet(said), (GONE, "$error")).truncate(width, ellipsis=True)
         return told + " " * (width - told.cell_length)
     figures = [

@@ -15,8 +15,8 @@ NOTHING = "–"
 FULL = 0.9
 """From this share of memory on it is said in another colour."""
 LEAST_TOP_TOK_S = 10.0
-JOINED = 2.5
-"""Samples so many intervals apart belong together; what is further apart is a gap."""
+JOINED, JOINED_KEPT = 2.5, 1.5
+"""Samples, and what was kept of them, so many steps apart belong together; what is further apart is a gap."""
 LIVE_S = 120.0
 Points = Sequence[tuple[float, float | None]]
 
@@ -192,16 +192,18 @@ def widths(count: int, width: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Shown:
-    """How long a time graphs show up to ``until``, how far apart its values are, and in what look."""
+    """How long a time graphs show up to ``until``, how far apart its values are, how far apart they may be
+    without a gap between them, and in what look."""
 
     until: float
     span_s: float
     step_s: float
+    joined_s: float
     glyphs: Glyphs
 
     def lines(self, points: Points, width: int, height: int, top: float) -> list[str]:
         window = Window.of(self.until, self.span_s, width * self.glyphs.columns, self.step_s)
-        values = window.values(points, JOINED * self.step_s)
+        values = window.values(points, self.joined_s)
         return graph(values, width, height, top, self.glyphs.look)
 
 

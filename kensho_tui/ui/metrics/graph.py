@@ -23,12 +23,13 @@ DOTS = 4
 
 @dataclass(frozen=True)
 class Glyphs:
-    """What a look draws with: bars full and empty, the phases of an answer, a mark of what is not there."""
+    """What a look draws with: bars full and empty, the phases of an answer, and one that took no time."""
 
     look: Look
     full: str
     empty: str
     phases: tuple[str, str, str, str]
+    none: str
 
     @property
     def columns(self) -> int:
@@ -40,11 +41,11 @@ class Glyphs:
         return self.full * full + self.empty * (width - full)
 
 
-PHASES = ("▏", "▒", "▓", "█")
+PHASES = ("░", "▒", "▓", "█")
 GLYPHS: Mapping[Look, Glyphs] = {
-    "braille": Glyphs("braille", "▓", "░", PHASES),
-    "blocks": Glyphs("blocks", "▓", "░", PHASES),
-    "ascii": Glyphs("ascii", "#", ".", ("|", ":", "=", "#")),
+    "braille": Glyphs("braille", "▓", "░", PHASES, "▏"),
+    "blocks": Glyphs("blocks", "▓", "░", PHASES, "▏"),
+    "ascii": Glyphs("ascii", "#", ".", (".", ":", "=", "#"), "|"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-LOW, HIGH = 20, 34
+LOW, HIGH, HIGHER = 24, 34, 46
 """Rows of the terminal below which everything is as short as can be, and from which on it is roomy."""
 
 
@@ -16,9 +16,10 @@ class Heights(NamedTuple):
 
 
 def heights(rows: int) -> Heights:
-    """For a terminal of so many rows; at least a third of it is left to the figures below."""
+    """For a terminal of so many rows; enough of them are left for the figures below."""
     if rows < LOW:
         return Heights(1, 1, 1, roomy=False)
     if rows < HIGH:
         return Heights(2 if rows < 28 else 3, 4, 2 if rows < 28 else 3, roomy=False)
-    return Heights(min(3 + (rows - HIGH) // 8, 7), 8, 6, roomy=True)
+    more = rows >= HIGHER
+    return Heights(min(3 + (rows - HIGH) // 8, 7), 8 if more else 4, 6 if more else 3, roomy=True)

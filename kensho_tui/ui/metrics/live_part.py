@@ -8,14 +8,14 @@ from textual.timer import Timer
 
 from kensho_tui.core.errors import HostError, UsageError
 from kensho_tui.core.metrics_contract import GENERATIONS, Generation, ListGenerations
-from kensho_tui.core.sample_contract import SampleHistory
+from kensho_tui.core.sample_contract import Sample, SampleHistory
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import quiet
 from kensho_tui.ui.live import Live
 from kensho_tui.ui.metrics.activity import activity
 from kensho_tui.ui.metrics.devices import device_rows, load_points
 from kensho_tui.ui.metrics.feed import LIVE_S, Feed
-from kensho_tui.ui.metrics.gauges import Shown, Source, gauge_rows, gauges
+from kensho_tui.ui.metrics.gauges import JOINED, JOINED_KEPT, Shown, Source, gauge_rows, gauges
 from kensho_tui.ui.metrics.graph import glyphs_for
 from kensho_tui.ui.metrics.layout import heights
 from kensho_tui.ui.metrics.rows import Rows
@@ -119,26 +119,30 @@ class LivePart(Rows):
         if not width:
             return
         latest, now = self.feed.latest, self.feed.now
-        if latest is None:
-            self._parts = {"gauges": [quiet(self._nothing())]}
-        else:
-            shape = heights(self._kensho.size.height)
-            shown = self._shown(latest.at)
-            source = Source(self.feed.samples, self._history())
-            blank = [Content()] if shape.roomy else []
-            drawn = gauge_rows(gauges(latest, now, source), shown, width, shape.graph)
-            self._parts = {"trouble": self._trouble(), "gauges": [*drawn, *blank]}
-            if len(latest.devices) > 1:
-                points = [
-                    load_points(self.feed.samples, self._history(), one.device) for one in latest.devices
-                ]
-                rows = device_rows(latest, now, points, shown, width, shape.devices)
-                self._parts["devices"] = [*rows, *blank]
-            known = {worker.pid: worker for worker in self._kensho.session.workers}
-            self._parts["workers"] = [*worker_rows(latest, now, known, width, shape.workers), *blank]
-        self._show_answer()
-        self._parts["activity"] = [activity(now, width)] if now is not None else []
+        parts = {"gauges": [quiet(self._nothing())]} if latest is None else self._machine(latest, now, width)
+        parts["answer"] = self._answer(width)
+        parts["activity"] = [activity(now, width)] if now is not None else []
+        self._parts = parts
         self._draw()
+
+    def _machine(self, latest: Sample, now: Sample | None, width: int) -> dict[str, list[Content]]:
+        """Its gauges, its GPUs where there are several, and what its workers use."""
+        shape = heights(self._kensho.size.height)
+        shown = self._shown(latest.at)
+        samples, history = list(self.feed.samples), self._history()
+        drawn = gauge_rows(gauges(latest, now, Source(samples, history)), shown, width, shape.graph)
+        parts = {"trouble": self._trouble(), "gauges": self._spaced(drawn)}
+        if len(latest.devices) > 1:
+            points = [load_points(samples, history, one.device) for one in latest.devices]
+            rows = device_rows(latest, now, points, shown, width, shape.devices)
+            parts["devices"] = self._spaced(rows)
+        known = {worker.pid: worker for worker in self._kensho.session.workers}
+        parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers))
+        return parts
+
+    def _spaced(self, rows: list[Content]) -> list[Content]:
+        """Set apart from what follows, where there is room."""
+        return [*rows, Content()] if heights(self._kensho.size.height).roomy else rows
 
     def _draw(self) -> None:
         kept = ("trouble", "gauges") if self._bare else self._ORDER
@@ -147,11 +151,12 @@ class LivePart(Rows):
     _ORDER = ("trouble", "gauges", "devices", "workers", "answer", "activity")
 
     def _shown(self, until: float) -> Shown:
-        step = self.feed.interval_s
         history = self._history()
         if history is not None:
-            step = history.step_s
-        return Shown(until, self._span.seconds, step, self._glyphs)
+            step, joined = history.step_s, JOINED_KEPT * history.step_s
+        else:
+            step, joined = self.feed.interval_s, JOINED * self.feed.interval_s
+        return Shown(until, self._span.seconds, step, joined, self._glyphs)
 
     def _history(self) -> SampleHistory | None:
         return self.feed.history if self._span.seconds > LIVE_S else None
@@ -192,29 +197,27 @@ class LivePart(Rows):
         self._show_answer()
 
     def _show_answer(self) -> None:
+        if self.size.width:
+            self._parts["answer"] = self._answer(self.size.width)
+            self._draw()
+
+    def _answer(self, width: int) -> list[Content]:
         """The answer under way in the open chat, else the last one there was."""
-        width = self.size.width
-        if not width or self._ticking is None:
-            return
-        session = self._kensho.session
-        live = next((one for one in session.live.values() if one.piece is not None), None)
-        if live is None:
-            self._elapsed = None
-            self._ticking.pause()
-            rows = last_rows(self._last, self._asked, self._kensho.now(), self._glyphs, width)
-        else:
-            self._ticking.resume()
-            rows = self._live(live, width)
-        roomy = heights(self._kensho.size.height).roomy
-        self._parts["answer"] = [*rows, *([Content()] if roomy else [])]
-        self._draw()
+        live = next((one for one in self._kensho.session.live.values() if one.piece is not None), None)
+        if self._ticking is not None:
+            (self._ticking.pause if live is None else self._ticking.resume)()
+        if live is not None:
+            return self._spaced(self._live(live, width))
+        self._elapsed = None
+        found = last_rows(self._last, self._asked, self._kensho.now(), self._glyphs, width)
+        return self._spaced(found)
 
     def _live(self, live: Live, width: int) -> list[Content]:
         session, piece = self._kensho.session, live.piece
         assert piece is not None  # noqa: S101 - for the type checker: whoever calls has looked
         now = session.clock()
         if self._elapsed is None or self._elapsed.stream != live.stream:
-            self._elapsed = Elapsed(live.stream, at=live.since)
+            self._elapsed = Elapsed.of(live.stream, piece.phase.name, live.since, live.first_at)
         self._elapsed.take(piece.phase.name, now)
         figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece.tokens else ""]
         speed = numbers(session).tok_s

@@ -43,7 +43,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         super().__init__(id="metrics")
         self._kensho = app
         self._bindings = self._bindings.merge([self._bindings, app.screen_bindings(self.PLACE)])
-        self._live = LivePart(app, self.frame_changed)
+        self.live = LivePart(app, self.frame_changed)
         self._figures = FiguresPane(app)
         self._header = SplitLine(id="header")
         self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
@@ -55,7 +55,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     def compose(self) -> ComposeResult:
         yield self._header
         with Vertical(id="metrics-top"):
-            yield self._live
+            yield self.live
         yield self._figures
         yield self._bench
         yield Notice(id="notice")
@@ -70,29 +70,29 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         self._kensho.session.watchers.append(self._changed)
 
     def on_unmount(self) -> None:
-        self._live.left()
+        self.live.left()
         self._kensho.session.watchers.remove(self._changed)
 
     def on_screen_resume(self) -> None:
         self._seen = True
-        self._live.entered()
+        self.live.entered()
         self._lower.entered()
         self.frame_changed()
 
     def on_screen_suspend(self) -> None:
         self._seen = False
-        self._live.left()
+        self.live.left()
         self._lower.left()
 
     def on_resize(self, event: Resize) -> None:
-        self._live.shorten(self._lower is self._bench and event.size.height < HIGH)
+        self.live.shorten(self._lower is self._bench and event.size.height < HIGH)
         self.call_after_refresh(self.frame_changed)
 
     # --- what is shown --------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         if self._seen:
-            self._live.host_changed()
+            self.live.host_changed()
             self.frame_changed()
 
     def frame_changed(self) -> None:
@@ -100,7 +100,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         if not self.is_mounted:
             return
         session = self._kensho.session
-        self._header.show(where("Metrics"), quiet(f"{self._live.span.said} "))
+        self._header.show(where("Metrics"), quiet(f"{self.live.span.said} "))
         first, second = key_rows(self._keys(), self.size.width - HINT_MARGIN)
         self._hint.show(first)
         self._more.show(second)
@@ -115,7 +115,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     # --- keys -----------------------------------------------------------------------------------------
 
     def action_span(self) -> None:
-        self._live.next_span()
+        self.live.next_span()
         self.frame_changed()
 
     def action_bench(self) -> None:
@@ -143,7 +143,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     def _show_lower(self) -> None:
         for pane in (self._figures, self._bench):
             pane.display = pane is self._lower
-        self._live.shorten(self._lower is self._bench and self.size.height < HIGH)
+        self.live.shorten(self._lower is self._bench and self.size.height < HIGH)
         self._lower.take_focus()
 
     def action_back(self) -> None:

@@ -29,12 +29,25 @@ ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length
 
 @dataclass
 class Elapsed:
-    """Seconds of a live answer by phase: each is counted from when it was seen first."""
+    """Seconds of a live answer by phase, each counted as long as it is seen.
+
+    What was before it was looked at first is taken for the phase that it was in then; only when its first
+    words came is known.
+    """
 
     stream: str
     seconds: list[float] = field(default_factory=lambda: [0.0] * len(NAMES))
     at: float = 0.0
     phase: int = 0
+
+    @classmethod
+    def of(cls, stream: str, phase: PhaseName, since: float, first_at: float | None) -> "Elapsed":
+        """Of an answer that has gone on since then (monotonic seconds)."""
+        found = cls(stream, at=since, phase=PHASES.get(phase, LOAD))
+        if first_at is not None:
+            found.phase = PHASES["prefill"]
+            found.take("decode", first_at)
+        return found
 
     def take(self, phase: PhaseName, now: float) -> None:
         """It is in `phase` at `now` (monotonic seconds)."""
@@ -67,7 +80,7 @@ def line(seconds: Sequence[float], end: str, glyphs: Glyphs, width: int) -> Cont
     drawn = []
     bars = cells(seconds, min(max(room, 0), MOST_BAR))
     for name, glyph, style, count in zip(names, glyphs.phases, STYLES, bars, strict=True):
-        bar = glyph * count if count else glyphs.phases[0]
+        bar = glyph * count if count else glyphs.none
         drawn.append(Content.assemble(quiet(f"{name} "), (bar, style if count else QUIET)))
     return Content.assemble(Content(" ").join(drawn), "  ", (end, "bold")).truncate(width, ellipsis=True)
 
@@ -78,7 +91,9 @@ def last_rows(
     """Two rows of the last answer: its time line and its figures. `asked`: the host was asked for it."""
     if found is None:
         return [quiet(NONE if asked else "the last answer: not read yet"), Content()]
-    name = " ".join(filter(None, (one_line(found.model or "", 40), one_line(found.quantisation, 12))))
+    name, quantisation = one_line(found.model or "", 40), one_line(found.quantisation, 12)
+    if quantisation not in name:
+        name = f"{name} {quantisation}"
     head = [(0, name), (6, fmt.clock(found.created, now))]
     timings = found.timings
     if found.from_cache:

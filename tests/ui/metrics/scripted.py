@@ -99,6 +99,10 @@ def generation(**changes: object) -> m.Generation:
     return replace(base, **changes)
 
 
+def list_of(*found: m.Generation) -> m.Generations:
+    return m.Generations(generations=found)
+
+
 class Samples:
     """What the host answers to `metrics.samples`: reads are held until there is something new."""
 
@@ -106,11 +110,15 @@ class Samples:
         self._host = host
         self._news = asyncio.Event()
         self.taken = list(taken)
-        self.reads = 0
+        self.asked: list[s.ReadSamples] = []
         host.replies["metrics.samples"] = self._read
         host.replies["metrics.generations"] = m.Generations(generations=())
         host.replies["metrics.models"] = EMPTY
         host.replies["metrics.sample_history"] = s.SampleHistory(step_s=15.0)
+
+    @property
+    def reads(self) -> int:
+        return len(self.asked)
 
     def take(self, *more: s.Sample) -> None:
         self.taken += more
@@ -122,7 +130,7 @@ class Samples:
         self._news.set()
 
     async def _read(self, request: s.ReadSamples) -> s.Samples:
-        self.reads += 1
+        self.asked.append(request)
         while not (found := [one for one in self.taken if one.at > request.since]):
             self._news.clear()
             await self._news.wait()
