@@ -78,7 +78,7 @@ def listing(first: Side, second: Side, found: Sequence[Choice]) -> Listing:
         Column(f"A {first.name}", least=least[0], right=True),
         Column(f"B {second.name}", least=least[1], right=True),
         Column("B / A", right=True),
-        Column("difference", least=least[3]),
+        Column("verdict", least=least[3]),
     )
     return Listing(columns, {"figure": lambda row: row})
 
@@ -107,8 +107,8 @@ def _columns(found: list[Difference], look: Look) -> list[tuple[Cell, Cell]]:
         parts = [_parts(one.name, spread, look) for one, spread in zip(found, spreads, strict=True)]
         sides.append(
             [
-                Cell(text, QUIET if said.few(spread) else "")
-                for text, spread in zip(said.aligned(parts), spreads, strict=True)
+                Cell(text.together(), QUIET if said.few(spread) else "")
+                for text, spread in zip(parts, spreads, strict=True)
             ]
         )
     return list(zip(*sides, strict=True))

@@ -34,25 +34,24 @@ class Comparison(Level):
         return "compared"
 
     @property
-    def sides(self) -> tuple[compare.Side, compare.Side] | None:
-        first, second = map(self._of.side, self._keys)
-        return (first, second) if first is not None and second is not None else None
+    def _pair(self) -> tuple[compare.Side, compare.Side] | None:
+        return self._of.sides(*self._keys)
 
     @property
     def listing(self) -> Listing:
-        return compare.listing(*(self.sides or (NOBODY, NOBODY)), self._shown)
+        return compare.listing(*(self._pair or (NOBODY, NOBODY)), self._shown)
 
     async def load(self, period: Period) -> None:
         await self._of.load(period)
         self.loaded = True
 
     def rows(self, look: Look) -> list[Choice]:
-        sides = self.sides
+        sides = self._pair
         self._shown = compare.rows(*sides, look) if sides is not None else []
         return self._shown
 
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
-        sides = self.sides
+        sides = self._pair
         items = [] if sides is None else compare.items(*sides)
         head: document.Document = {"since": period.since(self.app.now())}
         if sides is not None:
@@ -63,7 +62,7 @@ class Comparison(Level):
         return "One of them has not answered in this time: p goes further back"
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        if self.sides is None or height < 12:
+        if self._pair is None or height < 4:
             return Content()
         return quiet(
             f"median {look.sign} half the interquartile range (runs measured); {compare.UNCLEAR}: the middle "

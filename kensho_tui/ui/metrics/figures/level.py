@@ -67,7 +67,7 @@ class Level:
         return f"No model has answered{when or ' yet'}"
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        """What is said under the table in so much room; empty: nothing."""
+        """What is said under the table in so many columns and rows; empty: nothing."""
         return Content()
 
     def take(self, key: str) -> "Level | None":
@@ -85,14 +85,14 @@ class Level:
         """The marked rows side by side, else the one that is marked and the highlighted one. None: it takes
         two."""
         keys = self.marked if len(self.marked) == 2 else [*self.marked, highlighted]
-        if not self.compares or len(set(keys)) != 2 or not all(map(self.side, keys)):
+        if not self.compares or len(set(keys)) != 2 or self.sides(keys[0], keys[1]) is None:
             return None
         from kensho_tui.ui.metrics.figures.comparison import Comparison  # it is a level itself
 
         return Comparison(self, keys[0], keys[1])
 
-    def side(self, key: str) -> compare.Side | None:
-        """A row as one of two that are compared; None: it is gone."""
+    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+        """Two rows to be compared; None: one of them is gone."""
         return None
 
     def all_runs(self, key: str) -> "Level | None":

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LABEL_CELLS = 8
 """What stands before a trend."""
 MOST_DAYS = 3660
+HIGHEST = 3
+"""Rows of a trend where there is room."""
 
 
 class Models(Level):
@@ -75,8 +77,8 @@ class Models(Level):
         return next((model for model in self.found.models if rows.model_key(model) == key), None)
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        """What the figures mean; above all else there must be room for the rows."""
-        if not self.found.models or height < 10:
+        """What the figures mean."""
+        if not self.found.models or height < 4:
             return Content()
         return quiet(
             f"median {look.sign} half the interquartile range (runs measured); speeds are of runs that read "
@@ -104,11 +106,13 @@ class Models(Level):
         items = [(document.model(model), document.model_record(model)) for model in models]
         return Wanted("models", head, once(items))
 
-    def side(self, key: str) -> compare.Side | None:
-        model = self.model(key)
-        if model is None:
-            return None
-        return compare.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
+    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+        one, other = self.model(first), self.model(second)
+        return (_side(one), _side(other)) if one is not None and other is not None else None
+
+
+def _side(model: mc.ModelMetrics) -> compare.Side:
+    return compare.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
 
 
 class Settings(Level):
@@ -147,9 +151,10 @@ class Settings(Level):
 
     def below(self, width: int, height: int, look: Look) -> Content:
         days = self.found.days if self.found is not None else ()
-        if not days or height < 8:
+        if not days or height < 3:
             return Content()
-        high = 3 if height >= 18 else 1
+        high = min(max((height - 1) // 2, 1), HIGHEST)
+        high = high if high >= 3 else 1
         dates = every_date(days)
         found = by_date(days, dates)
         lines = [
@@ -186,9 +191,12 @@ class Settings(Level):
         settings = self.found.settings if self.found is not None else ()
         return next((setup for setup in settings if rows.setup_key(setup) == key), None)
 
-    def side(self, key: str) -> compare.Side | None:
-        setup = self._setup(key)
-        return compare.Side(rows.setup_words(setup), "", setup.figures) if setup is not None else None
+    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+        one, other = self._setup(first), self._setup(second)
+        if one is None or other is None:
+            return None
+        names = rows.differing(one, other)
+        return compare.Side(names[0], "", one.figures), compare.Side(names[1], "", other.figures)
 
 
 def _day(date: str) -> str:

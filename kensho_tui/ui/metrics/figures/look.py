@@ -28,8 +28,8 @@ class Look:
         """Between a median and its spread."""
         return "+-" if self.graphs == "ascii" else "±"
 
-    def mark(self, key: str) -> Mark:
+    def mark(self, key: str, otherwise: str = IDLE) -> Mark:
         """The sign before a row: A or B where it is marked."""
         if key not in self.marked:
-            return Mark(mark=IDLE, mark_style=QUIET)
+            return Mark(mark=otherwise, mark_style=QUIET)
         return Mark(mark="AB"[self.marked.index(key)], mark_style="bold $primary")

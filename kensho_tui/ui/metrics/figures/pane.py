@@ -178,6 +178,7 @@ class FiguresPane(Vertical):
                 self._table.show(self._shown, query, nothing)
                 self._table.highlight(first)
             self._titles.show(level.listing, level.sort)
+            self._table.styles.max_height = max(len(self._shown), 1)
         self._show_frame()
 
     def _show_frame(self) -> None:
@@ -201,12 +202,15 @@ class FiguresPane(Vertical):
             hint = f" · {one_line(error.hint, 400)}" if error.hint else ""
             said = Content.assemble((f"✗ {one_line(error.message, 400)}", "$error"), quiet(hint))
             self._instead.update(Content.assemble(said, quiet(" · r tries again")))
-        below = (
-            level.below(self.size.width - 4, self.size.height, self._look()) if error is None else Content()
-        )
+        below = level.below(self.size.width - 4, self._free(), self._look()) if error is None else Content()
         self._below.display = bool(below)
         self._below.update(below)
         self._tell_hints()
+
+    def _free(self) -> int:
+        """Rows under the table: what it leaves, and of many rows it has no more than half of the pane."""
+        height = self.size.height - self._line.display - 2
+        return max(height - len(self._shown), height // 2)
 
     def _tell_hints(self) -> None:
         """The screen draws the keys, when they are others."""
@@ -308,6 +312,7 @@ class FiguresPane(Vertical):
     def _export(self, kind: Kind) -> None:
         if self._job is None and self._shown:
             job = self._job = Job(went_on=self._show_frame)
+            self._show_frame()
             self._kensho.run_quietly(lambda: self._write(kind, job), "figures-export")
 
     async def _write(self, kind: Kind, job: Job) -> None:
@@ -319,7 +324,7 @@ class FiguresPane(Vertical):
             self._job = None
             self._show_frame()
         if place is not None:
-            many = f"{fmt.thousands(job.written)} {wanted.kind}"
+            many = f"{fmt.thousands(job.written)} {wanted.kind if job.written != 1 else wanted.kind[:-1]}"
             app.say(f"✓ {many} in {one_line(str(place), 400)}", style="$success", seconds=20)
         else:
             app.say("Nothing was written")

@@ -22,6 +22,8 @@ from kensho_tui.ui.metrics.figures.spark import sparkline
 from kensho_tui.ui.models.table import Listing
 
 NAME_LIMIT = 100
+GONE = "✗"
+"""Before a model whose file is here no more, as before any that cannot be used."""
 TREND_DAYS = 14
 TREND = f"{TREND_DAYS} days"
 PLAIN_TEXT = ""
@@ -124,12 +126,6 @@ def setup_key(setup: SetupMetrics) -> str:
     )
 
 
-def name_of(model: str, installed: Collection[str] | None) -> str:
-    """``gone``: its file is no more among the models of this machine (None: they are not known)."""
-    gone = installed is not None and model not in installed
-    return one_line(model, NAME_LIMIT) + (" (gone)" if gone else "")
-
-
 def model_rows(
     models: Sequence[ModelMetrics],
     trends: Mapping[str, Sequence[DayMetrics]],
@@ -137,23 +133,26 @@ def model_rows(
     installed: Collection[str] | None,
     look: Look,
 ) -> list[Choice]:
-    """In the order given; ``trends`` by `model_key` over these ``dates``."""
+    """In the order given; ``trends`` by `model_key` over these ``dates``. What is not ``installed`` any more
+    (None: that is not known) is marked.
+    """
     columns = _columns([model.figures for model in models], look)
     rows = []
     for at, model in enumerate(models):
         key = model_key(model)
+        gone = installed is not None and model.model not in installed
         rows.append(
             Choice(
                 key,
-                name_of(model.model, installed),
-                **look.mark(key),
+                one_line(model.model, NAME_LIMIT),
+                **look.mark(key, GONE if gone else IDLE),
                 also=one_line(model.quantisation, 24),
                 cells=(
                     Cell(one_line(model.quantisation, 12)),
                     Cell(f"{model.figures.runs:,}"),
                     *columns(at),
                     Cell(_trend(trends.get(key, ()), dates, look)),
-                    Cell(fmt.ago(model.last, look.now)),
+                    Cell(f"{'gone · ' if gone else ''}{fmt.ago(model.last, look.now)}"),
                 ),
             )
         )
@@ -225,17 +224,28 @@ def layers(count: int, device: str) -> str:
 
 def setup_words(setup: SetupMetrics) -> str:
     """``CPU · 8 192 tokens · f16 · 3 threads``."""
-    return _words(setup.device, setup.context, setup.kv_type, setup.threads)
+    return " · ".join(part for part in _parts(setup) if part)
 
 
-def _words(device: str, context: int, kv_type: str, threads: int) -> str:
-    found = (
-        one_line(device, 40),
-        f"{fmt.thousands(context)} tokens" if context else "",
-        one_line(kv_type, 12),
-        f"{threads} threads" if threads else "",
+def _parts(ran: SetupMetrics | Generation) -> tuple[str, ...]:
+    gpu_layers = layers(ran.gpu_layers, ran.device)
+    return (
+        one_line(ran.device, 40),
+        f"{fmt.thousands(ran.context)} tokens" if ran.context else "",
+        one_line(ran.kv_type, 12),
+        f"{ran.threads} threads" if ran.threads else "",
+        f"{gpu_layers} GPU layers" if gpu_layers else "",
     )
-    return " · ".join(part for part in found if part)
+
+
+def differing(first: SetupMetrics, second: SetupMetrics) -> tuple[str, str]:
+    """What one ran with, and the other: no more than tells them apart."""
+    pairs = [pair for pair in zip(_parts(first), _parts(second), strict=True) if pair[0] != pair[1]]
+    if not pairs:  # the file was replaced by one with other weights
+        weights = (fmt.size(first.active_weights), fmt.size(second.active_weights))
+        return f"{weights[0]} of weights", f"{weights[1]} of weights"
+    first_words, second_words = zip(*pairs, strict=True)
+    return " · ".join(word or "-" for word in first_words), " · ".join(word or "-" for word in second_words)
 
 
 def generation_rows(generations: Sequence[Generation], look: Look) -> list[Choice]:
@@ -257,7 +267,7 @@ def _generation(one: Generation, look: Look) -> Choice:
             Cell(_speed(timings.decode_tok_s) if timings else "", PLAIN_TEXT),
             Cell(ended(one), "$error" if one.state == "failed" else QUIET),
             Cell(fmt.size(one.memory + one.memory_host) if one.memory + one.memory_host else ""),
-            Cell(_words(one.device, one.context, one.kv_type, one.threads)),
+            Cell(" · ".join(part for part in _parts(one) if part)),
         ),
     )
 

@@ -1,5 +1,7 @@
 """Figures of a scripted host: models with settings, days and generations that scatter as real ones do."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from kensho_tui.core import contract as c
@@ -130,7 +132,11 @@ class ScriptedFigures:
     ) -> None:
         self.models = models
         self.runs = runs
+        self.held: asyncio.Event | None = None
+        """Pages wait for it."""
         self.asked: list[mc.ListModelMetrics | mc.ListGenerations] = []
+        coder = c.ModelInfo(name=QWEN, path="/q.gguf", size=1 << 30, source="folder")
+        host.models_now = (*host.models_now, coder)
         host.replies[mc.MODEL_METRICS.name] = self._models
         host.replies[mc.GENERATIONS.name] = self._generations
 
@@ -143,8 +149,10 @@ class ScriptedFigures:
         ]
         return mc.ModelMetricsList(models=tuple(found), least_prompt=32, least_completion=8)
 
-    def _generations(self, request: mc.ListGenerations) -> mc.Generations:
+    async def _generations(self, request: mc.ListGenerations) -> mc.Generations:
         self.asked.append(request)
+        if self.held is not None:
+            await self.held.wait()
         first = int(request.cursor or 0)
         page = self.runs[first : first + request.limit]
         following = str(first + request.limit) if first + request.limit < len(self.runs) else ""

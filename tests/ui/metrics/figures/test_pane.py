@@ -1,0 +1,246 @@
+"""The pane of figures, key by key."""
+
+import asyncio
+from pathlib import Path
+from typing import cast
+
+import pytest
+from textual.pilot import Pilot
+
+from kensho_tui.config.paths import Paths
+from kensho_tui.config.settings import Settings
+from kensho_tui.core import metrics_contract as mc
+from kensho_tui.core.errors import HostGoneError, StorageError
+from kensho_tui.ui.app import KenshoApp
+from tests.ui.conftest import NOW, app_of, screen_text, shown, until
+from tests.ui.fake_host import MODEL, FakeHost
+from tests.ui.metrics.figures.conftest import Opened, busy, pane_of
+from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, SMALL, ScriptedFigures, generation
+
+WIDE = (160, 48)
+EVIL = "\x1b]0;x\x07evil\x9b31m"
+
+
+async def press(pilot: Pilot[None], *keys: str) -> str:
+    """What is on the screen once these keys are done."""
+    await pilot.press(*keys)
+    await until(pilot, lambda: not busy(pilot))
+    return screen_text(pilot)
+
+
+def names(text: str) -> list[str]:
+    """The models on the screen, from top to bottom."""
+    found = [(text.find(f" {name[:8]}"), name) for name in (MODEL, QWEN, GONE)]
+    return [name for at, name in sorted(found) if at >= 0]
+
+
+async def test_models_with_counts_spread_and_days(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened(size=WIDE) as pilot:
+        text = screen_text(pilot)
+        assert names(text) == [MODEL, QWEN, GONE]
+        for part in ("148 ±5    (1,111)", "(only 2)", "45.4 ±1.5", "███▆███▆███▆██", "14 days", "6 min ago"):
+            assert part in text
+        assert f"✗ {GONE}" in text and "gone · 2 Oct" in text
+        assert "all time" in text and "by last used ▼" in text
+
+
+async def test_days_are_asked_for_after_the_figures_and_only_the_last(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened():
+        assert figures.asked == [
+            mc.ListModelMetrics(),
+            mc.ListModelMetrics(since="2026-11-08", days=14),
+        ]
+
+
+async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "down", "up", "enter")
+        assert f"Models › {MODEL} Q4_1" in text and "q8_0" in text and "14 days with runs" in text
+        assert "TTFT" in text and "210 ±10 ms (7)" in text
+        text = await press(pilot, "down", "enter")
+        assert "from cache" in text and "failed" in text and "length" in text
+        asked = cast("mc.ListGenerations", figures.asked[-1])
+        assert (asked.model, asked.setup and asked.setup.kv_type) == (MODEL, "q8_0")
+        assert "q8_0" in await press(pilot, "escape")
+        assert pane_of(pilot)._table.highlighted.split("\n")[2] == "q8_0"
+        assert names(await press(pilot, "escape")) == [MODEL, QWEN, GONE]
+        assert not pane_of(pilot).leave()
+
+
+async def test_all_generations_of_a_model(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "down", "g")
+        assert f"{QWEN}: generations" in text
+        assert figures.asked[-1] == mc.ListGenerations(model=QWEN, limit=200)
+
+
+async def test_pages_come_as_one_goes_down(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        await press(pilot, "g")
+        for _ in range(3):
+            await press(pilot, "end")
+        assert [cast("mc.ListGenerations", one).cursor for one in figures.asked[2:]] == ["", "200", "400"]
+        assert pane_of(pilot)._table.highlighted == RUNS[-1].id
+
+
+async def test_a_generation_leads_to_its_chat(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    answer = host.message("assistant", "The answer that was measured.")
+    chat = host.add_chat("measured", host.message("user", "A question?"), answer)
+    host.add_chat("another")
+    figures.runs = (generation(0, chat=chat.id, message=answer.id), generation(1, chat="deleted"))
+    async with opened() as pilot:
+        text = await press(pilot, "g", "down", "enter")
+        await shown(pilot, "there is no such chat")
+        await press(pilot, "up", "enter")
+        await shown(pilot, "The answer that was measured.")
+        assert app_of(pilot).place == "chat" and app_of(pilot).session.chat_id == chat.id
+        assert "generations" in text
+
+
+async def test_sorting(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "s")
+        assert "by model ▲" in text and names(text) == [GONE, QWEN, MODEL]
+        text = await press(pilot, "s")
+        assert "by decode tok/s ▼" in text and names(text) == [MODEL, QWEN, GONE]
+        text = await press(pilot, "S")
+        assert "by decode tok/s ▲" in text and names(text) == [GONE, QWEN, MODEL]
+
+
+async def test_filtering(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "slash", *"qwen", "enter")
+        assert names(text) == [QWEN] and "/qwen" in text and "Esc all rows" in text
+        assert "nothing found" in await press(pilot, "slash", *"xx", "enter")
+        assert names(await press(pilot, "escape")) == [MODEL, QWEN, GONE]
+        assert names(await press(pilot, "slash", *"q8")) == [GONE]  # by its quantisation
+
+
+async def test_periods(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "p")
+        assert "30 days" in text and names(text) == [MODEL, QWEN]
+        text = await press(pilot, "p", "p")
+        assert "today" in text and names(text) == [MODEL]
+        figures.models = ()
+        assert "No model has answered today" in await press(pilot, "p", "p", "p", "p")
+
+
+async def test_two_models_side_by_side(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        assert "comparing takes two rows" in await press(pilot, "c")
+        text = await press(pilot, "space", "space")
+        assert "A SmolLM" in text and "B Qwen" in text
+        text = await press(pilot, "space")  # of three the first goes
+        assert "A Qwen" in text and "B Mistral" in text
+        assert "too few runs" in await press(pilot, "c")
+        text = await press(pilot, "escape", "home", "space", "home", "down", "space", "c")
+        for part in ("1,234", "86", "0.28 x", "A is faster", "A is sooner", "Q4_K_M"):
+            assert part in text
+
+
+async def test_one_marked_row_is_compared_with_the_highlighted_one(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "enter", "space", "c")
+        for part in ("A f16", "B q8_0", "0.81 x", "A is faster"):
+            assert part in text
+        figures.models = (CODER,)
+        assert "has not answered in this time" in await press(pilot, "p")
+
+
+async def test_an_error_is_said_with_the_key_to_try_again(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    host.fail[mc.MODEL_METRICS.name] = StorageError("the database is locked", hint="Close the other program")
+    async with opened() as pilot:
+        text = screen_text(pilot)
+        assert "✗ the database is locked" in text and "Close the other program" in text
+        assert "r tries again" in text
+        text = await press(pilot, "r")
+        assert "locked" not in text and names(text) == [MODEL, QWEN, GONE]
+
+
+async def test_figures_are_renewed_when_an_answer_ended_and_only_while_they_are_seen(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        await press(pilot, "down")
+        asked = len(figures.asked)
+        host.add_chat("new", updated="2026-11-21T09:19:00+00:00")
+        host.post_status(streams=1)
+        await until(pilot, lambda: len(figures.asked) == asked + 2)
+        assert pane_of(pilot)._table.highlighted.startswith(QWEN)
+        pane_of(pilot).left()
+        host.post_status(streams=0)
+        await until(pilot, lambda: app_of(pilot).session.status == host.status_now)
+        assert not busy(pilot) and len(figures.asked) == asked + 2
+
+
+async def test_a_host_that_goes_is_waited_for(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        host.fail[mc.MODEL_METRICS.name] = HostGoneError("gone")
+        text = await press(pilot, "r")
+        assert names(text) == [MODEL, QWEN, GONE] and "gone" not in text
+
+
+async def test_nothing_ran_yet(host: FakeHost, opened: Opened) -> None:
+    ScriptedFigures(host)
+    async with opened() as pilot:
+        assert "No model has answered yet" in screen_text(pilot)
+        await press(pilot, "enter", "space", "c", "g", "e", "s")
+        assert "No model has answered yet" in screen_text(pilot)
+
+
+async def test_names_cannot_break_the_screen(host: FakeHost, opened: Opened) -> None:
+    from msgspec.structs import replace
+
+    ScriptedFigures(host, replace(OLD, model=EVIL, quantisation="[b]x[/b]"))
+    async with opened() as pilot:
+        text = await press(pilot, "enter")
+        assert "Models › evil [b]x[/b]" in text
+
+
+@pytest.fixture
+def own_app(host: FakeHost, paths: Paths) -> KenshoApp:
+    """With folders that can be written to."""
+    return KenshoApp(host, paths, Settings(), now=lambda: NOW)
+
+
+async def test_what_is_shown_is_written(
+    figures: ScriptedFigures, opened: Opened, own_app: KenshoApp, paths: Paths
+) -> None:
+    async with opened(own_app) as pilot:
+        text = await press(pilot, "slash", *"qwen", "enter", "e")
+        assert "1 model in" in text
+        [place] = (paths.data / "exports").iterdir()
+        assert [line.split(",")[0] for line in place.read_text().splitlines()] == ["model", QWEN]
+
+
+async def test_all_pages_are_written_and_esc_stops_that(
+    figures: ScriptedFigures, opened: Opened, own_app: KenshoApp, paths: Paths
+) -> None:
+    exports: Path = paths.data / "exports"
+    async with opened(own_app) as pilot:
+        await press(pilot, "g")
+        await press(pilot, "e")
+        [place] = exports.iterdir()
+        assert len(place.read_text().splitlines()) == len(RUNS) + 1
+        figures.held = asyncio.Event()
+        await pilot.press("E")
+        await shown(pilot, "Esc stop writing", "0 so far")
+        await pilot.press("escape")
+        figures.held.set()
+        await shown(pilot, "Nothing was written")
+        assert list(exports.iterdir()) == [place]
+
+
+def test_the_scripted_models_are_of_three_kinds() -> None:
+    assert [len(one.settings) for one in (SMALL, CODER, OLD)] == [3, 1, 1]

@@ -1,0 +1,30 @@
+"""Measurements in words."""
+
+import pytest
+
+from kensho_tui.ui.metrics.figures import said
+from tests.ui.metrics.figures.scripted import spread
+
+
+@pytest.mark.parametrize(
+    ("median", "half", "count", "text"),
+    [
+        (148.2, 2.4, 31, "148 ±2 (31)"),
+        (48.26, 1.24, 1100, "48.3 ±1.2 (1,100)"),
+        (48.26, 1.24, 4, "48.3 ±1.2 (only 4)"),
+        (48.26, 0.0, 1, "48.3 (only 1)"),
+    ],
+)
+def test_few_runs_are_marked_and_one_has_no_spread(median: float, half: float, count: int, text: str) -> None:
+    assert said.said(spread(median, half, count), only="only ") == text
+
+
+def test_times_have_the_unit_of_their_size() -> None:
+    assert said.time_said(spread(0.21, 0.012, 34)) == "210 ±12 ms (34)"
+    assert said.time_said(spread(2.314, 0.4, 34), "+-") == "2.31 +-0.40 s (34)"
+    assert said.time_said(None) == ""
+
+
+def test_a_column_has_medians_under_medians_and_counts_under_counts() -> None:
+    column = [said.time_parts(spread(0.034, 0.003, 1234)), said.Parts(), said.time_parts(spread(0.2))]
+    assert said.aligned(column) == [" 34 ±3 ms (1,234)", "", "200 ±0 ms    (31)"]
