@@ -163,7 +163,7 @@ class LivePart(Rows):
 
     def _trouble(self) -> list[Content]:
         if self.feed.state == "lost":
-            said = "the host does not answer: graphs end where it was lost, and go on when it is back"
+            said = "the host does not answer: graphs go on when it is back"
             return [Content.styled(said, "$warning")]
         latest = self.feed.now
         gone = [one for one in latest.devices if not one.total] if latest is not None else []

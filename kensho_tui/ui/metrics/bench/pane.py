@@ -127,7 +127,7 @@ class BenchPane(Vertical):
         if run is not None:
             for key, condition in enumerate(texts.CONDITIONS, start=1):
                 if texts.recommended(run, condition) is not None and run.applied != condition:
-                    found.append((str(key), f"use {texts.SAID[condition]}"))
+                    found.append((str(key), f"use for a {texts.SAID[condition]}"))
         if self._before is not None:
             found.append(("z", "undo"))
         found += [("r", "measure"), ("R", "thoroughly"), ("m", "another model")]

@@ -23,7 +23,7 @@ from kensho_tui.ui.metrics.graph import Glyphs
 
 CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
 """In the order of their keys, 1 and 2."""
-SAID: dict[Condition, str] = {"shared": "for a shared machine", "quiet": "for a quiet machine"}
+SAID: dict[Condition, str] = {"shared": "shared machine", "quiet": "quiet machine"}
 BAR_CELLS = 24
 SEPARATOR = " · "
 STATES = {"running": "under way", "complete": "complete", "stopped": "stopped", "failed": "failed"}
@@ -107,12 +107,16 @@ def recommendations(run: BenchRun) -> list[Content]:
         one = recommended(run, condition)
         if one is None:
             continue
-        mark = Content.styled(" in use", "$success") if run.applied == condition else Content()
+        mark = (
+            Content.assemble(quiet(SEPARATOR), ("in use", "$success"))
+            if run.applied == condition
+            else Content()
+        )
         gain = _gain(one.gain)
         speeds = f"{fmt.speed(one.decode_tok_s)}, reads {fmt.speed(one.prompt_tok_s)}"
         found.append(
             Content.assemble(
-                (f"{key} ", "bold $primary"), (f"{SAID[condition]:<21}", "bold"), speeds, quiet(gain), mark
+                (f"{key} ", "bold $primary"), (f"{SAID[condition]:<16}", "bold"), speeds, quiet(gain), mark
             )
         )
         found.append(quiet(f"  {settings(one.settings)}"))
@@ -121,7 +125,7 @@ def recommendations(run: BenchRun) -> list[Content]:
 
 def _gain(gain: float) -> str:
     more = round((gain - 1) * 100)
-    return f"{SEPARATOR}answers {more} % sooner" if more > 0 else f"{SEPARATOR}no sooner than now"
+    return f"{SEPARATOR}{more} % sooner" if more > 0 else f"{SEPARATOR}no sooner than now"
 
 
 def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
@@ -150,9 +154,10 @@ def table(run: BenchRun, width: int) -> list[Content]:
     for point, row in zip(run.points, rows, strict=True):
         style = QUIET if point.problem else "bold" if row[0] else "$foreground"
         line = joined(COLUMNS, laid, [Content.styled(cell, style) for cell in row])
-        if point.problem:
-            line = Content.assemble(line, quiet(f"  {one_line(point.problem, 120)}"))
         drawn.append(line.truncate(width, ellipsis=True))
+        if point.problem:
+            why = f"   not possible: {one_line(point.problem, 200)}"
+            drawn.append(quiet(why).truncate(width, ellipsis=True))
     return drawn
 
 

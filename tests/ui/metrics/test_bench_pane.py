@@ -1,0 +1,195 @@
+"""Benchmarks on the metrics screen: started, watched, stopped, applied and undone."""
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from kensho_tui.core import bench_contract as b
+from kensho_tui.core import model_contract as mc
+from kensho_tui.core.errors import EngineError
+from kensho_tui.ui.metrics.bench import texts
+from kensho_tui.ui.metrics.graph import GLYPHS
+from tests.ui.conftest import NOW, Started, app_of, screen_text, shown, until
+from tests.ui.fake_host import MODEL, FakeHost
+from tests.ui.metrics.benches import Benches, run, settings
+from tests.ui.metrics.scripted import Samples, sample
+
+GONE_ON = replace(
+    run(recommendations=()), state="running", done=17, total=50, eta_s=42.0, doing="8 threads, 512 tokens"
+)
+
+
+@pytest.fixture
+def benches(host: FakeHost, samples: Samples) -> Benches:
+    samples.take(sample())
+    return Benches(host)
+
+
+async def opened(pilot: Pilot[None]) -> None:
+    await until(pilot, lambda: app_of(pilot).session.models is not None)
+    await pilot.press("f4")
+    await shown(pilot, "▸ Metrics", "12/64 G")
+    await pilot.press("b")
+    await shown(pilot, MODEL)
+
+
+# --- what is said -------------------------------------------------------------------------------------
+
+
+def test_the_table_has_medians_spread_counts_and_reasons() -> None:
+    rows = [row.plain for row in texts.table(run(), 120)]
+    assert rows[0].split()[:6] == ["machine", "threads", "prefill", "batch", "flash", "KV"]
+    assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
+    assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
+    assert rows[4].lstrip().startswith("shared")
+    assert rows[6] == "   not possible: the KV cache of this model cannot be q8_0"
+    assert all(row.cell_length <= 70 for row in texts.table(run(), 70))
+    assert texts.table(run(points=()), 80) == []
+
+
+def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
+    rows = [row.plain for row in texts.recommendations(run(applied="quiet"))]
+    assert rows[0].startswith("1 shared machine") and "no sooner than now" in rows[0]
+    assert rows[2].startswith("2 quiet machine") and "31 % sooner" in rows[2]
+    assert rows[2].endswith("in use") and "162 tok/s, reads 812 tok/s" in rows[2]
+    assert rows[3].strip() == "8 threads, prefill 8, batch 512, flash attention, f16 KV"
+
+
+def test_settings_in_words() -> None:
+    found = settings(0, flash=False, gpu_layers=-1)
+    said = "free threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
+    assert texts.settings(found) == said
+    assert "1 thread," in texts.settings(settings(1))
+
+
+def test_the_bare_loop_stands_beside_it() -> None:
+    assert texts.bare(run().bare)[0].plain == (
+        "llama.cpp alone, quiet: decodes 165 tok/s (here 98 %), reads 830 tok/s (here 98 %)"
+    )
+
+
+def test_how_far_it_is() -> None:
+    first, second = texts.progress(GONE_ON, GLYPHS["braille"], 120)
+    assert first.plain == "▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ 34 % · 17 of 50 · about 42 s left · 8 threads, 512 tokens"
+    assert "Esc or x stops it" in second.plain
+    assert texts.progress(GONE_ON, GLYPHS["ascii"], 30)[0].plain.startswith("########....")
+    assert texts.progress(run(), GLYPHS["braille"], 80) == []
+    failed = run(state="failed", error="the engine died", hint="Try again")
+    assert texts.progress(failed, GLYPHS["braille"], 80)[0].plain == "✗ the engine died · Try again"
+    stopped = texts.progress(replace(GONE_ON, state="stopped"), GLYPHS["braille"], 80)
+    assert stopped[0].plain.startswith("stopped after 17 of 50")
+
+
+def test_whose_it_is() -> None:
+    assert texts.head(run(), NOW).plain == f"{MODEL} · Q4_1 · CPU · 8 cores · 09:00 · complete"
+
+
+def test_what_another_choice_changes() -> None:
+    before = mc.Defaults(threads=4, flash=False, temperature=0.2)
+    after = mc.Defaults(threads=7, flash=True, gpu_layers=-1, temperature=0.2)
+    said = "threads 4 → 7, flash attention off → on, GPU layers by itself → all"
+    assert texts.changes(before, after) == said
+    assert texts.changes(before, before) == ""
+
+
+# --- what a person does -------------------------------------------------------------------------------
+
+
+async def test_a_benchmark_from_start_to_end(start: Started, host: FakeHost, benches: Benches) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "none yet", "r measure")
+        await pilot.press("r")
+        await shown(pilot, "under way", "0 %")
+        assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
+        benches.post(replace(GONE_ON, id="b2"))
+        await shown(pilot, "34 %", "about 42 s left", "8 threads, 512 tokens")
+        await pilot.press("R", "1")
+        benches.end(run(id="b2"))
+        await shown(pilot, "complete", "1 shared machine", "162 ±2")
+        assert len(host.called("bench.start")) == 1 and not host.called("bench.apply")
+
+
+@pytest.mark.parametrize("key", ["x", "escape"])
+async def test_a_key_stops_it(start: Started, host: FakeHost, benches: Benches, key: str) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        await pilot.press("R")
+        await shown(pilot, "under way")
+        assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=False)]
+        await pilot.press(key)
+        await shown(pilot, "stopped after 17 of 40")
+        assert host.called("bench.stop") == [b.BenchRef(bench="b2")]
+        await pilot.press("escape")
+        await shown(pilot, "No model has answered yet")
+
+
+async def test_it_goes_on_while_another_screen_is_seen(start: Started, benches: Benches) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        benches.post(GONE_ON)
+        await shown(pilot, "34 %")
+        await pilot.press("b")
+        await shown(pilot, "No model has answered yet")
+        await pilot.press("f2")
+        benches.post(replace(GONE_ON, done=25))
+        await pilot.press("f4", "b")
+        await shown(pilot, "50 %")
+
+
+async def test_a_recommendation_is_applied_and_undone(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    benches.kept.append(run())
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "1 use for a shared machine")
+        await pilot.press("1")
+        await shown(pilot, "threads 4 → 7", "by itself → on", "z undoes", "· in use")
+        assert host.called("bench.apply") == [b.ApplyBench(bench="b1", condition="shared")]
+        await pilot.press("z")
+        await shown(pilot, "has the defaults it had before")
+        before = mc.Defaults(threads=4, temperature=0.2)
+        assert host.called("models.change") == [mc.ChangeModel(model=MODEL, defaults=before)]
+        await pilot.press("2")
+        await shown(pilot, "threads 4 → 8")
+
+
+async def test_older_benchmarks_and_another_model(start: Started, host: FakeHost, benches: Benches) -> None:
+    benches.kept += [run(id="b9"), run(id="b8", state="failed", error="the engine died", points=())]
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "1 of 2", "complete")
+        await pilot.press("o")
+        await shown(pilot, "2 of 2", "the engine died")
+        await pilot.press("o", "n")
+        await shown(pilot, "1 of 2", "complete")
+        benches.kept.clear()
+        await pilot.press("m")
+        await shown(pilot, "Benchmarks of", "pick")
+        await pilot.press("enter")
+        await shown(pilot, "none yet")
+
+
+async def test_a_command_opens_those_of_a_model(start: Started, host: FakeHost, benches: Benches) -> None:
+    benches.kept.append(run())
+    async with start(size=(160, 48)) as pilot:
+        app = app_of(pilot)
+        await until(pilot, lambda: app.session.models is not None)
+        app.chat_screen.prompt.put("/bench smol")
+        await pilot.press("enter")
+        await shown(pilot, "▸ Metrics", "llama.cpp alone, quiet")
+        assert host.called("bench.list")[-1] == b.ListBenches(model=MODEL)
+
+
+async def test_what_fails_is_said_and_a_host_without_benchmarks_too(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    del host.replies["bench.list"]
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "this host has no method 'bench.list'")
+        host.fail["bench.start"] = EngineError("the engine did not start", hint="/restart may help")
+        await pilot.press("r")
+        await shown(pilot, "the engine did not start", "/restart may help")
+        assert "under way ·" not in screen_text(pilot)
