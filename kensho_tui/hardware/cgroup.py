@@ -47,9 +47,9 @@ def _tightest(root: Path) -> tuple[float, Path, str, float] | None:
         (_quota(_words(folder / "cpu.max")), folder / "cpu.stat", "usage_usec", 1e-6)
         for folder in _folders(root, "")
     ]
-    for folder in _folders(root, "cpu"):
+    for folder, account in zip(_folders(root, "cpu"), _folders(root, "cpuacct"), strict=False):
         quota = _quota([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
-        found.append((quota, folder / "cpuacct.usage", "", 1e-9))
+        found.append((quota, account / "cpuacct.usage", "", 1e-9))
     known = [(quota, file, name, unit) for quota, file, name, unit in found if quota is not None]
     return min(known, key=lambda one: one[0], default=None)
 
@@ -84,8 +84,11 @@ def _quota(words: list[str]) -> float | None:
 
 
 def _memory(folder: Path, limit_file: str, used_file: str, dropped: Sequence[str]) -> MemoryGroup | None:
-    limit, used = _number(folder / limit_file), _number(folder / used_file)
-    if limit is None or used is None or limit >= _NO_LIMIT:
+    limit = _number(folder / limit_file)
+    if limit is None or limit >= _NO_LIMIT:
+        return None  # most groups: the rest is not read then
+    used = _number(folder / used_file)
+    if used is None:
         return None
     words = _words(folder / "memory.stat")
     statistics = dict(zip(words[::2], words[1::2], strict=False))

@@ -12,6 +12,7 @@ from kensho_tui.hardware.card import CardReading, Gpu, GpuUser, device_key, unif
 from kensho_tui.hardware.memory import ram
 
 RETRY_S = 10.0
+LOCK_S = 2.0
 # NVML's return codes are part of its ABI.
 _UNINITIALIZED = 1
 _INVALID_ARGUMENT = 2
@@ -55,10 +56,15 @@ class Nvml:
     def cards(self) -> tuple[Gpu, ...]:
         """All cards with what is used on them now.
 
-        While no driver answers: those seen last, without sizes.
+        While no driver answers, or while it lets another thread wait: those seen last, without sizes.
         """
-        with self._lock:
+        # A driver that hangs holds the lock; whoever asks beside must not hang with it.
+        if not self._lock.acquire(timeout=LOCK_S):
+            return tuple(card for _, card in self._known)
+        try:
             return self._cards()
+        finally:
+            self._lock.release()
 
     def readings(self, users: bool) -> tuple[CardReading, ...]:
         """All cards with what they do now, and with their processes if ``users``.

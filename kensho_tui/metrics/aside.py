@@ -24,10 +24,12 @@ class Aside(Generic[T]):
         self._name = name
 
     def start(self, work: Callable[[], T], done: Callable[[T | None], None]) -> bool:
-        """Begin, unless the last one goes on. `done` gets the result on the loop (an error: None)."""
+        """Begin, unless the last one goes on or there is no thread to be had; whether it began.
+
+        `done` gets the result on the loop, None after an error.
+        """
         if self.busy:
             return False
-        self.busy = True
         loop = asyncio.get_running_loop()
 
         def finished(result: T | None) -> None:
@@ -43,5 +45,10 @@ class Aside(Generic[T]):
             with suppress(RuntimeError):  # the loop is closed: nobody wants it any more
                 loop.call_soon_threadsafe(finished, result)
 
-        threading.Thread(target=run, name=self._name, daemon=True).start()
+        try:
+            threading.Thread(target=run, name=self._name, daemon=True).start()
+        except RuntimeError as error:  # the system has no more threads: maybe it has a second later
+            log.warning("%s: %s", self._name, error)
+            return False
+        self.busy = True
         return True

@@ -85,6 +85,7 @@ class Sampler:
         self._cards: Aside[tuple[CardReading, ...]] = Aside("samples of the cards")
         self._answer: tuple[CardReading, ...] = ()
         self._answered: float | None = None
+        self._asked = 0.0
         self._timer: Timer | None = None
         self._due = 0.0
         self._pending: _Pending | None = None
@@ -114,9 +115,11 @@ class Sampler:
     @property
     def gpus(self) -> tuple[Gpu, ...] | None:
         """The cards as they were seen last, if they are being looked at now; None: ask the drivers."""
-        if self._answered is None or not (self.running or self._cards.busy):
-            return None
-        return tuple(reading.card for reading in self._cards_now())
+        if self._answered is not None:
+            looking = self.running or self._cards.busy
+            return tuple(reading.card for reading in self._cards_now()) if looking else None
+        late = self._cards.busy and self._clock.monotonic() - self._asked > INTERVAL_S
+        return () if late else None
 
     # --- when it runs --------------------------------------------------------------------------------
 
@@ -179,7 +182,8 @@ class Sampler:
             pending.cards_due = False
             self._complete(pending)
 
-        pending.cards_due = self._cards.start(lambda: self._reader.cards(counts.on_cards), cards_told)
+        if self._cards.start(lambda: self._reader.cards(counts.on_cards), cards_told):
+            pending.cards_due, self._asked = True, self._clock.monotonic()
         self._machine.start(lambda: (self._reader.machine(pids), self._database()), machine_told)
 
     def _complete(self, pending: _Pending) -> None:

@@ -203,7 +203,7 @@ def test_cpu_of_a_control_group_that_allows_less(
         files = {"cpu.max": "150000 100000", "cpu.stat": "usage_usec 2500000\nuser_usec 7"}
         line = "0::/"
     else:
-        group = tmp_path / "sys/fs/cgroup/cpu"
+        group = tmp_path / "sys/fs/cgroup/cpu,cpuacct"
         files = {"cpu.cfs_quota_us": "150000", "cpu.cfs_period_us": "100000", "cpuacct.usage": "2500000000"}
         line = "4:cpu,cpuacct:/"
     (tmp_path / "proc/self/cgroup").write_text(f"{line}\n")

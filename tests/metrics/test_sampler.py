@@ -179,10 +179,11 @@ async def test_a_driver_that_hangs_from_the_start(monkeypatch: pytest.MonkeyPatc
     stage = staged(monkeypatch, Nvml(eight()))
     stage.threads.hanging = {"samples of the cards"}
     await samples(stage)
+    assert stage.sampler.gpus is None
     await stage.clock.advance(3)
     found = await samples(stage)
     assert len(found) >= 2 and all(one.devices == () for one in found)
-    assert stage.sampler.gpus is None
+    assert stage.sampler.gpus == ()  # whoever asked the driver now would hang, too
 
 
 async def test_what_hangs_is_not_asked_again_by_the_next_session(stage: Stage) -> None:
@@ -338,6 +339,23 @@ async def test_work_that_fails_gives_nothing(caplog: pytest.LogCaptureFixture) -
     work.start(fails, results.put_nowait)
     assert await results.get() is None
     assert "test failed" in caplog.text and not work.busy
+
+
+def test_a_system_without_threads_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def start() -> tuple[bool, bool]:
+        work: Aside[int] = Aside("test")
+        return work.start(lambda: 1, lambda result: None), work.busy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert asyncio.run(start()) == (False, False)
+    assert asyncio.run(start()) == (True, True)
+    assert "can't start new thread" in caplog.text
 
 
 def test_a_loop_that_has_ended_is_not_waited_for() -> None:
