@@ -18,7 +18,7 @@ DESCRIPTION = "A keyboard-driven terminal app for private, local AI. Without a c
 EXIT_INTERRUPTED = 130
 
 
-COMMANDS = ("ask", "models", "pull", "fit", "rm", "chats", "show", "metrics", "gc", "doctor", "host")
+COMMANDS = ("ask", "models", "pull", "fit", "rm", "chats", "show", "metrics", "bench", "gc", "doctor", "host")
 
 
 def build_parser(wanted: Sequence[str] = COMMANDS) -> "argparse.ArgumentParser":

@@ -102,10 +102,12 @@ class StartBench(Struct, frozen=True, kw_only=True):
     """Measure ``model`` (None: the one that a new chat would use). ``quick``: fewer settings and repetitions.
 
     One benchmark runs at a time, and answers wait for its end: both at once would measure neither.
+    ``budget_s``: repeat nothing once so many seconds are over (None: by itself).
     """
 
     model: str | None = None
     quick: bool = False
+    budget_s: float | None = None
 
 
 class BenchRef(Struct, frozen=True, kw_only=True):

@@ -9,17 +9,18 @@ FIRST_CONTACT_S = 10.0
 
 @dataclass(frozen=True)
 class Use:
-    """What keeps a host busy: open connections (who connects may be about to ask), unfinished answers, and
-    downloads, which need no model.
+    """What keeps a host busy: open connections (who connects may be about to ask), unfinished answers,
+    downloads, which need no model, and benchmarks.
     """
 
     connections: int
     unfinished: int
     downloads: int = 0
+    benches: int = 0
 
     @property
     def models_idle(self) -> bool:
-        return self.connections == 0 and self.unfinished == 0
+        return self.connections == 0 and self.unfinished == 0 and self.benches == 0
 
     @property
     def idle(self) -> bool:

@@ -27,6 +27,7 @@ from kensho_tui.models.ways import Ways
 from kensho_tui.storage.database import Database
 
 if TYPE_CHECKING:
+    from kensho_tui.models.bench.tools import Tools
     from kensho_tui.models.downloads.manager import Downloads
     from kensho_tui.models.hub.hub import Hub
 
@@ -108,6 +109,13 @@ class ModelRooms:
         name = (await self.library.find(str(path))).name
         self.library.on_changed()
         return name
+
+    def bench_tools(self) -> "Tools":
+        """What a benchmark works with on this machine."""
+        from kensho_tui.models.bench.tools import Tools
+
+        cores = usable_cores()
+        return Tools(self.manager, self._planner, cores, self._planner.options.paying)
 
     async def tidy(self, chats: set[str]) -> None:
         """Once, after the start: what was deleted long ago goes, and saved caches above their quota or of

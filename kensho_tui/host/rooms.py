@@ -18,6 +18,7 @@ from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
 from kensho_tui.hardware.gpu import gauge, gpus
+from kensho_tui.host.bench_offers import BenchOffers
 from kensho_tui.host.hub_offers import HubOffers
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.metric_offers import MetricOffers
@@ -85,6 +86,13 @@ class Host:
             database=database,
             days=settings.sample_days,
         )
+        self._benches = BenchOffers(
+            rooms=self._rooms,
+            dialogue=self._dialogue,
+            database=database,
+            board=self._board,
+            changed=self._changed,
+        )
         self._idle = Idleness(settings.keep_alive * 60, settings.linger * 60, self._unload, self.stop)
         self._post_timer: asyncio.TimerHandle | None = None
         self._sample_timer: asyncio.TimerHandle | None = None
@@ -115,6 +123,7 @@ class Host:
         HubOffers(rooms=self._rooms, board=self._board, changed=self._changed).register(self.endpoint)
         MetricOffers(database=self._database, library=self._rooms.library).register(self.endpoint)
         self._samples.register(self.endpoint)
+        self._benches.register(self.endpoint)
 
     @classmethod
     async def build(
@@ -157,6 +166,7 @@ class Host:
             if timer is not None:
                 timer.cancel()
         await self._dialogue.close()
+        await self._benches.close()
         await self._samples.close()
         await self._rooms.close()
         await self._database.close()
@@ -165,7 +175,8 @@ class Host:
     # --- who may come in -----------------------------------------------------------------------------
 
     def _busy(self) -> bool:
-        return self._dialogue.unfinished > 0 or any(peer.front_end for peer in self.endpoint.peers)
+        at_work = self._dialogue.unfinished > 0 or self._benches.active > 0
+        return at_work or any(peer.front_end for peer in self.endpoint.peers)
 
     def _greet(self, hello: Hello) -> Welcome:
         """Another version is let in while this one is at work, if they speak the same protocol."""
@@ -208,7 +219,7 @@ class Host:
         """Something that `status` or the timers depend on has changed; many changes are posted as one."""
         self._samples.changed()
         peers, downloads = len(self.endpoint.peers), self._rooms.downloading
-        self._idle.update(Use(peers, self._dialogue.unfinished, downloads))
+        self._idle.update(Use(peers, self._dialogue.unfinished, downloads, self._benches.active))
         if self._post_timer is None and not self.stopped.is_set():
             self._post_timer = asyncio.get_running_loop().call_later(POST_DELAY_S, self._post)
 

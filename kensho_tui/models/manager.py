@@ -10,8 +10,8 @@ import logging
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
@@ -60,6 +60,8 @@ class ModelManager:
         self._turns = asyncio.Lock()
         self._asked: Counter[str] = Counter()  # turns that use or wait for the model at a path
         self._closed = False
+        self.held = ""
+        """Why all that is asked has to wait, where it has to."""
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -89,19 +91,45 @@ class ModelManager:
         Cancelling it while it loads cancels the load, unless another turn waits for it or a person switched
         to the model.
         """
-        on_phase(Phase(name="queued"))
+        on_phase(Phase(name="queued", note=self.held))
+        with self._asking(model):
+            async with self._turns, self.lease(model, on_phase) as resident:
+                yield resident
+
+    @asynccontextmanager
+    async def lease(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
+        """The model's worker, for one whom the turns leave alone."""
+        resident = await self._ensure(model, on_phase)
+        resident.leased = True
+        try:
+            yield resident
+        finally:
+            resident.leased = False
+            resident.last_used = time.monotonic()
+
+    @contextmanager
+    def _asking(self, model: ModelInfo) -> Iterator[None]:
         self._asked[model.path] += 1
         try:
-            async with self._turns:
-                resident = await self._ensure(model, on_phase)
-                resident.leased = True
-                try:
-                    yield resident
-                finally:
-                    resident.leased = False
-                    resident.last_used = time.monotonic()
+            yield
         finally:
             self._asked[model.path] -= 1
+
+    @asynccontextmanager
+    async def alone(self, model: ModelInfo, why: str) -> AsyncIterator[None]:
+        """Nobody else gets a worker, and no other model is loaded, until this is left; turns wait and are
+        told ``why``. Raises `KenshoError` where one is under way.
+        """
+        if self.busy:
+            raise KenshoError("an answer is under way", hint="Ask again when it has ended, or stop it first")
+        async with self._turns:
+            self.held = why
+            try:
+                with self._asking(model):
+                    await self._prefetcher.stop()
+                    yield
+            finally:
+                self.held = ""
 
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
@@ -180,6 +208,8 @@ class ModelManager:
 
     async def _job_for(self, model: ModelInfo, *, switch: bool) -> LoadJob | None:
         """A load of `model`; None where it is there, or, if that was no switch, others come first."""
+        if switch and self.held:
+            raise KenshoError(f"no model can be loaded now: {self.held}", hint="Choose it again after that")
         if switch and self._job is not None and self._job.path != model.path and not self._job.waiting:
             await self._cancel(self._job)
         while self.residents.ready(model.path) is None:
@@ -282,7 +312,12 @@ class ModelManager:
         there; None: no longer.
         """
         turn = self._prefetcher.turn()
-        if model is None or self._job is not None or self.residents.ready(model.path) is not None:
+        if (
+            model is None
+            or self.held
+            or self._job is not None
+            or self.residents.ready(model.path) is not None
+        ):
             await self._prefetcher.stop()
             return
         plan = await self._planner.plan(model)

@@ -1,0 +1,152 @@
+"""What a benchmark found, as tables of plain text (pure)."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from kensho_tui.cli.metrics import said
+from kensho_tui.cli.table import Column, render
+from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.core.text import one_line
+from kensho_tui.ui.format import ago
+
+MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
+
+
+def settings_words(settings: BenchSettings) -> str:
+    """``2 threads, 2 reading, batch 256, f16 KV``; what is as usual is not said."""
+    words = [
+        f"{settings.threads} threads" if settings.threads else "threads as they pay",
+        f"{settings.threads_batch} reading",
+        f"batch {settings.batch}",
+        f"{settings.kv_type} KV",
+    ]
+    words += ["no flash attention"] * (not settings.flash)
+    words += [f"{settings.gpu_layers} layers on the GPU"] * (settings.gpu_layers >= 0)
+    return ", ".join(words)
+
+
+def told(run: BenchRun, columns: int | None, *, plain: bool = False) -> list[str]:
+    """All of one run in at most `columns` cells (None: no edge); ``plain`` has ASCII signs."""
+    sign = "+-" if plain else "±"
+    found = [_head(run), ""]
+    usable = [point for point in run.points if not point.problem]
+    found += _points(usable, columns, sign)
+    found += [*_problems(run.points), *_bare(run.bare), *_recommendations(run)]
+    lines = [part for line in found for part in _wrapped(line, columns)]
+    return [line.replace("…", "~") for line in lines] if plain else lines
+
+
+def _wrapped(line: str, columns: int | None) -> list[str]:
+    return textwrap.wrap(line, columns, drop_whitespace=False) if columns and len(line) > columns else [line]
+
+
+def _head(run: BenchRun) -> str:
+    words = [run.model, run.quantisation, run.device, f"{run.cores} cores", run.build, run.created[:10]]
+    return one_line("  ".join(word for word in words if word), 300)
+
+
+def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> list[str]:
+    if not points:
+        return ["Nothing was measured."]
+    layout = (
+        Column("MACHINE"),
+        Column("THREADS", right=True),
+        Column("READING", right=True),
+        Column("BATCH", right=True, rank=1),
+        Column("FLASH", rank=3),
+        Column("KV", rank=2),
+        Column("GPU LAYERS", right=True, rank=4),
+        Column("PROMPT", right=True),
+        Column("PROMPT TOK/S", right=True),
+        Column("DECODE TOK/S", right=True),
+    )
+    gpu = any(point.settings.gpu_layers >= 0 for point in points)
+    rows = [
+        (
+            point.condition,
+            f"{point.settings.threads}" if point.settings.threads else "auto",
+            f"{point.settings.threads_batch}",
+            f"{point.settings.batch}",
+            "on" if point.settings.flash else "off",
+            point.settings.kv_type,
+            _layers(point.settings) if gpu else "",
+            f"{point.prompt_tokens:,}",
+            said(point.prompt, sign),
+            said(point.decode, sign),
+        )
+        for point in points
+    ]
+    return [*render(layout, rows, columns), f"Median {sign} half the interquartile range (runs)."]
+
+
+def _layers(settings: BenchSettings) -> str:
+    return "all" if settings.gpu_layers < 0 else f"{settings.gpu_layers}"
+
+
+def _problems(points: Sequence[BenchPoint]) -> Iterator[str]:
+    found = {(point.settings, point.problem): None for point in points if point.problem}
+    for settings, problem in found:
+        yield f"Cannot be used: {settings_words(settings)}: {one_line(problem, 300)}"
+
+
+def _bare(loops: Sequence[BareLoop]) -> Iterator[str]:
+    for loop in loops:
+        yield (
+            f"Beside llama.cpp alone, {MACHINES[loop.condition]}: {loop.prompt_share:.0%} of its "
+            f"{loop.prompt_tok_s:,.0f} tok/s reading, {loop.decode_share:.0%} of its "
+            f"{loop.decode_tok_s:,.1f} tok/s writing."
+        )
+
+
+def _recommendations(run: BenchRun) -> Iterator[str]:
+    if run.recommendations:
+        yield ""
+    for one in run.recommendations:
+        yield f"For {MACHINES[one.condition]}: {settings_words(one.settings)}{_gain(run, one)}"
+
+
+def _gain(run: BenchRun, one: Recommendation) -> str:
+    if one.settings == run.before:
+        return ": what is in use now."
+    exact = (
+        " A quantised KV cache loses some exactness, and is worth it here."
+        if one.settings.kv_type != "f16" and (run.before is None or run.before.kv_type == "f16")
+        else ""
+    )
+    if one.gain < 1:
+        return f": as fast as what is in use.{exact}"
+    return f": a turn of 512 and 128 tokens takes {1 - 1 / one.gain:.0%} less time than now.{exact}"
+
+
+def listed(
+    runs: Sequence[BenchRun], columns: int | None, *, plain: bool = False, now: datetime | None = None
+) -> list[str]:
+    """Runs as a table, one a line."""
+    now = now or datetime.now(UTC)
+    layout = (
+        Column("WHEN"),
+        Column("MODEL", least=16),
+        Column("STATE", rank=2),
+        Column("QUIET"),
+        Column("SHARED"),
+        Column("APPLIED", rank=1),
+    )
+    rows = [
+        (
+            ago(run.created, now),
+            run.model,
+            run.state,
+            _short(run, "quiet"),
+            _short(run, "shared"),
+            run.applied or "",
+        )
+        for run in runs
+    ]
+    lines = render(layout, rows, columns)
+    return [line.replace("…", "~") for line in lines] if plain else lines
+
+
+def _short(run: BenchRun, condition: str) -> str:
+    found = next((one for one in run.recommendations if one.condition == condition), None)
+    return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f} tok/s" if found is not None else ""

@@ -1,0 +1,168 @@
+"""What a benchmark tries: one axis after the other, those that matter most first (pure).
+
+Not every combination: decoding depends on its threads, reading on its own and on the batch, both on flash
+attention, the KV cache and the layers on a GPU. So an axis is tried with the best of those before it.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import get_args
+
+from msgspec.structs import replace
+
+from kensho_tui.core.bench_contract import BenchSettings, Condition
+from kensho_tui.core.frames import Load
+from kensho_tui.core.model_contract import KvType
+from kensho_tui.models.estimate import BATCH_CPU, BATCH_GPU
+
+CONDITIONS: tuple[Condition, ...] = ("quiet", "shared")
+FEW_CORES = 6
+BATCHES = (128, 512, 1024)
+QUICK_BATCHES = (512,)
+LEAST_S = 10.0
+"""With less time nothing is measured twice."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to choose from. ``paying``: the safe and the most threads that a worker chooses from by
+    itself; ``gpu``: layers go to one, ``layers`` the model has; ``quantises``: its KV cache may be.
+    """
+
+    cores: int
+    paying: tuple[int, int]
+    gpu: bool = False
+    layers: int = 0
+    quantises: bool = True
+
+    @property
+    def batch(self) -> int:
+        """Tokens at once where nobody says."""
+        return BATCH_GPU if self.gpu else BATCH_CPU
+
+    @property
+    def adapts(self) -> bool:
+        return self.paying[1] > self.paying[0]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much is measured: prompts of ``prompt`` tokens with answers of ``answer``, for decoding alone
+    ``writing`` tokens behind a prompt of ``short``. Each choice is measured ``rounds`` times, the last ones
+    ``finals``, llama.cpp alone ``alone``, as far as ``budget_s`` seconds go. ``quick`` tries less.
+    """
+
+    prompt: int
+    answer: int
+    short: int
+    writing: int
+    rounds: int
+    finals: int
+    budget_s: float
+    lengths: tuple[int, ...] = ()
+    alone: int = 2
+    quick: bool = False
+
+    def within(self, seconds: float) -> "Pace":
+        """In about so long, if that is possible."""
+        finals = min(self.finals, 1) if seconds < LEAST_S else self.finals
+        return dataclasses.replace(self, budget_s=seconds, finals=finals)
+
+
+FULL = Pace(512, 64, 32, 64, rounds=2, finals=4, budget_s=88.0, lengths=(128, 2048), alone=3)
+QUICK = Pace(256, 48, 32, 40, rounds=1, finals=2, budget_s=26.0, alone=1, quick=True)
+
+
+def settings_of(request: Load, machine: Machine) -> BenchSettings:
+    """What a worker was loaded with, in the words of a benchmark."""
+    return BenchSettings(
+        threads=0 if request.threads_most > request.threads else request.threads,
+        threads_batch=request.threads_batch,
+        batch=request.batch or machine.batch,
+        flash=request.flash is not False,
+        kv_type=kv_type_of(request),
+        gpu_layers=request.gpu_layers,
+    )
+
+
+def kv_type_of(request: Load) -> KvType:
+    return next((kind for kind in get_args(KvType) if kind == request.kv_type), "f16")
+
+
+def request_for(settings: BenchSettings, base: Load, machine: Machine) -> Load:
+    """``base`` with these settings. Flash attention that is not turned off is left to llama.cpp."""
+    threads, most = (settings.threads, settings.threads) if settings.threads else machine.paying
+    return replace(
+        base,
+        threads=threads,
+        threads_most=most,
+        threads_batch=settings.threads_batch,
+        batch=0 if settings.batch == machine.batch else settings.batch,
+        flash=None if settings.flash else False,
+        kv_type=settings.kv_type,
+        gpu_layers=settings.gpu_layers,
+    )
+
+
+def threads(base: BenchSettings, machine: Machine, *, quick: bool) -> tuple[BenchSettings, ...]:
+    """Threads that decode; 0 is the worker's own choice."""
+    counts = [0] if machine.adapts else []
+    return _each(base, (replace(base, threads=count) for count in (*counts, *_counts(machine, quick=quick))))
+
+
+def threads_batch(base: BenchSettings, machine: Machine, *, quick: bool) -> tuple[BenchSettings, ...]:
+    """Threads that read."""
+    counts = _counts(machine, quick=quick)
+    return _each(base, (replace(base, threads_batch=count) for count in counts))
+
+
+def batches(base: BenchSettings, *, quick: bool) -> tuple[BenchSettings, ...]:
+    """Tokens that are read at once."""
+    sizes = QUICK_BATCHES if quick else BATCHES
+    return _each(base, (replace(base, batch=size) for size in sizes))
+
+
+def variants(base: BenchSettings, machine: Machine, *, quick: bool) -> tuple[BenchSettings, ...]:
+    """Flash attention, without which llama.cpp quantises no cache; types of KV cache; layers on the GPU."""
+    plain = replace(base, kv_type="f16")
+    found = [plain, replace(plain, flash=False)]
+    if machine.quantises:
+        found.append(replace(base, kv_type="q8_0", flash=True))
+        if not quick:
+            found.append(replace(base, kv_type="q4_0", flash=True))
+    if machine.gpu:
+        some = (-1,) if quick else (-1, machine.layers // 2, 0)
+        found += [replace(base, gpu_layers=count) for count in some]
+    return _each(base, found)
+
+
+def _counts(machine: Machine, *, quick: bool) -> list[int]:
+    """Numbers of threads worth trying: most of what helps lies between half of the cores and all."""
+    cores = machine.cores
+    if quick:
+        found = [cores - 1, cores]
+    elif cores <= FEW_CORES:
+        found = list(range(max(cores // 2, 1), cores + 1))
+    else:
+        found = [cores // 4, cores // 2, cores * 3 // 4, cores - 1, cores]
+    return sorted({count for count in found if count > 0})
+
+
+def _each(base: BenchSettings, more: Iterable[BenchSettings]) -> tuple[BenchSettings, ...]:
+    """Each once, ``base`` first."""
+    return tuple(dict.fromkeys((base, *more)))
+
+
+def in_words(settings: BenchSettings, *, gpu: bool = False) -> str:
+    """``2 threads · 2 reading · batch 256 · f16``."""
+    words = [
+        f"{settings.threads} threads" if settings.threads else "threads as they pay",
+        f"{settings.threads_batch} reading",
+        f"batch {settings.batch}",
+        settings.kv_type,
+    ]
+    words += ["no flash attention"] * (not settings.flash)
+    if gpu:
+        words.append("all layers on the GPU" if settings.gpu_layers < 0 else f"{settings.gpu_layers} layers")
+    return " · ".join(words)

@@ -1,0 +1,256 @@
+"""One benchmark from load to recommendations: what `grid` tries is measured, round after round."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from kensho_tui.core.bench_contract import BenchRun, BenchSettings, Condition
+from kensho_tui.core.contract import ModelInfo, Phase
+from kensho_tui.core.errors import EngineError
+from kensho_tui.core.frames import Load
+from kensho_tui.models.bench import grid
+from kensho_tui.models.bench.compare import Comparison
+from kensho_tui.models.bench.grid import CONDITIONS, Machine, Pace
+from kensho_tui.models.bench.neighbour import neighbour
+from kensho_tui.models.bench.recommend import TIE, recommendation
+from kensho_tui.models.bench.results import Length, Results
+from kensho_tui.models.bench.session import Session
+from kensho_tui.models.bench.tools import Tools
+
+log = logging.getLogger(__name__)
+
+RIVAL = 1.06
+"""So much later alone, a number of threads may still be the best of a whole turn."""
+LATE = 1.3
+"""A busy machine or a large model: beyond so many times its share of the budget a stage is left out, and of
+the last one all but the settings in use and the best found so far."""
+SPARE = 96
+"""Tokens of context that a prompt leaves free beside its answer."""
+THREADS, READING, BATCH, WHOLE = "writing threads", "reading threads", "batch", "whole turns"
+LENGTHS, ALONE = "other lengths", "llama.cpp alone"
+
+Tried = dict[Condition, tuple[BenchSettings, ...]]
+Bases = dict[Condition, BenchSettings]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Choices measured beside each other at one length, ``least`` times and up to ``rounds`` while not more
+    than ``share`` of the budget is over.
+    """
+
+    name: str
+    tried: Tried
+    length: Length
+    rounds: int
+    share: float
+    least: int = 1
+    final: bool = False
+
+
+class Bench:
+    """``tell`` gets the run whenever it would read otherwise; ``run`` is how it stands."""
+
+    def __init__(
+        self, tools: Tools, model: ModelInfo, pace: Pace, run: BenchRun, tell: Callable[[BenchRun], None]
+    ) -> None:
+        self.run = run
+        self._tools = tools
+        self._model = model
+        self._pace = pace
+        self._tell = tell
+        self._results = Results()
+        self._machine = Machine(tools.cores, tools.paying)
+        self._began = time.monotonic()
+        self._ahead: dict[str, int] = {}
+
+    async def measure(self) -> None:
+        """All of it. Raises `KenshoError` where the model cannot be loaded."""
+        tools = self._tools
+        async with Session(tools.manager, tools.planner, self._model, self._on_phase) as session:
+            before = self._learn(session)
+            room = session.context - session.context // 4 - SPARE
+            whole = Length(max(min(self._pace.prompt, room), 16), self._pace.answer)
+            await self._stages(session, before, whole)
+            await self._lengths(session, whole)
+            base, text, beside = session.base, session.prompt(whole.prompt), await session.fits_twice()
+            if beside:
+                await self._compare(session, base, text, whole)
+        if not beside:
+            await self._compare(None, base, text, whole)
+        self._ahead = {}
+        self._say("")
+
+    # --- telling ---------------------------------------------------------------------------------------
+
+    def _say(self, doing: str) -> None:
+        left, done = sum(self._ahead.values()), self.run.done
+        eta = self._spent() / done * left if done else None
+        self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta, points=self._results.points())
+        self._tell(self.run)
+
+    def _did(self, what: str) -> None:
+        """One measurement less to come."""
+        self._ahead[what] = max(self._ahead[what] - 1, 0)
+        self.run = replace(self.run, done=self.run.done + 1)
+
+    def _on_phase(self, phase: Phase) -> None:
+        self._say(f"loading the model ({phase.note})" if phase.note else "loading the model")
+
+    def _spent(self) -> float:
+        """Seconds since the model was there."""
+        return time.monotonic() - self._began
+
+    # --- stages ----------------------------------------------------------------------------------------
+
+    def _learn(self, session: Session) -> BenchSettings:
+        """What is in use and what there is to try, once the model is loaded as it always is."""
+        tools, resident, pace = self._tools, session.resident, self._pace
+        machine = self._machine = session.machine(tools.cores, tools.paying)
+        before = grid.settings_of(session.base, machine)
+        self.run = replace(
+            self.run,
+            before=before,
+            device=resident.loaded.device if resident.loaded else "",
+            build=resident.loaded.build if resident.loaded else "",
+            quantisation=resident.shape.quantisation if resident.shape else self._model.quantisation,
+        )
+        both, quick = 2 * pace.rounds, pace.quick
+        self._ahead = {
+            THREADS: both * len(grid.threads(before, machine, quick=quick)),
+            READING: both * len(grid.threads_batch(before, machine, quick=quick)),
+            BATCH: both * len(grid.batches(before, quick=quick)),
+            WHOLE: 2 * pace.finals * len(grid.variants(before, machine, quick=quick)),
+            LENGTHS: 2 * len(pace.lengths),
+            ALONE: 2 * pace.alone,
+        }
+        self._began = time.monotonic()
+        return before
+
+    async def _stages(self, session: Session, before: BenchSettings, whole: Length) -> None:
+        """Axis by axis, each with the best of those before it; then whole turns with what is left."""
+        pace, machine, quick = self._pace, self._machine, self._pace.quick
+        base: Bases = dict.fromkeys(CONDITIONS, before)
+        writing = Length(min(pace.short, whole.prompt), pace.writing, reads=False)
+        reading = Length(whole.prompt, 1, writes=False)
+
+        tried: Tried = {at: grid.threads(base[at], machine, quick=quick) for at in CONDITIONS}
+        await self._measure(session, Stage(THREADS, tried, writing, pace.rounds, 0.25))
+        rivals = {at: self._rivals(at, tried[at], writing) for at in CONDITIONS}
+        base = {at: self._best(at, base[at], tried[at], writing) for at in CONDITIONS}
+        tried = {at: grid.threads_batch(base[at], machine, quick=quick) for at in CONDITIONS}
+        await self._measure(session, Stage(READING, tried, reading, pace.rounds, 0.4))
+        base = {at: self._best(at, base[at], tried[at], reading) for at in CONDITIONS}
+        tried = {at: grid.batches(base[at], quick=quick) for at in CONDITIONS}
+        await self._measure(session, Stage(BATCH, tried, reading, pace.rounds, 0.5))
+        base = {at: self._best(at, base[at], tried[at], reading) for at in CONDITIONS}
+
+        for at in CONDITIONS:
+            others = [replace(base[at], threads=each.threads) for each in rivals[at]]
+            tried[at] = tuple(
+                dict.fromkeys((before, *grid.variants(base[at], machine, quick=quick), *others))
+            )
+        least = min(2, pace.finals)
+        await self._measure(session, Stage(WHOLE, tried, whole, pace.finals, 0.9, least, final=True))
+        made = [recommendation(at, self._results.found(at, whole), before) for at in CONDITIONS]
+        self.run = replace(self.run, recommendations=tuple(one for one in made if one is not None))
+
+    def _rivals(self, at: Condition, tried: tuple[BenchSettings, ...], length: Length) -> list[BenchSettings]:
+        """Those that are nearly as good as the best."""
+        ranked = self._results.ranked(at, tried, length)
+        return [each for seconds, each in ranked if seconds <= ranked[0][0] * RIVAL]
+
+    def _best(
+        self, at: Condition, base: BenchSettings, tried: tuple[BenchSettings, ...], length: Length
+    ) -> BenchSettings:
+        """The soonest of ``tried``; the base, where the difference says nothing."""
+        ranked = self._results.ranked(at, tried, length)
+        own = next((seconds for seconds, each in ranked if each == base), None)
+        if not ranked or (own is not None and own <= ranked[0][0] * TIE):
+            return base
+        return ranked[0][1]
+
+    async def _measure(self, session: Session, stage: Stage) -> None:
+        """Round after round over all that is still promising, so that drift of the machine hits all alike."""
+        late = self._spent() > LATE * stage.share * self._pace.budget_s
+        if late and not stage.final:
+            self._ahead[stage.name] = 0
+            return
+        left = {at: list(stage.tried[at])[: 2 if late else None] for at in CONDITIONS}
+        for number in range(stage.rounds):
+            if number >= stage.least and self._spent() > stage.share * self._pace.budget_s:
+                break
+            self._ahead[stage.name] = (stage.rounds - number) * sum(map(len, left.values()))
+            for at in CONDITIONS:
+                if not left[at]:
+                    continue
+                async with neighbour(wanted=at == "shared", command=self._tools.spin):
+                    for settings in left[at] if number % 2 == 0 else left[at][::-1]:
+                        await self._one(session, stage, at, settings)
+                left[at] = self._still(stage, at, left[at])
+        self._ahead[stage.name] = 0
+
+    def _still(self, stage: Stage, at: Condition, tried: list[BenchSettings]) -> list[BenchSettings]:
+        """Whom another round is worth it for; what is in use stays, because gains are told by it."""
+        promising = self._results.promising(at, tried, stage.length)
+        if stage.final:
+            return [each for each in tried if each in promising or each == self.run.before]
+        return promising if len(promising) > 1 else []
+
+    async def _one(self, session: Session, stage: Stage, at: Condition, settings: BenchSettings) -> None:
+        if not self._results.failed(settings):
+            words = grid.in_words(settings, gpu=self._machine.gpu)
+            self._say(f"{stage.name} · {at} · {words}")
+            await self._try(session, at, settings, stage.length)
+        self._did(stage.name)
+
+    async def _try(self, session: Session, at: Condition, settings: BenchSettings, length: Length) -> None:
+        """What cannot be loaded, or dies, is told as a problem of these settings and no end of the rest."""
+        try:
+            patience = self._results.patience(at, length)
+            speeds = await session.measure(settings, self._machine, length.prompt, length.answer, patience)
+        except EngineError as error:
+            log.info("%s cannot be used: %s", settings, error.message)
+            self._results.fail(settings, error.message)
+        else:
+            self._results.add(at, settings, length, speeds)
+
+    # --- with what is recommended ----------------------------------------------------------------------
+
+    async def _lengths(self, session: Session, whole: Length) -> None:
+        """Prompts of other lengths, where they fit and there is time."""
+        for tokens in self._pace.lengths:
+            for one in self.run.recommendations:
+                fits = tokens + SPARE <= session.context - session.context // 4
+                if fits and self._spent() < self._pace.budget_s:
+                    self._say(f"a prompt of {tokens} tokens · {one.condition}")
+                    async with neighbour(wanted=one.condition == "shared", command=self._tools.spin):
+                        await self._try(
+                            session, one.condition, one.settings, Length(tokens, whole.answer // 2)
+                        )
+                    self._did(LENGTHS)
+        self._ahead[LENGTHS] = 0
+
+    async def _compare(self, session: Session | None, base: Load, text: str, whole: Length) -> None:
+        """By turns with the worker where memory has room for both, else after it (``session`` None). A loop
+        that cannot be run leaves the benchmark without that.
+        """
+
+        def tick() -> None:
+            self._did(ALONE)
+            self._say(ALONE)
+
+        rounds = 1 if self._spent() > self._pace.budget_s else self._pace.alone
+        comparison = Comparison(self._tools, self._machine, base, text, rounds, tick)
+        for one in self.run.recommendations:
+            self._say(f"{ALONE} · {one.condition}")
+            try:
+                tokens = self._results.tokens(one.condition, one.settings, whole)
+                figures = await comparison.of(one, tokens, whole, session)
+            except EngineError as error:
+                log.warning("no comparison with llama.cpp alone: %s", error.message)
+            else:
+                self.run = replace(self.run, bare=(*self.run.bare, figures))
