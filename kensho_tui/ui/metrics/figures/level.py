@@ -54,6 +54,11 @@ class Level:
     def sort(self, sort: Sort) -> None:
         self._sort = sort
 
+    @property
+    def bare(self) -> bool:
+        """Whether there is nothing at all in this time."""
+        return False
+
     async def load(self, period: Period) -> None:
         """Ask for what it shows. Raises `KenshoError`."""
         raise NotImplementedError

@@ -57,13 +57,17 @@ class Models(Level):
         call = self.app.session.host.call
         self.found = await call(mc.MODEL_METRICS, mc.ListModelMetrics(since=period.since(now)))
         self.loaded = True
+        if self.bare:
+            return
         self.renew()
-        if self.found.models:
-            dates = last_days(now, rows.TREND_DAYS)
-            asked = mc.ListModelMetrics(since=dates[0], days=rows.TREND_DAYS)
-            lately = await call(mc.MODEL_METRICS, asked)
-            self._dates = dates
-            self._trends = {rows.model_key(model): model.days for model in lately.models}
+        dates = last_days(now, rows.TREND_DAYS)
+        lately = await call(mc.MODEL_METRICS, mc.ListModelMetrics(since=dates[0], days=rows.TREND_DAYS))
+        self._dates = dates
+        self._trends = {rows.model_key(model): model.days for model in lately.models}
+
+    @property
+    def bare(self) -> bool:
+        return not self.found.models
 
     def ordered(self) -> list[mc.ModelMetrics]:
         return self.listing.ordered(self.found.models, self.sort)
@@ -157,16 +161,16 @@ class Settings(Level):
         high = high if high >= 3 else 1
         dates = every_date(days)
         found = by_date(days, dates)
-        lines = [
-            quiet(f"{len(days)} days with runs, {_day(dates[0])} to {_day(dates[-1])}; heights begin at 0")
-        ]
+        span = f"{_day(dates[0])} to {_day(dates[-1])}" if len(dates) > 1 else _day(dates[0])
+        many = f"{len(days)} days with runs" if len(days) > 1 else "one day with runs"
+        lines = [quiet(f"{many}, {span}; heights begin at 0, at the right is the last day")]
         decode = [day.decode if day is not None else None for day in found]
         ttft = [day.ttft if day is not None else None for day in found]
         lines += _trend_lines(
             "decode", decode, width, high, look, lambda one: f"{said(one, look.sign)} tok/s"
         )
         lines += _trend_lines("TTFT", ttft, width, high, look, lambda one: time_said(one, look.sign))
-        return Content("\n").join(lines)
+        return Content("\n").join([*[Content()] * (len(lines) < height), *lines])
 
     def take(self, key: str) -> Level | None:
         setup = self._setup(key)

@@ -20,7 +20,7 @@ from kensho_tui.ui.metrics.figures.export import Job, Kind, export
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.levels import Models
 from kensho_tui.ui.metrics.figures.look import Look
-from kensho_tui.ui.metrics.figures.periods import PERIODS, Period, next_period
+from kensho_tui.ui.metrics.figures.periods import ALL_TIME, PERIODS, Period, next_period
 from kensho_tui.ui.metrics.graph import glyphs_for
 from kensho_tui.ui.models.line import Line
 from kensho_tui.ui.models.table import Sort, Table, Titles
@@ -56,6 +56,8 @@ class FiguresPane(Vertical):
         self._left_rows: list[str] = []
         """The row that was highlighted on each level above."""
         self._period: Period = PERIODS[0]
+        self._chosen = False
+        """Whether somebody chose that time."""
         self._asking = Asking(app, self, self._load)
         self._asking.tell = self.renew
         self._job: Job | None = None
@@ -229,7 +231,12 @@ class FiguresPane(Vertical):
             self._kensho.run_quietly(self._more, "figures-more")
 
     async def _load(self) -> None:
-        await self._level.load(self._period)
+        """Where nothing ran of late and nobody chose that time, all there is is shown."""
+        level = self._level
+        await level.load(self._period)
+        if level.bare and self._period == PERIODS[0] and not self._chosen:
+            self._period = ALL_TIME
+            await level.load(self._period)
 
     async def _more(self) -> None:
         await self._level.more(self._period)
@@ -281,6 +288,7 @@ class FiguresPane(Vertical):
 
     def _next_period(self) -> None:
         self._period = next_period(self._period)
+        self._chosen = True
         self._show_frame()
         self._asking.ask()
 

@@ -11,7 +11,7 @@ from kensho_tui.ui.app import KenshoApp
 from kensho_tui.ui.lines import Notice, SplitLine, key_rows
 from kensho_tui.ui.metrics.figures.pane import FiguresPane
 from kensho_tui.ui.textual_fixes import SteadyScreen
-from tests.ui.conftest import app_of, until
+from tests.ui.conftest import app_of, screen_text, until
 from tests.ui.fake_host import FakeHost
 from tests.ui.metrics.figures.scripted import CODER, OLD, SMALL, ScriptedFigures
 
@@ -64,16 +64,21 @@ def figures(host: FakeHost) -> ScriptedFigures:
 
 @pytest.fixture
 def opened(make_app: Callable[..., KenshoApp]) -> Opened:
-    """`async with opened() as pilot`: the pane alone on the screen, its first question answered."""
+    """`async with opened() as pilot`: the pane alone on the screen with the figures of all time, or those
+    it begins with (``of_late``).
+    """
 
     @asynccontextmanager
     async def started(
-        app: KenshoApp | None = None, size: tuple[int, int] = (80, 24)
+        app: KenshoApp | None = None, size: tuple[int, int] = (80, 24), *, of_late: bool = False
     ) -> AsyncIterator[Pilot[None]]:
         async with (app or make_app()).run_test(size=size) as pilot:
             await until(pilot, lambda: app_of(pilot).session.link == "connected")
             await pilot.app.push_screen(Stage(app_of(pilot)))
             await until(pilot, lambda: not busy(pilot))
+            if not of_late and "all time" not in screen_text(pilot):
+                await pilot.press("p")
+                await until(pilot, lambda: not busy(pilot))
             yield pilot
 
     return started

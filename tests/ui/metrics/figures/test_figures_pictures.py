@@ -35,7 +35,7 @@ def app_with(make_app: Make, settings: Settings | None = None) -> KenshoApp:
 def test_models(
     figures: ScriptedFigures, make_app: Make, snap_compare: Compare, size: tuple[int, int]
 ) -> None:
-    assert snap_compare(app_with(make_app), terminal_size=size, run_before=pressing("down", "space"))
+    assert snap_compare(app_with(make_app), terminal_size=size, run_before=pressing("p", "down", "space"))
 
 
 @SIZES

@@ -47,10 +47,23 @@ async def test_models_with_counts_spread_and_days(figures: ScriptedFigures, open
 async def test_days_are_asked_for_after_the_figures_and_only_the_last(
     figures: ScriptedFigures, opened: Opened
 ) -> None:
-    async with opened():
+    async with opened(of_late=True) as pilot:
         assert figures.asked == [
-            mc.ListModelMetrics(),
+            mc.ListModelMetrics(since="2026-10-23T00:00:00.000Z"),
             mc.ListModelMetrics(since="2026-11-08", days=14),
+        ]
+        assert "30 days" in screen_text(pilot) and names(screen_text(pilot)) == [MODEL, QWEN]
+
+
+async def test_where_nothing_ran_of_late_all_there_is_is_shown(host: FakeHost, opened: Opened) -> None:
+    figures = ScriptedFigures(host, OLD)
+    async with opened(of_late=True) as pilot:
+        text = screen_text(pilot)
+        assert names(text) == [GONE] and "all time" in text
+        assert [cast("mc.ListModelMetrics", one).since for one in figures.asked] == [
+            "2026-10-23T00:00:00.000Z",
+            None,
+            "2026-11-08",
         ]
 
 
@@ -81,7 +94,8 @@ async def test_pages_come_as_one_goes_down(figures: ScriptedFigures, opened: Ope
         await press(pilot, "g")
         for _ in range(3):
             await press(pilot, "end")
-        assert [cast("mc.ListGenerations", one).cursor for one in figures.asked[2:]] == ["", "200", "400"]
+        pages = [one for one in figures.asked if isinstance(one, mc.ListGenerations)]
+        assert [one.cursor for one in pages] == ["", "200", "400"]
         assert pane_of(pilot)._table.highlighted == RUNS[-1].id
 
 
@@ -121,13 +135,14 @@ async def test_filtering(figures: ScriptedFigures, opened: Opened) -> None:
 
 
 async def test_periods(figures: ScriptedFigures, opened: Opened) -> None:
-    async with opened() as pilot:
+    async with opened(of_late=True) as pilot:
         text = await press(pilot, "p")
-        assert "30 days" in text and names(text) == [MODEL, QWEN]
-        text = await press(pilot, "p", "p")
+        assert "all time" in text and names(text) == [MODEL, QWEN, GONE]
+        text = await press(pilot, "p")
         assert "today" in text and names(text) == [MODEL]
         figures.models = ()
-        assert "No model has answered today" in await press(pilot, "p", "p", "p", "p")
+        assert "No model has answered in the last 7 days" in await press(pilot, "p")
+        assert "No model has answered in the last 30 days" in await press(pilot, "p")
 
 
 async def test_two_models_side_by_side(figures: ScriptedFigures, opened: Opened) -> None:
@@ -158,12 +173,12 @@ async def test_an_error_is_said_with_the_key_to_try_again(
     host: FakeHost, figures: ScriptedFigures, opened: Opened
 ) -> None:
     host.fail[mc.MODEL_METRICS.name] = StorageError("the database is locked", hint="Close the other program")
-    async with opened() as pilot:
+    async with opened(of_late=True) as pilot:
         text = screen_text(pilot)
         assert "✗ the database is locked" in text and "Close the other program" in text
         assert "r tries again" in text
         text = await press(pilot, "r")
-        assert "locked" not in text and names(text) == [MODEL, QWEN, GONE]
+        assert "locked" not in text and names(text) == [MODEL, QWEN]
 
 
 async def test_figures_are_renewed_when_an_answer_ended_and_only_while_they_are_seen(
