@@ -166,7 +166,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
     ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
-    ``fresh``: no earlier answer will do.
+    ``fresh``: no earlier answer will do. ``show``: the reply brings the chat along.
     """
 
     prompt: str
@@ -177,6 +177,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     given: tuple[str, ...] = ()
     attached: bool = False
     fresh: bool = False
+    show: bool = False
 
 
 class Resume(Struct, frozen=True, kw_only=True):
@@ -188,10 +189,13 @@ class Resume(Struct, frozen=True, kw_only=True):
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
+    """``shown``: the chat as it stood then, if asked for: an answer that was there already is in it."""
+
     chat: str
     message: str
     stream: str
     queued: bool
+    shown: Chat | None = None
 
 
 class Read(Struct, frozen=True, kw_only=True):

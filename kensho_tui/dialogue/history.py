@@ -6,6 +6,21 @@ from kensho_tui.core.contract import Message
 from kensho_tui.core.frames import Turn
 
 
+def new_prompt(text: str) -> Message:
+    """What is asked next, before it is kept."""
+    return Message(
+        id="",
+        parent_id=None,
+        role="user",
+        state="complete",
+        model=None,
+        content=text,
+        stop_reason=None,
+        error=None,
+        created="",
+    )
+
+
 def turns_for(path: Sequence[Message], system: str | None) -> tuple[Turn, ...]:
     """`path` (oldest first, up to the prompt to answer) as turns with alternating roles.
 

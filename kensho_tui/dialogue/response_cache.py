@@ -75,22 +75,31 @@ class ResponseCache:
 
     async def get(self, key: str, chat: str) -> Response | None:
         """The answer under `key`, which is now given in `chat`, too; its age begins anew."""
-        entry = self._memory.get(key)
-        if entry is None:
-            try:
-                found = await self._rows.get(key, self._clock())
-            except StorageError as error:
-                log.warning("the cached answers could not be read: %s", error.message)
-                found = None
-            if found is None:
-                self.misses += 1
-                return None
-            entry = _entry(found, self._limits.ttl_s)
+        found = await self.find(key)
+        if found is None:
+            self.misses += 1
+        else:
+            self.given(key, found, chat)
+        return found
+
+    async def find(self, key: str) -> Response | None:
+        """The answer under `key`. Nothing is counted: it may not be given after all."""
+        entry: _Entry | None = self._memory.get(key)
+        if entry is not None:
+            return entry.response
+        try:
+            return await self._rows.get(key, self._clock())
+        except StorageError as error:
+            log.warning("the cached answers could not be read: %s", error.message)
+            return None
+
+    def given(self, key: str, response: Response, chat: str) -> None:
+        """What `find` found was given in `chat`."""
         self.hits += 1
+        entry = self._memory.get(key) or _entry(response, self._limits.ttl_s)
         entry.chats.add(chat)
         self._remember(key, entry)
         self._write(self._rows.used(key, chat, self._clock()))
-        return entry.response
 
     def put(self, key: str, response: Response, chat: str, ttl_s: float | None = None) -> None:
         """Keep an answer made for `chat`: in memory at once, for ``ttl_s`` (None: as set) after each use."""

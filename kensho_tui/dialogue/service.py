@@ -28,18 +28,20 @@ from kensho_tui.core.contract import (
 )
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.text import valid
-from kensho_tui.dialogue.answers import Answers
+from kensho_tui.dialogue.answers import Answers, Asked
 from kensho_tui.dialogue.history import turns_for
 from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
-from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun
+from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun, given
 from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.storage.chats import Chats, TurnRow
+from kensho_tui.storage.responses import Response
 
 log = logging.getLogger(__name__)
 
 SAVE_AGAIN_S = 3.0
+AT_ONCE_S = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Dialogue:
         self._places: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[asyncio.Task[Submitted]] = set()
+        self._looking: set[asyncio.Task[Asked | None]] = set()
         self.changed: Callable[[], None] = lambda: None
 
     @property
@@ -120,21 +123,62 @@ class Dialogue:
         return await asyncio.shield(task)
 
     async def submit(self, request: Submit) -> Submitted:
-        """Write the prompt and its answer's row in one transaction, then answer in the background."""
+        """Write the prompt and its answer's row in one transaction, then answer in the background.
+
+        An answer that is there already is written along with the prompt.
+        """
+        submitted = await self._submit(request)
+        if not request.show:
+            return submitted
+        try:
+            return msgspec.structs.replace(submitted, shown=await self._show(submitted.chat, False))
+        except KenshoError:
+            return submitted  # it is sent, whatever can be shown of it
+
+    async def _submit(self, request: Submit) -> Submitted:
         clock = Clock()
         prompt = valid(request.prompt)
         if not prompt.strip():
             raise UsageError("the prompt is empty", hint="Type something to ask")
         chat = await self._chats.resolve(request.chat) if request.chat else None
         model = await self._choose(request.model, chat)
-        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
-        queued = self._others_first(chat)
+        defaults = await self._library.defaults(model)
+        sampling = chosen(request.sampling, request.given, defaults)
         system = valid(request.system) if request.system else None
+        how = caching(fresh=request.fresh, given=request.given)
+        asked = None
+        if how == "use" and not self._engaged(chat):
+            asked = await self._at_once(
+                self._answers.look(chat, prompt, (system, defaults.system), sampling, model)
+            )
+        if asked is not None and asked.known is not None:
+            answer = given(asked.known, model, sampling, clock)
+            known = await self._chats.give_turn(chat, asked.head, prompt, system, answer)
+            if known is not None:
+                return await self._given(known, asked.key, asked.known)
+        queued = self._others_first(chat)
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        how = caching(fresh=request.fresh, given=request.given)
-        return await self._start(row, sampling, model, clock, queued, caching=how)
+        return await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+
+    async def _at_once(self, look: Coroutine[object, object, Asked | None]) -> Asked | None:
+        """What `look` finds in a moment: a prompt is saved soon, also where a model's disk is slow."""
+        looking = asyncio.get_running_loop().create_task(look)
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+        done, _ = await asyncio.wait({looking}, timeout=AT_ONCE_S)
+        return looking.result() if done else None
+
+    async def _given(self, row: TurnRow, key: str, response: Response) -> Submitted:
+        """An answer given again is told to everyone as a stream that has ended."""
+        self._answers.cache.given(key, response, row.chat_id)
+        stream = self._hub.open(row.generation_id)
+        stream.append(response.text, response.completion_tokens, response.prompt_tokens)
+        message = await self._chats.message(row.message_id)
+        stream.end(msgspec.structs.replace(message, content=""))
+        self._spawn(self._tell(row.chat_id))
+        return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
 
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
@@ -149,6 +193,10 @@ class Dialogue:
         row = await self._chats.begin_resume(request.message, model.name)
         queued = self._others_first(row.chat_id)
         return await self._start(row, sampling, model, clock, queued, prefix=message.content)
+
+    def _engaged(self, chat: str | None) -> bool:
+        """Whether an answer of `chat` is still to come: what follows it cannot be known."""
+        return chat is not None and any(run.row.chat_id == chat for run in self._live.values())
 
     def _others_first(self, chat: str | None) -> bool:
         """Whether a turn that begins now has to wait; one just begun counts before it has its place."""
@@ -166,6 +214,9 @@ class Dialogue:
         chat = await self._chats.resolve(reference) if reference else await self._chats.last()
         if chat is None:
             raise NotFoundError("there are no chats yet")
+        return await self._show(chat, every_branch)
+
+    async def _show(self, chat: str, every_branch: bool) -> Chat:
         summary = await self._chats.summary(chat)
         messages = await (self._chats.all_messages(chat) if every_branch else self._chats.path(chat))
         return Chat(
@@ -196,7 +247,7 @@ class Dialogue:
         """Interrupt what runs; its text is saved, in a file of its own where the database takes no more."""
         if self._beginning:
             await asyncio.wait(self._beginning)
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *self._looking]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -226,12 +277,13 @@ class Dialogue:
         *,
         prefix: str = "",
         caching: Caching = "no",
+        asked: Asked | None = None,
     ) -> Submitted:
         message = await self._chats.message(row.message_id)
         stream = self._hub.open(row.generation_id, prefix)
         run = TurnRun(row, stream, sampling, message, clock, caching)
         self._live[row.message_id] = run
-        self._spawn(self._turn(run, model))
+        self._spawn(self._turn(run, model, asked))
         await self._tell(row.chat_id)
         return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=queued)
 
@@ -249,12 +301,12 @@ class Dialogue:
         except OSError as error:
             log.error("answer %s is lost: neither the database nor %s took it: %s", message, path, error)
 
-    async def _turn(self, run: TurnRun, model: ModelInfo) -> None:
+    async def _turn(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> None:
         try:
             with run.waiting():
                 await self._places[run.row.chat_id].acquire()
             try:
-                outcome = await self._run(run, model)
+                outcome = await self._run(run, model, asked)
             finally:
                 self._places[run.row.chat_id].release()
         except asyncio.CancelledError:
@@ -264,13 +316,13 @@ class Dialogue:
             outcome = run.outcome("failed", "error", f"an error inside the host: {type(error).__name__}")
         await asyncio.shield(self._finish(run, outcome))
 
-    async def _run(self, run: TurnRun, model: ModelInfo) -> Outcome:
+    async def _run(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> Outcome:
         try:
             path = await self._chats.path_to(run.row.message_id)
             system = await self._chats.system(run.row.chat_id) or (await self._library.defaults(model)).system
         except KenshoError as error:
             return run.outcome("failed", "error", error.line())
-        return await self._answers.answer(run, turns_for(path[:-1], system), model)
+        return await self._answers.answer(run, turns_for(path[:-1], system), model, asked)
 
     def _cut_short(self, run: TurnRun) -> Outcome:
         """Cancelled: by a person while it waited, or because the host ends."""

@@ -33,6 +33,7 @@ from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
 from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
 from kensho_tui.storage.responses import Response
+from kensho_tui.storage.turns import Given
 
 log = logging.getLogger(__name__)
 
@@ -201,14 +202,13 @@ class TurnRun:
     async def replay(self, found: Response, model: ModelInfo, chats: Chats) -> Outcome:
         """Give an earlier answer of `model` again; no worker has a part in it."""
         self.clock.admitted = time.monotonic()
-        settings = {"sampling": msgspec.to_builtins(self.sampling)}
         try:
             await chats.start_generation(
                 self.row.message_id,
                 self.row.generation_id,
                 model.name,
                 ModelIdentity.of(model.path),
-                settings,
+                _settings_of(self.sampling),
                 from_cache=True,
             )
         except KenshoError as error:
@@ -216,11 +216,7 @@ class TurnRun:
         self.cached = True
         self.stream.append(found.text, found.completion_tokens, found.prompt_tokens)
         self.clock.first_text = time.monotonic()
-        usage = Usage(
-            prompt_tokens=found.prompt_tokens,
-            cached_tokens=found.prompt_tokens,
-            completion_tokens=found.completion_tokens,
-        )
+        usage = _usage_of(found)
         return Outcome("complete", found.stop_reason, None, usage, self.clock.timings(usage))
 
     def _check_abort(self) -> None:
@@ -294,6 +290,27 @@ class TurnRun:
         )
 
 
+def given(found: Response, model: ModelInfo, sampling: Sampling, clock: Clock) -> Given:
+    """An earlier answer of `model` as that of a turn that is not begun yet: no worker has a part in it."""
+    clock.admitted = clock.first_text = time.monotonic()
+    usage = _usage_of(found)
+    identity, settings = ModelIdentity.of(model.path), _settings_of(sampling)
+    timings = clock.timings(usage)
+    return Given(model.name, identity, settings, found.text, found.stop_reason, usage, timings)
+
+
+def _usage_of(found: Response) -> Usage:
+    return Usage(
+        prompt_tokens=found.prompt_tokens,
+        cached_tokens=found.prompt_tokens,
+        completion_tokens=found.completion_tokens,
+    )
+
+
+def _settings_of(sampling: Sampling) -> dict[str, object]:
+    return {"sampling": msgspec.to_builtins(sampling)}
+
+
 def said(error: KenshoError) -> str:
     return f"{error.message}. {error.hint}" if error.hint else error.message
 
@@ -302,7 +319,7 @@ def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
     """What the generation row remembers, to compare runs later."""
     loaded, request, shape, footprint = resident.loaded, resident.request, resident.shape, resident.footprint
     return {
-        "sampling": msgspec.to_builtins(sampling),
+        **_settings_of(sampling),
         "context": loaded.context if loaded else 0,
         "device": loaded.device if loaded else "",
         "build": loaded.build if loaded else "",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,18 @@ from kensho_tui.storage.rows import ModelIdentity, TurnRow
 TITLE_LENGTH = 60
 
 _LIVE = ("queued", "streaming")
+
+
+class Given(NamedTuple):
+    """An answer of an earlier turn, to be saved as that of a new one. ``settings`` are kept as JSON."""
+
+    model: str
+    identity: ModelIdentity
+    settings: Mapping[str, object]
+    text: str
+    stop_reason: StopReason
+    usage: Usage
+    timings: Timings
 
 
 class Turns:
@@ -41,25 +53,35 @@ class Turns:
 
         `system`, when given, becomes the chat's system prompt. Raises `NotFoundError` for an unknown chat.
         """
-        date = now()
-        prompt = valid(prompt)
         async with self._database.transaction("the prompt was not saved", durable=True) as work:
-            if chat_id is None:
-                chat_id, head = await _new_chat(work, prompt, date), None
-            else:
-                head = await _head(work, chat_id)
-            user_id, message_id = new_id(), new_id()
-            await _add_message(work, (user_id, chat_id, head, "user", "complete", None, prompt, date, date))
-            await _add_message(
+            return await _begin(work, chat_id, prompt, model, system, state)
+
+    async def give_turn(
+        self, chat_id: str | None, head: str | None, prompt: str, system: str | None, given: Given
+    ) -> TurnRow | None:
+        """Save `prompt` and the whole answer that is given again to it; as `begin_turn`.
+
+        None, and nothing is saved, where `head` is no longer the end of the chat: the answer was to another
+        conversation.
+        """
+        async with self._database.transaction("the prompt was not saved", durable=True) as work:
+            if chat_id is not None and await _head(work, chat_id) != head:
+                return None
+            row = await _begin(work, chat_id, prompt, given.model, system, "streaming")
+            await _start(
+                work, row.message_id, row.generation_id, given.model, given.identity, given.settings, True
+            )
+            await _end(
                 work,
-                (message_id, chat_id, user_id, "assistant", state, _valid(model), "", date, date),
+                row.message_id,
+                row.generation_id,
+                given.text,
+                "complete",
+                given.stop_reason,
+                usage=given.usage,
+                timings=given.timings,
             )
-            generation_id = await _add_generation(work, message_id, model, state, date)
-            await work.run(
-                "UPDATE chats SET head = ?, updated = ?, system = coalesce(?, system) WHERE id = ?",
-                (message_id, date, _valid(system), chat_id),
-            )
-        return TurnRow(chat_id, user_id, message_id, generation_id)
+            return row
 
     async def begin_resume(self, message_id: str, model: str | None) -> TurnRow:
         """Set an answer back to streaming with its text kept, and begin another generation of it.
@@ -101,33 +123,8 @@ class Turns:
 
         `from_cache`: no model is at work, an answer of this one is given again.
         """
-        date = now()
-        text = json.dumps(msgspec.to_builtins(dict(settings)))
         async with self._database.transaction("the start of the answer was not saved") as work:
-            chat_id = await _live_chat(work, message_id)
-            await work.run(
-                "UPDATE messages SET state = 'streaming', model = ?, updated = ? WHERE id = ?",
-                (valid(model), date, message_id),
-            )
-            await work.run(
-                "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
-                " model_mtime = ?, settings = ?, started = ?, from_cache = ?, setup = ?,"
-                " day = substr(created, 1, 10), memory = ?, memory_host = ? WHERE id = ?",
-                (
-                    valid(model),
-                    valid(identity.path),
-                    identity.size,
-                    identity.mtime,
-                    text,
-                    date,
-                    int(from_cache),
-                    None if from_cache else await keep_setup(work, Setup.of(model, settings)),
-                    count_of(settings, "memory") or None,
-                    count_of(settings, "memory_host") or None,
-                    generation_id,
-                ),
-            )
-            await work.run("UPDATE chats SET model = ? WHERE id = ?", (valid(model), chat_id))
+            await _start(work, message_id, generation_id, model, identity, settings, from_cache)
 
     async def checkpoint(self, message_id: str, content: str) -> None:
         """Save the whole text so far. A message that has ended is left as it is."""
@@ -157,21 +154,10 @@ class Turns:
         """
         if state in _LIVE:
             raise UsageError(f"{state} is not the state of an answer that ended")
-        date = now()
         async with self._database.transaction("the end of the answer was not saved", durable=True) as work:
-            chat_id = await _live_chat(work, message_id)
-            await work.run(
-                "UPDATE messages SET content = ?, state = ?, stop_reason = ?, error = ?, updated = ?"
-                " WHERE id = ?",
-                (valid(content), state, stop_reason, _valid(error), date, message_id),
+            await _end(
+                work, message_id, generation_id, content, state, stop_reason, error, usage, timings, trimmed
             )
-            await work.run(
-                "UPDATE generations SET state = ?, stop_reason = ?, error = ?, trimmed = ?, ended = ?"
-                " WHERE id = ?",
-                (state, stop_reason, _valid(error), trimmed, date, generation_id),
-            )
-            await _save_figures(work, generation_id, usage, timings)
-            await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
 
     async def recover(self) -> int:
         """At the host's start: answers left unfinished become interrupted, with their text; how many."""
@@ -194,6 +180,90 @@ def no_chat(chat_id: str) -> NotFoundError:
 
 def no_message(message_id: str) -> NotFoundError:
     return NotFoundError(f"there is no message {one_line(message_id, 40)}")
+
+
+async def _begin(
+    work: Transaction, chat_id: str | None, prompt: str, model: str | None, system: str | None, state: State
+) -> TurnRow:
+    date = now()
+    prompt = valid(prompt)
+    if chat_id is None:
+        chat_id, head = await _new_chat(work, prompt, date), None
+    else:
+        head = await _head(work, chat_id)
+    user_id, message_id = new_id(), new_id()
+    await _add_message(work, (user_id, chat_id, head, "user", "complete", None, prompt, date, date))
+    await _add_message(
+        work, (message_id, chat_id, user_id, "assistant", state, _valid(model), "", date, date)
+    )
+    generation_id = await _add_generation(work, message_id, model, state, date)
+    await work.run(
+        "UPDATE chats SET head = ?, updated = ?, system = coalesce(?, system) WHERE id = ?",
+        (message_id, date, _valid(system), chat_id),
+    )
+    return TurnRow(chat_id, user_id, message_id, generation_id)
+
+
+async def _start(
+    work: Transaction,
+    message_id: str,
+    generation_id: str,
+    model: str,
+    identity: ModelIdentity,
+    settings: Mapping[str, object],
+    from_cache: bool,
+) -> None:
+    date = now()
+    chat_id = await _live_chat(work, message_id)
+    await work.run(
+        "UPDATE messages SET state = 'streaming', model = ?, updated = ? WHERE id = ?",
+        (valid(model), date, message_id),
+    )
+    await work.run(
+        "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
+        " model_mtime = ?, settings = ?, started = ?, from_cache = ?, setup = ?,"
+        " day = substr(created, 1, 10), memory = ?, memory_host = ? WHERE id = ?",
+        (
+            valid(model),
+            valid(identity.path),
+            identity.size,
+            identity.mtime,
+            json.dumps(msgspec.to_builtins(dict(settings))),
+            date,
+            int(from_cache),
+            None if from_cache else await keep_setup(work, Setup.of(model, settings)),
+            count_of(settings, "memory") or None,
+            count_of(settings, "memory_host") or None,
+            generation_id,
+        ),
+    )
+    await work.run("UPDATE chats SET model = ? WHERE id = ?", (valid(model), chat_id))
+
+
+async def _end(  # noqa: PLR0913, PLR0917 - the end of a turn is saved whole
+    work: Transaction,
+    message_id: str,
+    generation_id: str,
+    content: str,
+    state: State,
+    stop_reason: StopReason | None = None,
+    error: str | None = None,
+    usage: Usage | None = None,
+    timings: Timings | None = None,
+    trimmed: int = 0,
+) -> None:
+    date = now()
+    chat_id = await _live_chat(work, message_id)
+    await work.run(
+        "UPDATE messages SET content = ?, state = ?, stop_reason = ?, error = ?, updated = ? WHERE id = ?",
+        (valid(content), state, stop_reason, _valid(error), date, message_id),
+    )
+    await work.run(
+        "UPDATE generations SET state = ?, stop_reason = ?, error = ?, trimmed = ?, ended = ? WHERE id = ?",
+        (state, stop_reason, _valid(error), trimmed, date, generation_id),
+    )
+    await _save_figures(work, generation_id, usage, timings)
+    await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
 
 
 async def _new_chat(work: Transaction, prompt: str, date: str) -> str:

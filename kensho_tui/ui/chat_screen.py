@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Offset
@@ -19,6 +19,7 @@ from kensho_tui.ui.commands.registry import complete, matching, parse_slash, une
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.live import last_prompt, resumable
 from kensho_tui.ui.loading import Progress
+from kensho_tui.ui.middle import Middle
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import StatusBar, numbers
@@ -60,6 +61,7 @@ class ChatScreen(SteadyScreen):
         self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
+        self._middle = Middle(self.transcript, self._welcome)
         self._title = SplitLine(id="header")
         self._hint = SplitLine(id="hint")
         self._status = StatusBar(id="status")
@@ -79,8 +81,7 @@ class ChatScreen(SteadyScreen):
 
     def compose(self) -> ComposeResult:
         yield self._title
-        with Horizontal(id="middle"):
-            yield self.transcript
+        yield self._middle
         yield self._notice
         with Horizontal(id="ask"):
             yield Static("›", id="mark")
@@ -108,19 +109,11 @@ class ChatScreen(SteadyScreen):
     # --- what the session tells -----------------------------------------------------------------------
 
     async def show_chat(self, chat: c.Chat | None) -> None:
-        empty = chat is None or not chat.messages
-        self.set_class(empty, "empty")
-        if empty:
-            await self._greet()
-        self.transcript.show(chat, self.session.live.keys())
+        came = await self._middle.show(chat, self.session.live.keys())
         self._renew_sidebar()
         self._show_frame()
-
-    async def _greet(self) -> None:
-        """What an empty chat shows; made when the first one is seen."""
-        if not self._welcome.is_attached:
-            await self.query_one("#middle").mount(Container(self._welcome, id="empty"))
-        self._welcome.renew()
+        if came:
+            self.draw_now()
 
     async def show_piece(self, message_id: str, piece: c.Piece) -> None:
         self.transcript.grow(message_id, piece, self._elapsed(message_id))
@@ -131,7 +124,7 @@ class ChatScreen(SteadyScreen):
 
     def show_state(self) -> None:
         if self.is_mounted:
-            if self.has_class("empty"):
+            if self._middle.greets:
                 self._welcome.renew()
             self._renew_sidebar()
             self.transcript.tick(self._elapsed)
@@ -368,7 +361,7 @@ class ChatScreen(SteadyScreen):
 
         app = self._kensho
         sidebar = Sidebar(self._choose_chat, self.to_prompt, now=app.now, key=lambda: app.key_label("chats"))
-        self.query_one("#middle").mount(sidebar, before=0)
+        self._middle.mount(sidebar, before=0)
         sidebar.fit(self.size.width)
         return sidebar
 

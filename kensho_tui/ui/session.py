@@ -1,6 +1,7 @@
 """The controller of the open chat. It knows no widgets: it asks the host and tells a `View`."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
@@ -185,23 +186,22 @@ class Session(HostFacts):
 
     # --- the chat and its streams -------------------------------------------------------------------
 
-    async def refresh(self) -> None:
-        """Show the open chat as the host has it now, and follow the streams it names.
+    async def refresh(self, known: c.Chat | None = None) -> None:
+        """Show the open chat as the host has it now (`known`: as it just said), and follow its streams.
 
         A drawing that has begun is ended whoever stops waiting for it: half a drawing would stay.
         """
-        drawing = asyncio.create_task(self._refresh())
+        drawing = asyncio.create_task(self._refresh(known if not self._refreshing.locked() else None))
         self._drawings.add(drawing)
         drawing.add_done_callback(self._drawings.discard)
         await asyncio.shield(drawing)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, known: c.Chat | None) -> None:
         async with self._refreshing:
             wanted = self.chat_id
-            try:
-                chat = await self.host.chat(wanted) if wanted is not None else None
-            except NotFoundError:
-                chat = None
+            chat = known if known is not None and known.id == wanted else None
+            with contextlib.suppress(NotFoundError):
+                chat = chat or (await self.host.chat(wanted) if wanted is not None else None)
             if wanted != self.chat_id:
                 return
             self.chat = chat
@@ -282,25 +282,26 @@ class Session(HostFacts):
         before = self.chat_id
         known = self._known_ids()
         try:
-            request = c.Submit(prompt=text, chat=before, model=self.choice.of(before), fresh=fresh)
-            chat_id = (await self.host.submit(request)).chat
+            asked = c.Submit(prompt=text, chat=before, model=self.choice.of(before), fresh=fresh, show=True)
+            sent = await self.host.submit(asked)
+            chat_id, shown = sent.chat, sent.shown
         except HostGoneError:
-            found = await self._arrived_anyway(text, before, known)
-            if found is None:
+            shown = await self._arrived_anyway(text, before, known)
+            if shown is None:
                 raise
-            chat_id = found
+            chat_id = shown.id
         if self._prompts is not None:
             self._prompts = [text, *(old for old in self._prompts if old != text)]
         if before is None:
             self.choice.got_id(chat_id)
         if self.chat_id == before:
-            await self._show_own(chat_id)
+            await self._show_own(chat_id, shown)
 
     def _known_ids(self) -> set[str]:
         messages = self.chat.messages if self.chat is not None else ()
         return {message.id for message in messages} | {chat.id for chat in self.recent}
 
-    async def _arrived_anyway(self, text: str, before: str | None, known: set[str]) -> str | None:
+    async def _arrived_anyway(self, text: str, before: str | None, known: set[str]) -> c.Chat | None:
         """The chat that has `text` although the line was cut before the host could say so; None: it has not.
 
         Sending it again would ask twice.
@@ -314,7 +315,7 @@ class Session(HostFacts):
         if before is None and chat.id in known:
             return None
         new = (m for m in chat.messages if m.role == "user" and m.id not in known)
-        return chat.id if any(message.content == text for message in new) else None
+        return chat if any(message.content == text for message in new) else None
 
     async def resume(self) -> bool:
         """Go on with the answer that was cut. False: there is none."""
@@ -326,11 +327,11 @@ class Session(HostFacts):
         await self._show_own(sent.chat)
         return True
 
-    async def _show_own(self, chat_id: str) -> None:
+    async def _show_own(self, chat_id: str, shown: c.Chat | None = None) -> None:
         if self.chat_id != chat_id:
             self.chat_id = chat_id
             self._switched.set()
-        await self.refresh()
+        await self.refresh(shown)
 
     def running(self) -> Live | None:
         """The stream that `stop` would end: the one under way, else the last one queued."""

@@ -24,6 +24,15 @@ class SteadyScreen(Screen[None]):
     def _screen_resized(self, size: Size) -> None:
         super()._screen_resized(self.app.size)
 
+    def draw_now(self) -> None:
+        """Lay out and draw what was changed just now.
+
+        Textual would do it some messages later, at the next sixtieth of a second: too late for an answer that
+        is there. Private in it, and used here: `Screen._refresh_layout` and `App._batch_count`.
+        """
+        if self.is_current and not self.app._batch_count:
+            self._refresh_layout()
+
 
 def keep_alt_enter() -> None:
     """Textual #6663: Alt+Enter sent as ESC CR arrives as Enter, and would send a prompt half written.

@@ -68,6 +68,41 @@ async def test_the_same_question_gets_the_same_answer_and_says_so(home: Home) ->
     assert rows(home, "SELECT from_cache FROM generations ORDER BY number") == [(0,), (1,)]
 
 
+async def test_a_hit_comes_whole_with_the_reply(home: Home) -> None:
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        first = await submit(kensho, "hello", show=True)
+        await read_to_end(kensho, first.stream)
+        await asked(kensho, "and then?", first.chat)
+        again = await submit(kensho, "hello", show=True)
+        follows = await submit(kensho, "and then?", again.chat, show=True)
+        told = [await read_to_end(kensho, one.stream) for one in (again, follows)]
+        chat = await kensho.chat(again.chat)
+    assert first.shown is not None and first.shown.messages[-1].stream == first.stream
+    assert follows.shown == chat
+    assert [m.content for m in chat.messages] == ["hello", SAID, "and then?", "You said: and then?"]
+    assert [(m.state, m.stream, m.cached) for m in chat.messages[1::2]] == [("complete", None, True)] * 2
+    assert [(text, result.state, result.cached) for text, result in told] == [
+        (SAID, "complete", True),
+        ("You said: and then?", "complete", True),
+    ]
+
+
+async def test_what_follows_an_answer_under_way_waits_for_it(home: Home) -> None:
+    """The answer that is there is to another conversation than the one this will be."""
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        first = await submit(kensho, "hello")
+        await read_to_end(kensho, first.stream)
+        long = await submit(kensho, script(text="abcd", repeat=4000, rate=100), first.chat)
+        await read_until(kensho, long.stream, 4)
+        following = await submit(kensho, "hello", first.chat)
+        assert following.queued
+        await kensho.abort(long.stream)
+        _, result = await read_to_end(kensho, following.stream)
+    assert (result.state, result.cached) == ("complete", False)
+
+
 async def test_a_hit_survives_a_restart_and_needs_no_worker(home: Home) -> None:
     home.settings('model = "scripted"\npreload = false\n')
     home.start_scripted_host()

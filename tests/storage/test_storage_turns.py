@@ -11,6 +11,7 @@ from kensho_tui.core.contract import Role, State, StopReason, Timings, Usage
 from kensho_tui.core.errors import NotFoundError, StorageError, UsageError
 from kensho_tui.storage.chats import Chats, ModelIdentity
 from kensho_tui.storage.database import Database
+from kensho_tui.storage.turns import Given
 
 USAGE = Usage(prompt_tokens=11, cached_tokens=5, completion_tokens=7)
 TIMINGS = Timings(
@@ -240,3 +241,22 @@ def test_the_identity_of_a_model_file(tmp_path: Path) -> None:
     assert (identity.path, identity.size, identity.mtime) == (str(file), 4, file.stat().st_mtime)
     file.unlink()
     assert ModelIdentity.of(file) == ModelIdentity(str(file), 0, 0.0)
+
+
+async def test_an_answer_given_again_is_saved_with_its_prompt(chats: Chats, database: Database) -> None:
+    given = Given("m", MODEL, {}, "four", "end", USAGE, TIMINGS)
+    first = await chats.give_turn(None, None, "2 + 2?", "Be short.", given)
+    assert first is not None
+    second = await chats.give_turn(first.chat_id, first.message_id, "again?", None, given)
+    assert second is not None
+    before = await chats.path(first.chat_id)
+    assert await chats.give_turn(first.chat_id, first.message_id, "late?", None, given) is None
+    assert await chats.path(first.chat_id) == before
+    assert [(m.role, m.content, m.state, m.cached) for m in before[2:]] == [
+        ("user", "again?", "complete", False),
+        ("assistant", "four", "complete", True),
+    ]
+    assert (before[1].stop_reason, before[1].usage) == ("end", USAGE)
+    assert await chats.system(first.chat_id) == "Be short."
+    assert (await chats.summary(first.chat_id)).model == "m"
+    assert await database.fetch("SELECT state, from_cache FROM generations") == [("complete", 1)] * 2

@@ -104,7 +104,8 @@ class FakeHost:
         if self.cut_replies:
             self.vanish()
             raise HostGoneError("the connection to the host was lost")
-        return c.Submitted(chat=chat.id, message=answer.id, stream=stream.id, queued=queued)
+        shown = self.chats_now[chat.id] if request.show else None
+        return c.Submitted(chat=chat.id, message=answer.id, stream=stream.id, queued=queued, shown=shown)
 
     async def resume(self, message: str) -> c.Submitted:
         self._called("resume", message)

@@ -46,14 +46,14 @@ async def test_fresh_asks_the_last_prompt_as_it_was(host: FakeHost, start: Start
         await shown(pilot, "Rayleigh.")
         await send(pilot, "/fresh")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="//Why?", chat=chat.id, fresh=True)]
+        assert host.called("submit") == [c.Submit(prompt="//Why?", chat=chat.id, fresh=True, show=True)]
 
 
 async def test_fresh_asks_what_follows_it(host: FakeHost, start: Started) -> None:
     async with start() as pilot:
         await send(pilot, "/fresh Why not?")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="Why not?", fresh=True)]
+        assert host.called("submit") == [c.Submit(prompt="Why not?", fresh=True, show=True)]
         await send(pilot, "And now?")
         await until(pilot, lambda: len(host.called("submit")) == 2)
         last = host.called("submit")[-1]

@@ -17,7 +17,7 @@ async def test_a_prompt_is_sent_and_its_answer_streams(host: FakeHost, start: St
     async with start() as pilot:
         await pilot.press(*"hello", "enter")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="hello")]
+        assert host.called("submit") == [c.Submit(prompt="hello", show=True)]
         stream = host.hub.get(only_stream(host))
         stream.set_phase(c.Phase(name="loading", done=62, total=100))
         await shown(pilot, "you", "hello", "loading the model", "62 %", "Esc stops")
@@ -92,7 +92,7 @@ async def test_what_is_typed_early_is_sent_when_the_host_is_there(
         await shown(pilot, "early bird", "a prompt waits for the host")
         host.reachable = True
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="early bird")]
+        assert host.called("submit") == [c.Submit(prompt="early bird", show=True)]
         await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "")
 
 

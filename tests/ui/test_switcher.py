@@ -96,7 +96,7 @@ async def test_the_chat_is_kept_and_the_next_prompt_goes_to_the_model(host: Fake
         assert host.called("prepare") == [c.Prepare(chat=chat, model=QWEN, switch=True)]
         await pilot.press(*"more", "enter")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="more", chat=chat, model=QWEN)]
+        assert host.called("submit") == [c.Submit(prompt="more", chat=chat, model=QWEN, show=True)]
 
 
 async def test_a_new_chat_keeps_what_was_chosen_for_it(host: FakeHost, start: Started) -> None:
@@ -109,7 +109,7 @@ async def test_a_new_chat_keeps_what_was_chosen_for_it(host: FakeHost, start: St
         await until(pilot, lambda: app.session.model == QWEN)
         await pilot.press(*"hello", "enter")
         await until(pilot, lambda: bool(app.session.live))
-        assert host.called("submit") == [c.Submit(prompt="hello", model=QWEN)]
+        assert host.called("submit") == [c.Submit(prompt="hello", model=QWEN, show=True)]
         assert app.session.chat_id is not None and app.session.model == QWEN
         # The host says now that it answers there: nothing more has to be remembered.
         host.chats_now[app.session.chat_id] = replace(host.chats_now[app.session.chat_id], model=QWEN)

@@ -2,12 +2,16 @@
 
 import os
 import select
+import sys
 import threading
 from collections import deque
 from queue import SimpleQueue
 from typing import IO
 
 CLOSE_S = 1.5
+# How long the interpreter lets a busy thread run while another one waits, by itself 5 ms: what is drawn would
+# lie here for so long whenever the loop goes on with something else, and keys in the thread that reads them.
+SWITCH_S = 0.0005
 _CHUNK_BYTES = 4096
 
 
@@ -34,6 +38,7 @@ class TerminalWriter:
         return sum(tuple(self._sizes))
 
     def start(self) -> None:
+        sys.setswitchinterval(SWITCH_S)
         self._thread.start()
 
     def write(self, text: str) -> None:

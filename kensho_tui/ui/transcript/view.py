@@ -70,6 +70,7 @@ class Transcript(ScrollView, can_focus=True):
         self._messages: tuple[c.Message, ...] = ()
         self._live: Collection[str] = ()
         self._putting = False
+        self._expected = Size(0, 0)
         # Rows by which true heights above have moved what is read: selections are kept without them.
         self._mended = 0
 
@@ -131,14 +132,27 @@ class Transcript(ScrollView, can_focus=True):
                 self._arrange(column)
                 self.refresh()
 
+    def expect(self, size: Size) -> None:
+        """What it will be given when it is laid out next: drawn for that already, it is drawn once."""
+        self._expected = size
+
     # --- where it stands ----------------------------------------------------------------------------
+
+    @property
+    def _room(self) -> Size:
+        """Cells for rows; text may come before there is a place for it."""
+        if self.size:
+            return self.scrollable_content_region.size
+        if self._expected:
+            return self._expected - Size(self.styles.scrollbar_size_vertical, 0)
+        return Size(self.app.size.width, 0)
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._change_canvas(), immediate=True)
 
     def on_resize(self) -> None:
         column = self._column
-        if column is None or column.canvas.width != self.scrollable_content_region.width:
+        if column is None or column.canvas.width != self._room.width:
             self._change_canvas()
         else:
             self._arrange(column)
@@ -147,13 +161,11 @@ class Transcript(ScrollView, can_focus=True):
         """Another width or theme: everything in sight is drawn anew."""
         if not self._messages:
             return
-        # Text may come before there is a place for it.
-        width = self.scrollable_content_region.width or self.app.size.width
         from kensho_tui.ui.transcript.canvas import Canvas
         from kensho_tui.ui.transcript.column import Column
         from kensho_tui.ui.transcript.look import make_look
 
-        canvas = Canvas(width, make_look(self.app.theme_variables))
+        canvas = Canvas(self._room.width, make_look(self.app.theme_variables))
         if self._column is None:
             self._column = Column(canvas, self._words)
             self._renew(self._column)
@@ -165,7 +177,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def _arrange(self, column: "Column") -> None:
         """Draw what is in sight and scroll to it."""
-        height = self.size.height
+        height = self._room.height
         if height <= 0:
             return
         place = column.end(height) if self.following else self._place
