@@ -79,13 +79,7 @@ class Host:
             paths.data,
         )
         self._dialogue.changed = self._changed
-        self._samples = SampleOffers(
-            dialogue=self._dialogue,
-            rooms=self._rooms,
-            responses=self._responses,
-            database=database,
-            days=settings.sample_days,
-        )
+        self._samples = self._sampling()
         self._benches = BenchOffers(
             rooms=self._rooms,
             dialogue=self._dialogue,
@@ -99,6 +93,15 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._register(paths)
         self.endpoint.peers_changed = self._changed
+
+    def _sampling(self) -> SampleOffers:
+        return SampleOffers(
+            dialogue=self._dialogue,
+            rooms=self._rooms,
+            responses=self._responses,
+            database=self._database,
+            days=self._settings.sample_days,
+        )
 
     def _register(self, paths: Paths) -> None:
         """Offer on the bus what the rooms can do."""

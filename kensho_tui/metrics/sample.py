@@ -38,9 +38,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Look:
-    """Everything at one moment, ``at`` in Unix seconds; ``database`` in bytes."""
+    """Everything at one moment: ``at`` in Unix seconds, ``moment`` monotonic, when the rooms were counted
+    (the machine told its counters a little later). ``database`` in bytes.
+    """
 
     at: float
+    moment: float
     counts: Counts
     machine: MachineReading
     cards: tuple[CardReading, ...]
@@ -50,7 +53,8 @@ class Look:
 def sample(before: Look, now: Look, environ: Mapping[str, str]) -> Sample:
     """The sample at ``now``. ``environ`` says which cards are hidden from llama.cpp."""
     counts, machine = now.counts, now.machine
-    passed = machine.moment - before.machine.moment
+    passed = now.moment - before.moment
+    looked = machine.moment - before.machine.moment
     return Sample(
         at=now.at,
         cpu=min(
@@ -60,9 +64,9 @@ def sample(before: Look, now: Look, environ: Mapping[str, str]) -> Sample:
         cores=machine.cpu.cores,
         ram_used=machine.ram.used,
         ram_total=machine.ram.total,
-        host_cpu=_rate(machine.own_cpu_s - before.machine.own_cpu_s, passed),
+        host_cpu=_rate(machine.own_cpu_s - before.machine.own_cpu_s, looked),
         devices=_devices(now.cards, counts.workers, environ),
-        workers=tuple(_worker(worker, before, now, passed) for worker in counts.workers),
+        workers=tuple(_worker(worker, before, now, looked) for worker in counts.workers),
         streams=counts.streams,
         queued=counts.queued,
         decode_tok_s=_rate(counts.written - before.counts.written, passed),

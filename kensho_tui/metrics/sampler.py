@@ -53,6 +53,7 @@ class _Pending:
     """A look under way."""
 
     at: float
+    moment: float
     counts: Counts
     machine: tuple[MachineReading, int] | None = None
     cards_due: bool = False
@@ -169,7 +170,7 @@ class Sampler:
     # --- one look ------------------------------------------------------------------------------------
 
     def _look(self, counts: Counts) -> None:
-        pending = self._pending = _Pending(self._clock.unix(), counts)
+        pending = self._pending = _Pending(self._clock.unix(), self._clock.monotonic(), counts)
         pids = [worker.pid for worker in counts.workers]
 
         def machine_told(found: tuple[MachineReading, int] | None) -> None:
@@ -196,7 +197,7 @@ class Sampler:
         if pending is None or pending.machine is None or self._closed:
             return
         machine, database = pending.machine
-        look = Look(pending.at, pending.counts, machine, self._cards_now(), database)
+        look = Look(pending.at, pending.moment, pending.counts, machine, self._cards_now(), database)
         before, self._before = self._before, look
         if before is not None:
             self._take(sample(before, look, self._environ))

@@ -1,6 +1,8 @@
 """Samples through a real host: what is read of a worker is what the system says of it."""
 
+import itertools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,12 @@ async def samples_until(kensho: Kensho, since: float, last: int) -> list[Sample]
     return found
 
 
+def integral(first: Sample, samples: Sequence[Sample], rate: str) -> float:
+    """What a rate adds up to from `first` to the last of ``samples``."""
+    pairs = itertools.pairwise((first, *samples))
+    return sum(float(getattr(now, rate)) * (now.at - before.at) for before, now in pairs)
+
+
 def resident(pid: int, field: str = "VmRSS") -> int:
     """Bytes, as the system itself tells them."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
@@ -55,11 +63,7 @@ async def test_a_stream_is_seen_in_the_samples(home: Home) -> None:
         await read_to_end(kensho, again.stream)
         last = await next_sample(kensho, time.time())
         status = await kensho.status()
-    times = [first.at, *(one.at for one in found)]
-    written = sum(
-        one.decode_tok_s * (end - begin) for one, begin, end in zip(found, times, times[1:], strict=False)
-    )
-    assert written == pytest.approx(2 * RATE, rel=0.1)
+    assert integral(first, found, "decode_tok_s") == pytest.approx(2 * RATE, rel=0.1)
     assert max(one.streams for one in found) == 1
     assert last.decode_tok_s == 0.0 and (last.cache_hits, last.cache_asked) == (1, 2)
     (worker,) = last.workers
@@ -101,16 +105,22 @@ async def test_a_stream_that_nobody_looks_at_is_sampled_and_then_nothing_is(home
 async def test_a_workers_memory_is_what_the_system_says(home: Home, smollm: Path) -> None:
     home.settings(f'model = "{smollm}"\n')
     async with Kensho() as kensho:
+        await kensho.prepare(Prepare(model=str(smollm), switch=True))
+        first = await next_sample(kensho)
         submitted = await submit(kensho, "Count to ten.", model=str(smollm))
-        await read_to_end(kensho, submitted.stream)
+        _, result = await read_to_end(kensho, submitted.stream)
         (info,) = (await kensho.status()).workers
         before = resident(info.pid)
         sample = await next_sample(kensho, time.time())
         after = resident(info.pid)
+        taken = (await kensho.call(SAMPLES, ReadSamples(since=first.at))).samples
     (worker,) = sample.workers
     assert worker.pid == info.pid and worker.ram > 50 << 20
     assert min(before, after) * 0.98 <= worker.ram <= max(before, after) * 1.02
     assert worker.ram == pytest.approx(psutil.Process(info.pid).memory_info().rss, rel=0.02)
     assert worker.file == pytest.approx(resident(info.pid, "RssFile"), rel=0.02)
-    assert sample.prompt_tok_s == 0.0
-    assert home.host_pid() != worker.pid
+    read, wrote = integral(first, taken, "prompt_tok_s"), integral(first, taken, "decode_tok_s")
+    assert result.usage is not None and result.usage.completion_tokens > 0
+    assert wrote == pytest.approx(result.usage.completion_tokens, rel=0.05)
+    assert read == pytest.approx(result.usage.prompt_tokens - result.usage.cached_tokens, rel=0.05)
+    assert max(one.workers[0].cpu for one in taken) > 0.1

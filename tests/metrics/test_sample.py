@@ -19,7 +19,7 @@ WORKER = WorkerInfo(pid=7, model="tiny", state="ready", device="CUDA0")
 
 
 def look(machine: MachineReading = MACHINE, *cards: CardReading, **counts: Any) -> Look:
-    return Look(1e9, Counts(**counts), machine, cards, 4096)
+    return Look(1e9, machine.moment, Counts(**counts), machine, cards, 4096)
 
 
 def after(seconds: float, **changes: Any) -> MachineReading:
