@@ -11,20 +11,11 @@ from kensho_tui.core.text import one_line, valid
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
-    from kensho_tui.core.metrics_contract import (
-        DayMetrics,
-        Figures,
-        Generation,
-        ModelMetrics,
-        ModelMetricsList,
-        SetupMetrics,
-        Spread,
-    )
+    from kensho_tui.core.metrics_contract import Generation, ModelMetricsList
 
 LAST_SHOWN = 10
 MOST_DOCUMENTED = 1000
 TREND_DAYS = 366
-GIGA = 1e9  # as data sheets of memory have it
 
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -113,55 +104,17 @@ def document(
     found: "ModelMetricsList", generations: "tuple[Generation, ...]", since: str | None, more: bool
 ) -> dict[str, object]:
     """What `metrics --json` prints. ``more``: there are older generations that are not in it."""
+    from kensho_tui.ui.metrics.figures.document import model
+
     return {
         "since": since,
         "model": found.model,
         "least_prompt_tokens": found.least_prompt,
         "least_completion_tokens": found.least_completion,
-        "models": [_model(model) for model in found.models],
+        "models": [model(one) for one in found.models],
         "generations": generations,
         "more": more,
     }
-
-
-def _model(model: "ModelMetrics") -> dict[str, object]:
-    return {
-        "model": model.model,
-        "quantisation": model.quantisation,
-        "last": model.last,
-        "from_cache": model.from_cache,
-        **_figures(model.figures),
-        "settings": [_settings(setup) for setup in model.settings],
-        "days": [_day(day) for day in model.days],
-    }
-
-
-def _figures(figures: "Figures") -> dict[str, object]:
-    return {
-        "runs": figures.runs,
-        "ttft_s": figures.ttft,
-        "load_s": figures.load,
-        "prompt_tok_s": figures.prompt,
-        "decode_tok_s": figures.decode,
-        "bandwidth": figures.bandwidth,
-    }
-
-
-def _settings(setup: "SetupMetrics") -> dict[str, object]:
-    return {
-        "device": setup.device,
-        "gpu_layers": setup.gpu_layers,
-        "context": setup.context,
-        "kv_type": setup.kv_type,
-        "threads": setup.threads,
-        "active_weights": setup.active_weights,
-        "last": setup.last,
-        **_figures(setup.figures),
-    }
-
-
-def _day(day: "DayMetrics") -> dict[str, object]:
-    return {"day": day.day, "runs": day.runs, "ttft_s": day.ttft, "decode_tok_s": day.decode}
 
 
 # --- the tables -------------------------------------------------------------------------------------
@@ -186,6 +139,7 @@ def lines(
 def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, sign: str) -> list[str]:
     from kensho_tui.cli.table import Column, render
     from kensho_tui.ui.format import ago
+    from kensho_tui.ui.metrics.figures.said import GIGA, said, time_said
 
     if not found.models:
         return []
@@ -231,25 +185,6 @@ def _wrapped(text: str, columns: int | None) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, columns or 110)
-
-
-def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> str:
-    """``148 ±2 (31)``: of a single run nothing is said about spread; empty for none."""
-    if spread is None:
-        return ""
-    median, half = spread.median / unit, spread.half / unit
-    digits = 1 if median < 100 else 0
-    around = f" {sign}{half:.{digits}f}" if spread.count > 1 else ""
-    return f"{median:,.{digits}f}{around} ({spread.count:,})"
-
-
-def time_said(spread: "Spread | None", sign: str = "±") -> str:
-    """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``."""
-    if spread is None:
-        return ""
-    unit, name, digits = (1e-3, "ms", 0) if spread.median < 1 else (1.0, "s", 2)
-    around = f" {sign}{spread.half / unit:.{digits}f}" if spread.count > 1 else ""
-    return f"{spread.median / unit:.{digits}f}{around} {name} ({spread.count:,})"
 
 
 def _generation_lines(generations: "tuple[Generation, ...]", columns: int | None, now: datetime) -> list[str]:

@@ -77,32 +77,6 @@ def test_what_says_no_time(text: str) -> None:
     assert "\x1b" not in raised.value.line()
 
 
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (None, ""),
-        (spread(48.26, 1.24, 1100), "48.3 ±1.2 (1,100)"),
-        (spread(820.4, 30), "820 ±30 (5)"),
-        (spread(7.0, count=1), "7.0 (1)"),
-    ],
-)
-def test_a_median_has_spread_and_count_beside_it(found: Spread | None, text: str) -> None:
-    assert metrics.said(found) == text
-
-
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        (None, ""),
-        (spread(0.21, 0.012, 34), "210 ±12 ms (34)"),
-        (spread(2.314, 0.4), "2.31 ±0.40 s (5)"),
-        (spread(2.314, count=1), "2.31 s (1)"),
-    ],
-)
-def test_times(found: Spread | None, text: str) -> None:
-    assert metrics.time_said(found) == text
-
-
 def test_the_tables() -> None:
     lines = metrics.lines(FOUND, (RUN, CUT, AGAIN), None, now=NOW)
     title, full, bare = lines[:3]

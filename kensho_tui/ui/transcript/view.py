@@ -221,6 +221,18 @@ class Transcript(ScrollView, can_focus=True):
         if self._column is not None:
             self._arrange(self._column)
 
+    def go_to(self, message_id: str) -> bool:
+        """Bring a message to the top, or as near to it as the chat's end allows. False: it is not here."""
+        column = self._column
+        at = column.index(message_id) if column is not None else None
+        if column is None or at is None or self.size.height <= 0:
+            return False
+        self._place = column.settle(Place(at, 0, 0), self.size.height)
+        self.following = column.row_of(self._place) >= column.height - self.size.height
+        self._put(column)
+        self.refresh()
+        return True
+
     def scroll_pages(self, pages: int) -> None:
         """Scroll by screens, keeping a row in sight."""
         self.scroll_to(y=self.scroll_y + pages * max(self.size.height - 1, 1), animate=False)

@@ -266,8 +266,11 @@ class FiguresPane(Vertical):
     async def _open_chat(self, key: str) -> None:
         found = await self._level.leads_to(key)
         if found is not None:
-            await self._kensho.session.open_chat(found[0])
+            chat, message = found
+            await self._kensho.session.open_chat(chat)
             self._kensho.to_chat()
+            if not self._kensho.chat_screen.transcript.go_to(message):
+                self._kensho.say("This answer is on another branch of the chat")
 
     def _all_runs(self) -> None:
         below = self._level.all_runs(self._table.highlighted)

@@ -99,20 +99,36 @@ async def test_pages_come_as_one_goes_down(figures: ScriptedFigures, opened: Ope
         assert pane_of(pilot)._table.highlighted == RUNS[-1].id
 
 
-async def test_a_generation_leads_to_its_chat(
+async def test_a_generation_leads_to_its_message(
     host: FakeHost, figures: ScriptedFigures, opened: Opened
 ) -> None:
-    answer = host.message("assistant", "The answer that was measured.")
-    chat = host.add_chat("measured", host.message("user", "A question?"), answer)
+    words = [f"Answer number {number}. " + "More of it. " * 30 for number in range(40)]
+    answers = [host.message("assistant", said) for said in words]
+    chat = host.add_chat("measured", *answers)
     host.add_chat("another")
-    figures.runs = (generation(0, chat=chat.id, message=answer.id), generation(1, chat="deleted"))
+    figures.runs = (
+        generation(0, chat=chat.id, message=answers[7].id),
+        generation(1, chat="deleted"),
+    )
     async with opened() as pilot:
-        text = await press(pilot, "g", "down", "enter")
+        await press(pilot, "g", "down", "enter")
         await shown(pilot, "there is no such chat")
+        assert app_of(pilot).place == "metrics"
         await press(pilot, "up", "enter")
-        await shown(pilot, "The answer that was measured.")
+        await shown(pilot, "Answer number 7.")
         assert app_of(pilot).place == "chat" and app_of(pilot).session.chat_id == chat.id
-        assert "generations" in text
+        text = screen_text(pilot)
+        assert "Answer number 6." not in text and "End newest text" in text
+
+
+async def test_a_generation_of_another_branch_leads_to_its_chat(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    chat = host.add_chat("measured", host.message("assistant", "The other one."))
+    figures.runs = (generation(0, chat=chat.id, message="gone"),)
+    async with opened() as pilot:
+        await press(pilot, "g", "enter")
+        await shown(pilot, "The other one.", "on another branch of the chat")
 
 
 async def test_sorting(figures: ScriptedFigures, opened: Opened) -> None:

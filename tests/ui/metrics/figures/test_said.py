@@ -19,10 +19,20 @@ def test_few_runs_are_marked_and_one_has_no_spread(median: float, half: float, c
     assert said.said(spread(median, half, count), only="only ") == text
 
 
-def test_times_have_the_unit_of_their_size() -> None:
-    assert said.time_said(spread(0.21, 0.012, 34)) == "210 ±12 ms (34)"
-    assert said.time_said(spread(2.314, 0.4, 34), "+-") == "2.31 +-0.40 s (34)"
-    assert said.time_said(None) == ""
+def test_nothing_is_said_of_nothing() -> None:
+    assert (said.said(None), said.time_said(None)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("median", "half", "count", "text"),
+    [
+        (0.21, 0.012, 34, "210 +-12 ms (34)"),
+        (2.314, 0.4, 5, "2.31 +-0.40 s (5)"),
+        (2.314, 0.0, 1, "2.31 s (1)"),
+    ],
+)
+def test_times_have_the_unit_of_their_size(median: float, half: float, count: int, text: str) -> None:
+    assert said.time_said(spread(median, half, count), "+-") == text
 
 
 def test_a_column_has_medians_under_medians_and_counts_under_counts() -> None:
