@@ -16,6 +16,9 @@ hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+# Hundreds of processes are started here; each but the first reads what that one compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def packaged(package: str, name: str) -> Path:
     """A file that an installed package carries, without importing the package."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 REPO, NAME, LARGE = "owner/small-GGUF", "small-Q4_K_M", "small-Q8_0"
 WHAT = f"{REPO}:Q8_0"
 SMALL_SIZE, LARGE_SIZE = 2 * MIB, 24 * MIB
-RATE = 16e6
+RATE, CRAWL = 16e6, 4e5
 
 
 @pytest.fixture
@@ -41,6 +41,12 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def in_its_midst(hub: LoopbackHub, least: int = 4 * MIB) -> None:
+    """Wait for so many bytes; more come so slowly that what follows finds the download on its way."""
+    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > least, what="for some bytes")
+    hub.knobs.rate = CRAWL
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -55,7 +61,7 @@ def files(home: Home) -> list[str]:
 def test_interrupted_repeated_and_repeated_again(home: Home, hub: LoopbackHub) -> None:
     hub.knobs.rate = RATE
     first = start(WHAT)
-    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > 4 * MIB, what="for some bytes")
+    in_its_midst(hub)
     status = json.loads(home.run("host", "status", "--json").stdout)
     assert status["downloads"] == 1 and status["fetching"][0]["model"] == LARGE
     stores = {store["name"]: store for store in json.loads(home.run("gc", "--json").stdout)["stores"]}
@@ -83,7 +89,7 @@ def test_interrupted_repeated_and_repeated_again(home: Home, hub: LoopbackHub) -
 def test_an_unfinished_download_is_dropped_by_its_name(home: Home, hub: LoopbackHub) -> None:
     hub.knobs.rate = RATE
     pulling = start(WHAT)
-    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > 4 * MIB, what="for some bytes")
+    in_its_midst(hub)
     pulling.send_signal(signal.SIGINT)
     pulling.communicate(timeout=30)
     assert files(home) != []
@@ -112,8 +118,9 @@ def test_json_lines_of_a_real_download(home: Home, hub: LoopbackHub) -> None:
 def test_the_host_is_killed_and_pull_goes_on(home: Home, hub: LoopbackHub) -> None:
     hub.knobs.rate = RATE
     pulling = start(WHAT)
-    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > 4 * MIB, what="for some bytes")
+    in_its_midst(hub)
     os.kill(home.host_pid(), signal.SIGKILL)
+    hub.knobs.rate = RATE
     out, err = pulling.communicate(timeout=60)
     assert (pulling.returncode, out) == (0, f"{LARGE}\n"), err
     assert sha256(home.paths.models / REPO / f"{LARGE}.gguf") == Generated(LARGE_SIZE, seed=1).sha256
@@ -123,10 +130,11 @@ def test_the_host_is_killed_and_pull_goes_on(home: Home, hub: LoopbackHub) -> No
 def test_the_command_is_ended_and_the_host_goes_on(home: Home, hub: LoopbackHub) -> None:
     hub.knobs.rate = RATE
     pulling = start(WHAT)
-    wait_until(lambda: hub.sent(f"{LARGE}.gguf") > MIB, what="for some bytes")
+    in_its_midst(hub, MIB)
     pulling.terminate()
     pulling.communicate(timeout=30)
     assert pulling.returncode == -signal.SIGTERM
+    hub.knobs.rate = RATE
     path = home.paths.models / REPO / f"{LARGE}.gguf"
     wait_until(path.exists, 30, "for the host to end it alone")
     assert sha256(path) == Generated(LARGE_SIZE, seed=1).sha256

