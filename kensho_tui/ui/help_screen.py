@@ -64,8 +64,12 @@ DOWNLOADS_KEYS = (
 )
 METRICS_KEYS = (
     ("t", "graphs of two minutes, an hour, a day, thirty days; a column is the highest value of its time"),
+    ("Enter Esc ⌫", "down from a model to its settings, its runs, the message; Esc and ⌫ go up again"),
+    ("Space c", "mark a row, and compare the one highlighted with it"),
+    ("p / s S", "another period, filter, sort by the next column, sort the other way round"),
+    ("g e E r", "generations of all models; write CSV, JSON; read again"),
     ("b", "benchmarks of a model, and back"),
-    ("F2 F3 Esc", "the chat, the models; Esc goes up in the figures first"),
+    ("F2 F3", "the chat, the models"),
 )
 BENCH_KEYS = (
     ("r R", "measure the settings that matter most, or all of them"),

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Resize
+from textual.events import Event, Key, Resize
+from textual.widgets import Input
 
 from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import Notice, SplitLine, key_rows, quiet, where
@@ -113,6 +114,14 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         return [*self._figures.hints(), ("t", "time of the graphs"), ("b", "benchmarks"), ("F2", "chat")]
 
     # --- keys -----------------------------------------------------------------------------------------
+
+    def _forward_event(self, event: Event) -> None:
+        """`b` decides where the next key goes, and that may be there already."""
+        typing = isinstance(self.focused, Input)
+        if isinstance(event, Key) and event.key == "b" and self._early is None and not typing:
+            self.action_bench()
+        else:
+            super()._forward_event(event)
 
     def action_span(self) -> None:
         self.live.next_span()

@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Key
 from textual.pilot import Pilot
 
 from kensho_tui.core import bench_contract as b
@@ -108,6 +109,20 @@ async def test_a_benchmark_from_start_to_end(start: Started, host: FakeHost, ben
         benches.end(run(id="b2"))
         await shown(pilot, "complete", "1 shared machine", "162 ±2")
         assert len(host.called("bench.start")) == 1 and not host.called("bench.apply")
+
+
+async def test_keys_that_come_in_one_go_do_what_they_would_one_by_one(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    async with start() as pilot:
+        app = app_of(pilot)
+        await until(pilot, lambda: app.session.models is not None)
+        await pilot.press("f4")
+        await shown(pilot, "12/64 G")
+        for key in "br":
+            app.screen._forward_event(Key(key, key))
+        await shown(pilot, "under way")
+        assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
 
 
 @pytest.mark.parametrize("key", ["x", "escape"])
