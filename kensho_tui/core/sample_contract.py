@@ -77,7 +77,8 @@ class Sample(Struct, frozen=True, kw_only=True):
 class ReadSamples(Struct, frozen=True, kw_only=True):
     """Samples taken after ``since``; held up to ``wait`` seconds while there are none.
 
-    Whoever reads keeps the sampling going: it stops soon after the last read, unless something runs.
+    Whoever reads keeps the sampling going: it stops soon after the last read, unless something runs. A
+    ``since`` in the future is from before somebody set the clock back: all samples there are come at once.
     """
 
     since: float = 0.0
@@ -96,7 +97,10 @@ SeriesName = Literal["memory", "gpu", "cpu", "decode", "temperature", "power", "
 
 
 class ReadSampleHistory(Struct, frozen=True, kw_only=True):
-    """What was kept from ``since`` to ``until`` (Unix seconds), in at most ``points`` steps of one length."""
+    """What was kept from ``since`` to ``until`` (Unix seconds), in at most ``points`` steps of one length.
+
+    Samples are kept by the minute, and when sampling stops: the minute under way is not among them.
+    """
 
     since: float
     until: float

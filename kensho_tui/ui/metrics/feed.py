@@ -101,6 +101,9 @@ class Feed:
             self._samples.clear()  # the clock was set back, or there are none any more
             return
         self.interval_s = reply.interval_s
+        if reply.samples[-1].at <= since:  # the clock was set back: what is here lies in the future
+            self._samples.clear()
+            since = 0.0
         self._samples.extend(one for one in reply.samples if one.at > since)
         oldest = self._samples[-1].at - LIVE_S - MARGIN_S
         while self._samples[0].at < oldest:
