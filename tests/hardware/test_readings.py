@@ -245,3 +245,12 @@ def test_a_process_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
     assert process_use(1, tmp_path) is None
     assert read_machine([999_999_999]).processes == {}
+
+
+def test_the_questions_are_those_of_the_library() -> None:
+    pynvml = pytest.importorskip("pynvml")
+    for name in ("UtilizationRates", "Temperature", "PowerUsage", "EnforcedPowerLimit", "MemoryInfo"):
+        assert callable(getattr(pynvml, f"nvmlDeviceGet{name}"))
+    assert pynvml.NVML_TEMPERATURE_GPU == 0
+    codes = {"NOT_SUPPORTED": NOT_SUPPORTED, "NO_PERMISSION": NO_PERMISSION, "GPU_IS_LOST": LOST}
+    assert {name: getattr(pynvml, f"NVML_ERROR_{name}") for name in codes} == codes
