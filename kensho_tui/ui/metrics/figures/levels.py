@@ -23,11 +23,11 @@ from kensho_tui.ui.models.table import Listing
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
-LABEL_CELLS = 8
+LABEL_CELLS = 14
 """What stands before a trend."""
 MOST_DAYS = 3660
-HIGHEST = 3
-"""Rows of a trend where there is room."""
+TREND_ROWS = 4
+"""What the trends and the line above them take."""
 
 
 class Models(Level):
@@ -154,23 +154,38 @@ class Settings(Level):
         return rows.setup_rows(self.ordered(), look)
 
     def below(self, width: int, height: int, look: Look) -> Content:
+        """Trends over days, the last of them in words behind each."""
         days = self.found.days if self.found is not None else ()
-        if not days or height < 3:
+        if not days or height < TREND_ROWS:
             return Content()
-        high = min(max((height - 1) // 2, 1), HIGHEST)
-        high = high if high >= 3 else 1
         dates = every_date(days)
         found = by_date(days, dates)
-        span = f"{_day(dates[0])} to {_day(dates[-1])}" if len(dates) > 1 else _day(dates[0])
-        many = f"{len(days)} days with runs" if len(days) > 1 else "one day with runs"
-        lines = [quiet(f"{many}, {span}; heights begin at 0, at the right is the last day")]
+        last = days[-1]
         decode = [day.decode if day is not None else None for day in found]
         ttft = [day.ttft if day is not None else None for day in found]
-        lines += _trend_lines(
-            "decode", decode, width, high, look, lambda one: f"{said(one, look.sign)} tok/s"
+        runs = [float(day.runs) if day is not None else None for day in found]
+        lines = (
+            ("decode tok/s", _medians(decode), said(last.decode, look.sign)),
+            ("TTFT", _medians(ttft), time_said(last.ttft, look.sign)),
+            ("runs", runs, f"{last.runs:,}"),
         )
-        lines += _trend_lines("TTFT", ttft, width, high, look, lambda one: time_said(one, look.sign))
-        return Content("\n").join([*[Content()] * (len(lines) < height), *lines])
+        room = width - LABEL_CELLS - max(len(words) for _, _, words in lines) - 2
+        drawn = [(name, trend(values, room, look.graphs), words) for name, values, words in lines]
+        span = (
+            _day(last.day)
+            if len(days) == 1
+            else f"{_day(dates[0])} to {_day(last.day)}, at the right the last"
+        )
+        return Content("\n").join(
+            [
+                *[Content()] * (height > TREND_ROWS),
+                quiet(f"by day, {_day(dates[0])}{until}; heights begin at 0"),
+                *(
+                    Content.assemble(quiet(name.ljust(LABEL_CELLS)), (line, "$primary"), quiet(f"  {words}"))
+                    for name, line, words in drawn
+                ),
+            ]
+        )
 
     def take(self, key: str) -> Level | None:
         setup = self._setup(key)
@@ -208,23 +223,5 @@ def _day(date: str) -> str:
     return f"{when.day} {when.strftime('%b')}" if when is not None else date
 
 
-def _trend_lines(
-    name: str,
-    spreads: Sequence[mc.Spread | None],
-    width: int,
-    height: int,
-    look: Look,
-    words: Callable[[mc.Spread], str],
-) -> list[Content]:
-    """A trend of medians between its name and its last day in words."""
-    last = next((one for one in reversed(spreads) if one is not None), None)
-    if last is None:
-        return []
-    tail = words(last)
-    room = width - LABEL_CELLS - len(tail) - 2
-    drawn = trend([one.median if one is not None else None for one in spreads], room, height, look.graphs)
-    labels, tails = [name, *[""] * (height - 1)], [*[""] * (height - 1), f"  {tail}"]
-    return [
-        Content.assemble(quiet(label.ljust(LABEL_CELLS)), (line, "$primary"), quiet(end))
-        for label, line, end in zip(labels, drawn, tails, strict=True)
-    ]
+def _medians(spreads: Sequence[mc.Spread | None]) -> list[float | None]:
+    return [spread.median if spread is not None else None for spread in spreads]

@@ -210,9 +210,9 @@ class FiguresPane(Vertical):
         self._tell_hints()
 
     def _free(self) -> int:
-        """Rows under the table: what it leaves, and of many rows it has no more than half of the pane."""
+        """Rows under the table: what it leaves, and a third of the pane where there are many rows."""
         height = self.size.height - self._line.display - 2
-        return max(height - len(self._shown), height // 2)
+        return max(height - len(self._shown), height // 3)
 
     def _tell_hints(self) -> None:
         """The screen draws the keys, when they are others."""

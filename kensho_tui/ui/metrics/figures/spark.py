@@ -1,12 +1,12 @@
-"""Values over days in one row of cells, and on a few. Pure."""
+"""Values over days in one row of cells. Pure."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from kensho_tui.ui.metrics.graph import GLYPHS, Look, graph
+from kensho_tui.ui.metrics.graph import Look, graph
 
-BROADEST = 4
+BROADEST = 3
 """Cells that one value has at most."""
 
 
@@ -18,26 +18,14 @@ def sparkline(values: Sequence[float | None], look: Look) -> str:
     top = max((value for value in values if value is not None), default=0.0)
     if top <= 0:
         return ""
-    return graph(values, len(values), 1, top, _blocks(look))[0]
+    # In one row eight heights in a cell say more than two values in it.
+    return graph(values, len(values), 1, top, "ascii" if look == "ascii" else "blocks")[0]
 
 
-def _blocks(look: Look) -> Look:
-    """In few rows eight heights in a cell say more than two values in it."""
-    return "ascii" if look == "ascii" else "blocks"
-
-
-def trend(values: Sequence[float | None], width: int, height: int, look: Look) -> list[str]:
-    """All of them on `height` rows of `width` cells at most, from nought to the greatest; a few are broad.
-
-    One row has eight heights in a cell, several have two values.
-    """
-    look = _blocks(look) if height == 1 else look
-    columns = max(width, 0) * GLYPHS[look].columns
-    broad = min(max(columns // max(len(values), 1), 1), BROADEST * GLYPHS[look].columns)
-    shown = [value for value in squeezed(values, columns) for _ in range(broad)]
-    top = max((value for value in shown if value is not None), default=0.0)
-    cells = -(-len(shown) // GLYPHS[look].columns)
-    return graph(shown, cells, height, top, look) if top > 0 else [" " * cells] * height
+def trend(values: Sequence[float | None], width: int, look: Look) -> str:
+    """All of them in `width` cells at most; a few are broad."""
+    broad = min(max(width // max(len(values), 1), 1), BROADEST)
+    return sparkline([value for value in squeezed(values, width) for _ in range(broad)], look)
 
 
 def squeezed(values: Sequence[float | None], columns: int) -> list[float | None]:

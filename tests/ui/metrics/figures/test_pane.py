@@ -70,7 +70,7 @@ async def test_where_nothing_ran_of_late_all_there_is_is_shown(host: FakeHost, o
 async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, opened: Opened) -> None:
     async with opened() as pilot:
         text = await press(pilot, "down", "up", "enter")
-        assert f"Models › {MODEL} Q4_1" in text and "q8_0" in text and "14 days with runs" in text
+        assert f"Models › {MODEL} Q4_1" in text and "q8_0" in text and "by day, 8 Nov to 21 Nov" in text
         assert "TTFT" in text and "210 ±10 ms (7)" in text
         text = await press(pilot, "down", "enter")
         assert "from cache" in text and "failed" in text and "length" in text
