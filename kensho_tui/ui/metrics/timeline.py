@@ -94,7 +94,7 @@ def last_rows(
     name, quantisation = one_line(found.model or "", 40), one_line(found.quantisation, 12)
     if quantisation not in name:
         name = f"{name} {quantisation}"
-    head = [(0, name), (6, fmt.clock(found.created, now))]
+    head = [(2, name), (7, fmt.clock(found.created, now))]
     timings = found.timings
     if found.from_cache:
         took = f" in {fmt.seconds(timings.total_s)}" if timings is not None else ""
@@ -113,16 +113,16 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
     """Each with its rank: the highest are left out first."""
     timings, usage = found.timings, found.usage
     took = [f"{name} {fmt.seconds(value)}" for name, value in zip(NAMES, seconds, strict=True) if value > 0]
-    parts = [(1, ", ".join(took))]
+    parts = [(4, ", ".join(took))]
     if timings is not None and timings.decode_tok_s:
-        parts.append((2, fmt.speed(timings.decode_tok_s)))
+        parts.append((1, fmt.speed(timings.decode_tok_s)))
     if usage is not None:
         kept = f", {fmt.thousands(usage.cached_tokens)} kept" if usage.cached_tokens else ""
         read = f"{fmt.thousands(usage.prompt_tokens)} in{kept}, {fmt.thousands(usage.completion_tokens)} out"
         parts.append((3, read))
     if timings is not None and timings.prompt_tok_s:
-        parts.append((5, f"reads {fmt.speed(timings.prompt_tok_s)}"))
-    parts.append((4, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
+        parts.append((6, f"reads {fmt.speed(timings.prompt_tok_s)}"))
+    parts.append((5, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
     return parts
 
 

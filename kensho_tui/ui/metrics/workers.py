@@ -12,7 +12,7 @@ from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
 from kensho_tui.ui.lines import QUIET, quiet
 
 COLUMNS = (
-    Column("worker", least=14),
+    Column("worker", least=22),
     Column("state", rank=2),
     Column("RAM", right=True),
     Column("mapped", right=True, rank=5),

@@ -38,8 +38,9 @@ async def opened(pilot: Pilot[None]) -> None:
 
 
 def test_the_table_has_medians_spread_counts_and_reasons() -> None:
-    rows = [row.plain for row in texts.table(run(), 120)]
-    assert rows[0].split()[:6] == ["machine", "threads", "prefill", "batch", "flash", "KV"]
+    same, *rows = [row.plain for row in texts.table(run(), 120)]
+    assert same == "all with prefill 8, batch 512, flash on, prompt 512"
+    assert rows[0].split()[:4] == ["machine", "threads", "KV", "reads"]
     assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
     assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
     assert rows[4].lstrip().startswith("shared")

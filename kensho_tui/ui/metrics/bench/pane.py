@@ -24,7 +24,7 @@ from kensho_tui.core.bench_contract import (
     ListBenches,
     StartBench,
 )
-from kensho_tui.core.errors import HostError, KenshoError, UsageError
+from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import CHANGE, DETAILS, ChangeModel, Defaults, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.lines import SplitLine, quiet
@@ -48,6 +48,7 @@ class BenchPane(Vertical):
     DEFAULT_CSS = """
     BenchPane { height: 1fr; width: 1fr; display: none; }
     BenchPane #bench-title { padding: 0 2 0 3; }
+    BenchPane #bench-top { height: auto; padding: 0 2 0 3; }
     BenchPane VerticalScroll { height: 1fr; padding: 0 1 0 3; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,11 +79,13 @@ class BenchPane(Vertical):
         self._before: tuple[str, Defaults] | None = None
         """The model and the defaults that it had before a recommendation was applied here."""
         self._title = SplitLine(id="bench-title")
-        self._rows = Rows("bench-rows")
+        self._progress, self._rows = Rows("bench-progress"), Rows("bench-rows")
         self._scroll = VerticalScroll(self._rows)
 
     def compose(self) -> ComposeResult:
         yield self._title
+        with Vertical(id="bench-top"):
+            yield self._progress
         yield self._scroll
 
     def on_resize(self) -> None:
@@ -94,7 +97,7 @@ class BenchPane(Vertical):
         """The benchmarks of this model; of none named: of the one looked at last, else the chat's."""
         wanted = model or self._model or self._kensho.session.model or ""
         if wanted != self._model:
-            self._model, self._runs, self._at = wanted, None, 0
+            self._model, self._runs, self._at, self._error = wanted, None, 0, None
 
     def entered(self) -> None:
         """It is seen: follow what runs."""
@@ -149,7 +152,7 @@ class BenchPane(Vertical):
         while True:
             try:
                 facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
-            except HostError:
+            except KenshoError:
                 seen = 0
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -175,8 +178,8 @@ class BenchPane(Vertical):
             self._runs = (await self._kensho.session.host.call(LIST_BENCHES, request)).runs
             self._error = None
         except KenshoError as error:
-            self._runs, self._error = (), error
-        self._at = min(self._at, max(len(self._runs) - 1, 0))
+            self._runs, self._error = None, error
+        self._at = min(self._at, max(len(self._runs or ()) - 1, 0))
         self.renew()
 
     def _do(self, work: Callable[[], Awaitable[None]], group: str) -> None:
@@ -193,24 +196,25 @@ class BenchPane(Vertical):
         if run is None:
             name = one_line(self._model, 60) or "no model"
             self._title.show(Content.styled(f"Benchmarks of {name}", "bold"))
+            self._progress.show([])
             self._rows.show(self._instead())
         else:
             many = len(self._runs or ())
             number = quiet(f"{self._at + 1} of {many} ") if many > 1 and self._under_way is None else ""
             self._title.show(texts.head(run, self._kensho.now()), number)
-            blocks = [
-                texts.progress(run, self._glyphs, width),
-                texts.recommendations(run),
-                texts.bare(run.bare),
-                texts.table(run, width),
-            ]
-            self._rows.show([row for block in blocks if block for row in (*block, Content())])
+            going = texts.progress(run, self._glyphs, width)
+            self._progress.show([*going, Content()] if going else [])
+            follows = self._scroll.scroll_offset.y >= self._scroll.max_scroll_y
+            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, width)]
+            self._rows.show([row for block in blocks if block for row in (*block, Content())][:-1])
+            if self._under_way is not None and follows:
+                self._scroll.scroll_end(animate=False)
         self._changed()
 
     def _instead(self) -> list[Content]:
         """What to do where there is nothing to show."""
-        if isinstance(self._error, UsageError) or (self._error is not None and self._runs == ()):
-            error = self._error
+        error = self._error
+        if error is not None:
             return [Content.styled(one_line(error.message, 200), "$error"), quiet(one_line(error.hint, 200))]
         if self._runs is None:
             return [quiet("asking the host for them")]

@@ -43,6 +43,9 @@ COLUMNS = (
     Column("runs", right=True, rank=1),
 )
 
+SETTINGS = range(2, 9)
+"""Of these columns those are left out, and said once, that are the same in every row."""
+
 
 def head(run: BenchRun, now: datetime) -> Content:
     """Whose it is, where and when, and how it stands."""
@@ -148,7 +151,8 @@ def table(run: BenchRun, width: int) -> list[Content]:
     rows = [_cells(run, point) for point in run.points]
     titles = [column.title for column in COLUMNS]
     natural = natural_widths(COLUMNS, [titles, *rows], titles=False)
-    used = [any(row[at] for row in rows) for at in range(len(COLUMNS))]
+    same = [at for at in SETTINGS if len(rows) > 1 and len({row[at] for row in rows}) == 1]
+    used = [any(row[at] for row in rows) and at not in same for at in range(len(COLUMNS))]
     laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
     drawn = [joined(COLUMNS, laid, [quiet(title) for title in titles])]
     for point, row in zip(run.points, rows, strict=True):
@@ -158,7 +162,8 @@ def table(run: BenchRun, width: int) -> list[Content]:
         if point.problem:
             why = f"   not possible: {one_line(point.problem, 200)}"
             drawn.append(quiet(why).truncate(width, ellipsis=True))
-    return drawn
+    said = ", ".join(f"{titles[at]} {rows[0][at]}" for at in same if rows[0][at])
+    return [*([quiet(f"all with {said}").truncate(width, ellipsis=True)] if said else []), *drawn]
 
 
 def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
