@@ -171,11 +171,7 @@ class Settings(Level):
         )
         room = width - LABEL_CELLS - max(len(words) for _, _, words in lines) - 2
         drawn = [(name, trend(values, room, look.graphs), words) for name, values, words in lines]
-        span = (
-            _day(last.day)
-            if len(days) == 1
-            else f"{_day(dates[0])} to {_day(last.day)}, at the right the last"
-        )
+        until = f" to {_day(last.day)}, at the right the last" if len(days) > 1 else ""
         return Content("\n").join(
             [
                 *[Content()] * (height > TREND_ROWS),
