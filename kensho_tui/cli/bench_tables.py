@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kensho_tui.cli.metrics import said
 from kensho_tui.cli.table import Column, render
 from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago
+from kensho_tui.ui.metrics.figures.said import said
 
 MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
 

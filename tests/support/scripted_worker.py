@@ -50,6 +50,10 @@ class Shape(msgspec.Struct):
     with f16. A load takes ``load_s``, saving ``save_s``. Loading fails with the code ``fail`` for the first
     ``times`` loads of this file (counted in a file beside it, over all processes; 0: always), or only with a
     context above ``fail_above``. A saved cache has ``state_size`` bytes, a token of it spares ``token_s``.
+
+    A measured run says that reading a token took ``read_s`` and writing one ``write_s``, by as many threads,
+    and lasts ``run_s`` in truth. A batch of ``refuse_batch`` tokens is said not to fit; a worker that is to
+    run with ``deadly`` threads dies, and so does it in the first ``dies`` measured runs of this file.
     """
 
     weights: int = 0
@@ -67,6 +71,12 @@ class Shape(msgspec.Struct):
     state_size: int = 1000
     save_s: float = 0.0
     token_s: float = 1.0
+    read_s: float = 0.001
+    write_s: float = 0.01
+    run_s: float = 0.0
+    refuse_batch: int = 0
+    deadly: int = 0
+    dies: int = 0
 
     def buffers(self, context: int, kv_type: str) -> Buffers:
         kv = self.kv + int(self.kv_token * context * KV_SHARE[kv_type])
@@ -78,10 +88,15 @@ class Shape(msgspec.Struct):
             return False
         if self.times == 0:
             return True
-        counter = path.with_name(f"{path.name}.failures")
-        failed = int(counter.read_text()) if counter.exists() else 0
-        counter.write_text(str(failed + 1))
-        return failed < self.times
+        return counted(path, "failures") < self.times
+
+
+def counted(path: Path, what: str) -> int:
+    """How often this was asked of `path` before, over all processes."""
+    counter = path.with_name(f"{path.name}.{what}")
+    before = int(counter.read_text()) if counter.exists() else 0
+    counter.write_text(str(before + 1))
+    return before
 
 
 def shape_of(path: Path) -> Shape:
@@ -153,6 +168,7 @@ class ScriptedWorker:
         self.silent = False
         self.work: asyncio.Task[None] | None = None
         self.shape = Shape()
+        self.loaded = Load(path="")
         self.tokens = 0
 
     async def run(self) -> None:
@@ -201,6 +217,10 @@ class ScriptedWorker:
             sys.stderr.flush()
             os.abort()
         shape = self.shape = shape_of(Path(load.path))
+        self.loaded = load
+        if shape.refuse_batch and load.batch == shape.refuse_batch:
+            await self.fail("", "no_memory", "that batch does not fit: scripted")
+            return
         if "broken" in name:
             await self.fail("", "load", "the model could not be loaded: scripted", "Try another")
             return
@@ -261,7 +281,31 @@ class ScriptedWorker:
                 pass
         return self.aborted.is_set()
 
+    async def measured(self, request: Generate) -> None:
+        """As if it had computed, with the threads that it was loaded with."""
+        shape, load = self.shape, self.loaded
+        if shape.deadly and load.threads == load.threads_most == shape.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if shape.dies and counted(Path(load.path), "deaths") < shape.dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        prompt, answer = len(request.turns[-1].content.split()) + 10, request.sampling.max_tokens
+        aborted = await self.pause(shape.run_s)
+        await self.send(
+            End(
+                id=request.id,
+                sequence=0,
+                stop_reason="abort" if aborted else "length",
+                usage=Usage(prompt_tokens=prompt, completion_tokens=answer),
+                prefill_s=prompt * shape.read_s / load.threads_batch,
+                decode_s=(answer - 1) * shape.write_s / load.threads,
+                seed=1,
+            )
+        )
+
     async def generate(self, request: Generate) -> None:
+        if request.measured:
+            await self.measured(request)
+            return
         script = script_of(request)
         started = time.monotonic()
         steps = int(script.prefill_s / 0.05)

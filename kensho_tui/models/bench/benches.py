@@ -153,6 +153,9 @@ class Benches:
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait([task])
+            if self._run is not None and self._run.state == "running":
+                # Cancelled before its first step.
+                await self._keep(replace(self._run, state="stopped", ended=now(), doing=""))
 
     async def close(self) -> None:
         await self.end()

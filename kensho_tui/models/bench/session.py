@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Self, TypeVar
 
 from kensho_tui.core.bench_contract import BenchSettings
 from kensho_tui.core.contract import ModelInfo, Sampling
-from kensho_tui.core.errors import EngineError, NoMemoryError, WorkerDiedError
+from kensho_tui.core.errors import EngineError, NoMemoryError
 from kensho_tui.core.frames import Chunk, End, Generate, Load, Progress, Turn
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.text import gigabytes
@@ -23,6 +24,8 @@ from kensho_tui.models.plan import Planner
 from kensho_tui.models.resident import OnFrame, Resident
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LEARNING = 48
 """Tokens that are written first where a worker has yet to find out how many threads pay."""
@@ -48,7 +51,7 @@ class Session:
     async def __aenter__(self) -> Self:
         try:
             await self._open()
-            await self._measure_words()
+            await self._tried_twice(self._measure_words)
         except BaseException:
             await self.close()
             raise
@@ -123,21 +126,28 @@ class Session:
         """One run, from an empty cache, ended after ``limit_s``. Raises `EngineError` for settings that
         cannot be used; a worker that dies is tried once more.
         """
-        for last in (False, True):
+
+        async def once() -> Speeds:
+            new = await self._set_up(request_for(settings, self.base, machine), machine)
+            if new and settings.threads == 0 and answer > 1:
+                await self._run(self.prompt(SHORTER), LEARNING)
+            return await self._run(self.prompt(prompt_tokens), answer, limit_s)
+
+        return await self._tried_twice(once)
+
+    async def _tried_twice(self, work: Callable[[], Awaitable[T]]) -> T:
+        """A worker may die of something that is not to blame on what was asked of it, once."""
+        for _ in range(2):
             try:
-                new = await self._set_up(request_for(settings, self.base, machine), machine)
-                if new and settings.threads == 0 and answer > 1:
-                    await self._run(self.prompt(SHORTER), LEARNING)
-                return await self._run(self.prompt(prompt_tokens), answer, limit_s)
+                return await work()
             except EngineError as error:
                 if self.resident.alive:
                     raise
+                died = error
                 log.warning("a worker died in a benchmark: %s", error.message)
                 await self._stack.aclose()
                 await self._open()
-                if last:
-                    raise EngineError(f"the worker died twice: {error.message}", hint=error.hint) from None
-        raise WorkerDiedError("the worker died")
+        raise EngineError(f"the worker died twice: {died.message}", hint=died.hint)
 
     async def _set_up(self, request: Load, machine: Machine) -> bool:
         """Whether anything changed."""
