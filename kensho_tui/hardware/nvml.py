@@ -3,7 +3,6 @@
 import functools
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -209,9 +208,9 @@ def _joined(lists: Sequence[Sequence[Any]]) -> dict[int, int | None]:
     """A process is once in a list for each slice of the card, and in both lists with the same memory."""
     found: dict[int, int | None] = {}
     for entries in lists:
-        sizes: Counter[int] = Counter()
+        sizes: dict[int, int] = {}
         for entry in entries:
-            sizes[int(entry.pid)] += int(entry.usedGpuMemory or 0)
+            sizes[int(entry.pid)] = sizes.get(int(entry.pid), 0) + int(entry.usedGpuMemory or 0)
         for pid, size in sizes.items():
             found[pid] = max(size, found.get(pid) or 0) or None
     return found

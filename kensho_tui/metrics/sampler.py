@@ -28,6 +28,7 @@ READ_S = 5.0
 """So long after a read somebody is taken to look on."""
 MAX_WAIT_S = 30.0
 STALE_S = 5.0
+LOOK_AGAIN_S = 10.0
 
 
 class Reader(Protocol):
@@ -183,9 +184,16 @@ class Sampler:
             pending.cards_due = False
             self._complete(pending)
 
-        if self._cards.start(lambda: self._reader.cards(counts.on_cards), cards_told):
+        due = not self._no_cards()
+        if due and self._cards.start(lambda: self._reader.cards(counts.on_cards), cards_told):
             pending.cards_due, self._asked = True, self._clock.monotonic()
         self._machine.start(lambda: (self._reader.machine(pids), self._database()), machine_told)
+
+    def _no_cards(self) -> bool:
+        """Whether there were none a moment ago: they do not come each second."""
+        if self._answer or self._answered is None:
+            return False
+        return self._clock.monotonic() - self._answered < LOOK_AGAIN_S
 
     def _complete(self, pending: _Pending) -> None:
         if pending is self._pending and pending.machine is not None and not pending.cards_due:

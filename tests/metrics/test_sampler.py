@@ -12,7 +12,7 @@ from kensho_tui.hardware.nvml import RETRY_S, Nvml
 from kensho_tui.metrics import aside
 from kensho_tui.metrics.aside import Aside
 from kensho_tui.metrics.sample import Counts
-from kensho_tui.metrics.sampler import FIRST_S, READ_S
+from kensho_tui.metrics.sampler import FIRST_S, LOOK_AGAIN_S, READ_S
 from tests.support.nvml import Card, ScriptedNvml, eight
 from tests.support.samples import GIB, START, Stage, settle
 
@@ -239,6 +239,17 @@ async def test_processes_are_listed_only_for_workers_on_cards(monkeypatch: pytes
     assert (worker.vram, worker.ram, worker.file) == (GIB, 100 << 20, 50 << 20)
     assert worker.cpu == pytest.approx(0.5)
     assert (last.devices[0].own, last.devices[0].used) == (GIB, 2 * GIB)
+
+
+async def test_cards_that_are_not_there_are_looked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = staged(monkeypatch, Nvml(ScriptedNvml()))
+    stage.counts = Counts(working=True)
+    stage.sampler.wake()
+    await stage.clock.advance(30)
+    assert len(stage.reader.users) == 3 and len(await samples(stage)) == 30
+    stage.reader.nvml = Nvml(eight())
+    await stage.clock.advance(LOOK_AGAIN_S + 1)
+    assert len((await samples(stage))[-1].devices) == 8
 
 
 async def test_cards_are_known_without_asking_while_samples_are_taken(
