@@ -30,6 +30,7 @@ class Asking:
         self.error: KenshoError | None = None
         """Why the last question was not answered."""
         self.looks = False
+        self._question: object = None
         self._seen_signs: object = None
         self._waits: Timer | None = None
         self._settling: Timer | None = None
@@ -52,6 +53,7 @@ class Asking:
         self._app.run_quietly(self._ask, "figures")
 
     async def _ask(self) -> None:
+        question = self._question = object()
         self._wait(True)
         try:
             await self._app.session.connected()
@@ -62,7 +64,9 @@ class Asking:
         except KenshoError as error:
             self.error = error
         finally:
-            self._wait(False)
+            if self._question is question:
+                self._question = None
+                self._wait(False)
         self.tell()
 
     def _wait(self, begins: bool) -> None:
@@ -95,6 +99,11 @@ class Asking:
         return session.link, streams, chats
 
     def _settled(self) -> None:
+        """Not while another question is under way: where answers end all the time none would be answered."""
         self._settling = None
-        if self.looks:
+        if not self.looks:
+            return
+        if self._question is None:
             self.ask()
+        else:
+            self._settling = self._owner.set_timer(SETTLE_S, self._settled)

@@ -11,12 +11,20 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.metrics.figures import said
-from kensho_tui.ui.metrics.figures.document import MEASURED, Document, Record, spread_record
+from kensho_tui.ui.metrics.figures.document import Document, Record, spread_record
 from kensho_tui.ui.metrics.figures.export import Item
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.models.table import Listing
 
 UNCLEAR = "not clear"
+HANDED_OUT = {
+    "decode tok/s": "decode_tok_s",
+    "TTFT": "ttft_s",
+    "prompt tok/s": "prompt_tok_s",
+    "GB/s": "bandwidth",
+    "load": "load_s",
+}
+"""What figures are called in files, by what they are called on the screen."""
 
 Judgement = Literal["none", "few", "unclear", "first", "second"]
 
@@ -61,12 +69,13 @@ def judged(first: Spread | None, second: Spread | None, *, less: bool = False) -
 
 
 def differences(first: Figures, second: Figures) -> list[Difference]:
+    """What matters most comes first."""
     return [
-        difference("TTFT", first.ttft, second.ttft, less=True),
-        difference("load", first.load, second.load, less=True),
-        difference("prompt tok/s", first.prompt, second.prompt),
         difference("decode tok/s", first.decode, second.decode),
+        difference("TTFT", first.ttft, second.ttft, less=True),
+        difference("prompt tok/s", first.prompt, second.prompt),
         difference("GB/s", first.bandwidth, second.bandwidth),
+        difference("load", first.load, second.load, less=True),
     ]
 
 
@@ -94,7 +103,7 @@ def rows(first: Side, second: Side, look: Look) -> list[Choice]:
         _row(one.name, (*texts[at], Cell(f"{one.ratio:.2f} x" if one.ratio else ""), _said(one)))
         for at, one in enumerate(found)
     ]
-    return [*about, _row("runs", runs), *measured]
+    return [*measured, _row("runs", runs), *about]
 
 
 def _row(name: str, cells: tuple[Cell, ...]) -> Choice:
@@ -137,7 +146,8 @@ def _said(one: Difference) -> Cell:
 def items(first: Side, second: Side) -> list[Item]:
     """The differences as they are handed out."""
     found: list[Item] = []
-    for name, one in zip(MEASURED, differences(first.figures, second.figures), strict=True):
+    for one in differences(first.figures, second.figures):
+        name = HANDED_OUT[one.name]
         outcome: Record = {"ratio": one.ratio, "judged": one.judged}
         sides = {**spread_record("a", one.first), **spread_record("b", one.second)}
         document: Document = {"figure": name, "a": one.first, "b": one.second, **outcome}

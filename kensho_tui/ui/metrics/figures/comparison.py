@@ -64,7 +64,7 @@ class Comparison(Level):
     def below(self, width: int, height: int, look: Look) -> Content:
         if self._pair is None or height < 4:
             return Content()
-        return quiet(
+        return Content("\n" * (height > 5)) + quiet(
             f"median {look.sign} half the interquartile range (runs measured); {compare.UNCLEAR}: the middle "
             "halves of both overlap, there is no clear difference"
         )

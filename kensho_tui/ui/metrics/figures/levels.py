@@ -84,7 +84,7 @@ class Models(Level):
         """What the figures mean."""
         if not self.found.models or height < 4:
             return Content()
-        return quiet(
+        return Content("\n" * (height > 5)) + quiet(
             f"median {look.sign} half the interquartile range (runs measured); speeds are of runs that read "
             f"{self.found.least_prompt} new tokens and wrote {self.found.least_completion} at least"
         )

@@ -133,15 +133,17 @@ class ScriptedFigures:
         self.models = models
         self.runs = runs
         self.held: asyncio.Event | None = None
-        """Pages wait for it."""
+        """Answers wait for it."""
         self.asked: list[mc.ListModelMetrics | mc.ListGenerations] = []
         coder = c.ModelInfo(name=QWEN, path="/q.gguf", size=1 << 30, source="folder")
         host.models_now = (*host.models_now, coder)
         host.replies[mc.MODEL_METRICS.name] = self._models
         host.replies[mc.GENERATIONS.name] = self._generations
 
-    def _models(self, request: mc.ListModelMetrics) -> mc.ModelMetricsList:
+    async def _models(self, request: mc.ListModelMetrics) -> mc.ModelMetricsList:
         self.asked.append(request)
+        if self.held is not None:
+            await self.held.wait()
         found = [
             replace(model, days=model.days[-request.days :] if request.days else ())
             for model in self.models

@@ -213,6 +213,22 @@ async def test_figures_are_renewed_when_an_answer_ended_and_only_while_they_are_
         assert not busy(pilot) and len(figures.asked) == asked + 2
 
 
+async def test_answers_that_end_all_the_time_do_not_keep_a_question_from_being_answered(
+    host: FakeHost, figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        figures.held, asked = asyncio.Event(), len(figures.asked)
+        await pilot.press("r")
+        await until(pilot, lambda: len(figures.asked) == asked + 1)
+        for streams in (1, 2, 3):
+            host.post_status(streams=streams)
+            await until(pilot, lambda: app_of(pilot).session.status == host.status_now)
+        assert len(figures.asked) == asked + 1
+        figures.held.set()
+        # The one that was held with its days, and one more for all that ended meanwhile.
+        await until(pilot, lambda: len(figures.asked) == asked + 4)
+
+
 async def test_a_host_that_goes_is_waited_for(
     host: FakeHost, figures: ScriptedFigures, opened: Opened
 ) -> None:
