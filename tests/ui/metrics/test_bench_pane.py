@@ -47,6 +47,10 @@ def test_the_table_has_medians_spread_counts_and_reasons() -> None:
     assert rows[6] == "   not possible: the KV cache of this model cannot be q8_0"
     assert all(row.cell_length <= 70 for row in texts.table(run(), 70))
     assert texts.table(run(points=()), 80) == []
+    everywhere = run(
+        device="CUDA0", points=[replace(one, settings=settings(8, gpu_layers=-1)) for one in run().points]
+    )
+    assert "GPU layers all" in texts.table(everywhere, 120)[0].plain
 
 
 def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
@@ -60,8 +64,9 @@ def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> No
 def test_settings_in_words() -> None:
     found = settings(0, flash=False, gpu_layers=-1)
     said = "free threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
-    assert texts.settings(found) == said
-    assert "1 thread," in texts.settings(settings(1))
+    assert texts.settings(found, gpu=True) == said
+    assert "GPU" not in texts.settings(found, gpu=False)
+    assert "1 thread," in texts.settings(settings(1), gpu=False)
 
 
 def test_the_bare_loop_stands_beside_it() -> None:

@@ -82,7 +82,7 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     return []
 
 
-def settings(found: BenchSettings) -> str:
+def settings(found: BenchSettings, gpu: bool) -> str:
     """``6 threads, prefill 8, batch 512, flash attention, f16 KV, all layers on the GPU``."""
     threads = (
         f"{found.threads} thread{'s' if found.threads != 1 else ''}" if found.threads else "free threads"
@@ -94,9 +94,13 @@ def settings(found: BenchSettings) -> str:
         f"batch {found.batch}",
         "flash attention" if found.flash else "no flash attention",
         f"{found.kv_type} KV",
-        f"{layers} layers on the GPU" if found.gpu_layers else "",
+        f"{layers} layers on the GPU" if gpu and found.gpu_layers else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _on_gpu(run: BenchRun) -> bool:
+    return run.device not in ("", "CPU")
 
 
 def _layers(number: int) -> str:
@@ -122,7 +126,7 @@ def recommendations(run: BenchRun) -> list[Content]:
                 (f"{key} ", "bold $primary"), (f"{SAID[condition]:<16}", "bold"), speeds, quiet(gain), mark
             )
         )
-        found.append(quiet(f"  {settings(one.settings)}"))
+        found.append(quiet(f"  {settings(one.settings, _on_gpu(run))}"))
     return found
 
 
@@ -184,7 +188,7 @@ def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
         str(found.batch),
         "on" if found.flash else "off",
         found.kv_type,
-        _layers(found.gpu_layers) if found.gpu_layers else "",
+        _layers(found.gpu_layers) if _on_gpu(run) else "",
         fmt.thousands(point.prompt_tokens),
         spread(point.prompt),
         spread(point.decode),
