@@ -172,8 +172,21 @@ async def test_a_recommendation_is_applied_and_undone(
         await shown(pilot, "has the defaults it had before")
         before = mc.Defaults(threads=4, temperature=0.2)
         assert host.called("models.change") == [mc.ChangeModel(model=MODEL, defaults=before)]
+        await shown(pilot, "1 use for a shared machine")
+        assert "in use" not in screen_text(pilot)
         await pilot.press("2")
         await shown(pilot, "threads 4 → 8")
+
+
+async def test_what_is_set_already_is_said_and_offers_no_undo(start: Started, benches: Benches) -> None:
+    benches.kept.append(run())
+    benches.defaults = mc.Defaults(threads=7, threads_batch=8, flash=True)
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "1 use for a shared machine")
+        await pilot.press("1")
+        await shown(pilot, "has these settings already", "· in use")
+        assert "undo" not in screen_text(pilot)
 
 
 async def test_older_benchmarks_and_another_model(start: Started, host: FakeHost, benches: Benches) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -76,8 +77,10 @@ class BenchPane(Vertical):
         self._watching: asyncio.Task[None] | None = None
         self._stopping = ""
         self._error: KenshoError | None = None
-        self._before: tuple[str, Defaults] | None = None
-        """The model and the defaults that it had before a recommendation was applied here."""
+        self._before: tuple[BenchRun, Defaults] | None = None
+        """What was applied here last, and the defaults that its model had before."""
+        self._undone: set[str] = set()
+        """Runs of which that was taken back: the host knows of other defaults, and not of whose they were."""
         self._title = SplitLine(id="bench-title")
         self._progress, self._rows = Rows("bench-progress"), Rows("bench-rows")
         self._scroll = VerticalScroll(self._rows)
@@ -143,7 +146,8 @@ class BenchPane(Vertical):
         """The one that is shown."""
         if self._under_way is not None:
             return self._under_way
-        return self._runs[self._at] if self._runs else None
+        found = self._runs[self._at] if self._runs else None
+        return replace(found, applied=None) if found is not None and found.id in self._undone else found
 
     # --- what the host says ---------------------------------------------------------------------------
 
@@ -265,11 +269,15 @@ class BenchPane(Vertical):
             host = self._kensho.session.host
             before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
             after = await host.call(APPLY_BENCH, ApplyBench(bench=run.id, condition=condition))
-            self._before = (run.model, before)
             said = texts.changes(before, after)
             name = one_line(run.model, 40)
-            told = f"{name}: {said}" if said else f"{name} has these settings already"
-            self._kensho.say(told, "from its next load on; z undoes", "$success", seconds=SAID_S)
+            self._undone.discard(run.id)
+            if said:
+                self._before = (run, before)
+                then = "from its next load on; z undoes"
+                self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
+            else:
+                self._kensho.say(f"{name} has these settings already")
             await self._changed_defaults()
 
         self._do(work, "bench-apply")
@@ -277,12 +285,13 @@ class BenchPane(Vertical):
     def action_undo(self) -> None:
         if self._before is None:
             return
-        model, defaults = self._before
+        run, defaults = self._before
 
         async def work() -> None:
-            await self._kensho.session.host.call(CHANGE, ChangeModel(model=model, defaults=defaults))
+            await self._kensho.session.host.call(CHANGE, ChangeModel(model=run.model, defaults=defaults))
             self._before = None
-            self._kensho.say(f"{one_line(model, 40)} has the defaults it had before")
+            self._undone.add(run.id)
+            self._kensho.say(f"{one_line(run.model, 40)} has the defaults it had before")
             await self._changed_defaults()
 
         self._do(work, "bench-apply")
