@@ -20,7 +20,7 @@ Spawn = Callable[[], WorkerProcess]
 
 
 def same_load(worker: WorkerProcess, model: Path, **changes: object) -> WorkerProcess:
-    worker.load(model, **{"context": 2048, "threads": 1, "threads_batch": 2, **changes})
+    worker.load(model, **{"context": 2048, "threads": 1, "threads_batch": 1, **changes})
     return worker
 
 
