@@ -38,7 +38,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-m", "--model", metavar="MODEL", help="a name, or a unique part of one")
     parser.add_argument("--quick", action="store_true", help="fewer settings, fewer repetitions")
     parser.add_argument(
-        "--seconds", type=float, metavar="S", help="repeat nothing after so long (as it needs otherwise)"
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="repeat nothing after so long; below 10 prompts are short, and nothing is repeated",
     )
     parser.add_argument(
         "--apply",

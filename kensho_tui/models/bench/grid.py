@@ -21,7 +21,7 @@ FEW_CORES = 6
 BATCHES = (128, 512, 1024)
 QUICK_BATCHES = (512,)
 LEAST_S = 10.0
-"""With less time nothing is measured twice."""
+"""With less time nothing is measured twice, and prompts are short."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ class Pace:
 
     def within(self, seconds: float) -> "Pace":
         """In about so long, if that is possible."""
-        finals = min(self.finals, 1) if seconds < LEAST_S else self.finals
-        return dataclasses.replace(self, budget_s=seconds, finals=finals)
+        if seconds >= LEAST_S:
+            return dataclasses.replace(self, budget_s=seconds)
+        prompt, answer = min(self.prompt, 128), min(self.answer, 24)
+        return dataclasses.replace(self, budget_s=seconds, finals=1, prompt=prompt, answer=answer)
 
 
 FULL = Pace(512, 64, 32, 64, rounds=2, finals=4, budget_s=88.0, lengths=(128, 2048), alone=3)

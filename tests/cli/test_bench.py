@@ -1,0 +1,146 @@
+"""``kensho-tui bench``: its tables, its progress, and once a real model from end to end."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from kensho_tui.cli.bench_progress import Progress, progress_line
+from kensho_tui.cli.bench_tables import listed, told
+from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.core.metrics_contract import Spread
+from tests.support.gguf import write_model
+from tests.support.home import Home
+
+USED = BenchSettings(threads=0, threads_batch=2, batch=256, flash=True, kv_type="f16", gpu_layers=-1)
+FAST = replace(USED, threads=2, kv_type="q8_0")
+
+
+def spread(median: float) -> Spread:
+    return Spread(count=3, median=median, lower=median - 2, upper=median + 2, least=0, most=1000)
+
+
+RUN = BenchRun(
+    id="1",
+    model="Smol\x1b[31m",
+    state="complete",
+    created="2026-11-21T10:00:00.000Z",
+    cores=2,
+    device="CPU",
+    done=20,
+    total=20,
+    before=USED,
+    points=(
+        BenchPoint(
+            condition="quiet", settings=FAST, prompt_tokens=520, completion_tokens=64,
+            prompt=spread(400.0), decode=spread(90.0),
+        ),
+        BenchPoint(condition="shared", settings=USED, prompt_tokens=40, decode=spread(50.0)),
+        BenchPoint(
+            condition="quiet", settings=replace(USED, batch=512), prompt_tokens=0, problem="too\nlarge"
+        ),
+    ),
+    bare=(
+        BareLoop(
+            condition="quiet", settings=FAST, prompt_tok_s=410.0, decode_tok_s=92.0,
+            prompt_share=0.98, decode_share=0.97,
+        ),
+    ),
+    recommendations=(
+        Recommendation(condition="quiet", settings=FAST, prompt_tok_s=400.0, decode_tok_s=90.0, gain=1.25),
+        Recommendation(condition="shared", settings=USED, prompt_tok_s=200.0, decode_tok_s=50.0, gain=1.0),
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    home = Home(tmp_path, monkeypatch.setenv)
+    home.settings("linger = 0.1\n")
+    yield home
+    assert home.close() == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, None])
+def test_the_report(columns: int | None) -> None:
+    lines = told(RUN, columns)
+    text = "\n".join(lines)
+    whole = " ".join(text.split())
+    assert "\x1b" not in text and "400.0" not in whole
+    assert "90.0 ±2.0 (3)" in text
+    assert "Cannot be used: threads as they pay, 2 reading, batch 512, f16 KV: too large" in whole
+    assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 tok/s reading, 97% of its 92.0" in whole
+    assert "2 threads, 2 reading, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20% less" in whole
+    assert "loses some exactness" in whole
+    assert "For a shared machine: threads as they pay, 2 reading, batch 256, f16 KV: what is in use" in whole
+    assert columns is None or all(len(line) <= columns for line in lines)
+    assert "\n".join(told(RUN, columns, plain=True)).isascii()
+
+
+def test_the_list() -> None:
+    title, line = listed([RUN], None)
+    assert title.split() == ["WHEN", "MODEL", "STATE", "QUIET", "SHARED"]
+    assert "400 / 90.0 tok/s" in line and "200 / 50.0 tok/s" in line
+
+
+def test_progress() -> None:
+    run = replace(RUN, state="running", model="Smol", done=5, total=20, eta_s=41.2, doing="batch · quiet")
+    assert progress_line(run, 80) == "Smol  25 %  42 s left  batch · quiet"
+    assert len(progress_line(run, 20)) == 20
+    now = 0.0
+    stream = io.StringIO()
+    progress = Progress(stream, drawn=False, clock=lambda: now)
+    for passed in (0.0, 5.0, 11.0):
+        now = passed
+        progress.tell(run)
+    assert stream.getvalue().count("\n") == 2
+
+
+def test_what_cannot_be_asked(home: Home) -> None:
+    assert home.run("bench", "--list", "--apply", "quiet").returncode == 2
+    assert home.run("bench", "--seconds", "nan").returncode == 2
+    assert home.run("bench", "--stop").stderr == "kensho-tui: no benchmark is under way\n"
+    done = home.run("bench", "--kept", "-m", "nothing")
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template='#scripted {"run_s": 0.05}')
+    home.start_scripted_host()
+    command = [sys.executable, "-m", "kensho_tui", "bench", "-m", "scripted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
+        assert bench.stderr is not None
+        assert bench.stderr.readline().startswith("kensho-tui: scripted")
+        while " 1 %" not in (listed := home.run("bench", "--list", "--json").stdout):
+            if json.loads(listed)["runs"] and json.loads(listed)["runs"][0]["points"]:
+                break
+        bench.send_signal(signal.SIGINT)
+        said, wrong = bench.communicate(timeout=30)
+    assert bench.returncode == 130
+    assert "stopped; what was measured is kept" in wrong
+    assert "DECODE TOK/S" in said
+    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["state"] == "stopped"
+
+
+@pytest.mark.slow
+def test_a_real_model_is_measured_and_its_recommendation_applied(home: Home, smollm: Path) -> None:
+    (home.paths.models / "smol.gguf").symlink_to(smollm)
+    # Threads on every core would wait for the other tests that run beside this one.
+    home.settings("linger = 0.1\nthreads = 1\ncontext = 1024\n")
+    done = home.run("bench", "-m", "smol", "--quick", "--seconds", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert (run["state"], run["device"], run["quantisation"]) == ("complete", "CPU", "Q4_1")
+    assert [one["condition"] for one in run["recommendations"]] == ["quiet", "shared"]
+    assert [one["condition"] for one in run["bare"]] == ["quiet", "shared"]
+    assert all(one["prompt"]["median"] > 0 and one["decode"]["median"] > 0 for one in run["points"])
+    assert all(abs(one["prompt_tokens"] - 128) < 16 for one in run["points"])
+    applied = home.run("bench", "--kept", "-m", "smol", "--apply", "shared")
+    assert applied.returncode == 0 and "has these settings for a shared machine" in applied.stdout
+    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["applied"] == "shared"
