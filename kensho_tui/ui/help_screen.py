@@ -67,7 +67,7 @@ METRICS_KEYS = (
     ("Enter Esc ⌫", "down from a model to its settings, its runs, the message; Esc and ⌫ go up again"),
     ("Space c", "mark a row, and compare the one highlighted with it"),
     ("p / s S", "another period, filter, sort by the next column, sort the other way round"),
-    ("g e E r", "generations of all models; write CSV, JSON; read again"),
+    ("g e E r", "generations of the model whatever it ran with; write CSV, JSON; read again"),
     ("b", "benchmarks of a model, and back"),
     ("F2 F3", "the chat, the models"),
 )

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -116,7 +115,7 @@ class _Sheet:
     def __init__(self, folder: Path, wanted: Wanted, kind: Kind) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder, self._kind = folder, kind
-        self._part = folder / f".{secrets.token_hex(8)}.part"
+        self._part = folder / f".{os.urandom(8).hex()}.part"
         self._file: BinaryIO = os.fdopen(
             os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
         )

@@ -116,11 +116,11 @@ class FiguresPane(Vertical):
         self.screen.set_focus(self._table)
 
     def leave(self) -> bool:
-        """Esc: end a filter, or a file that is written, else go one level up. False: there is nothing."""
-        if self._level.typed or self.screen.focused is self._line:
-            self._end_line()
-        elif self._job is not None:
+        """Esc: end a file that is written, or a filter, else go one level up. False: there is nothing."""
+        if self._job is not None:
             self._job.stopped = True
+        elif self._level.typed or self.screen.focused is self._line:
+            self._end_line()
         elif len(self._levels) > 1:
             self._levels.pop()
             self._begin(self._left_rows.pop())
@@ -184,6 +184,8 @@ class FiguresPane(Vertical):
         self._show_frame()
 
     def _show_frame(self) -> None:
+        if not self.is_attached:
+            return
         level = self._level
         crumbs = Content(" › ").join(
             [
