@@ -85,14 +85,11 @@ class Feed:
             except UsageError:
                 self._too_old()
                 return
-            except HostError:
+            except KenshoError as error:
+                if self.state != "lost" and not isinstance(error, HostError):
+                    self._app.show_error(error)
                 self._set("lost")
                 await asyncio.sleep(RETRY_S)
-            except KenshoError as error:
-                self._task = None
-                self._set("lost")
-                self._app.show_error(error)
-                return
 
     async def _read(self) -> None:
         since = self._samples[-1].at if self._samples else 0.0

@@ -5,6 +5,7 @@ from textual.pilot import Pilot
 from kensho_tui.config.settings import Settings
 from kensho_tui.core import contract as c
 from kensho_tui.core import sample_contract as s
+from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.metrics.screen import MetricsScreen
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import FakeHost, worker
@@ -100,6 +101,16 @@ async def test_a_host_that_takes_no_samples_is_said_once(
         await until(pilot, lambda: len(host.called("metrics.samples")) == 2)
         feed = screen_of(pilot).live.feed
         await until(pilot, lambda: feed.state == "too old" and not feed.running)
+
+
+async def test_a_host_that_fails_is_said_and_asked_again(
+    start: Started, host: FakeHost, samples: Samples
+) -> None:
+    samples.take(sample())
+    host.fail["metrics.samples"] = StorageError("no sample could be read", hint="/restart may help")
+    async with start() as pilot:
+        await pilot.press("f4")
+        await shown(pilot, "no sample could be read", "/restart may help", "12/64 G")
 
 
 async def test_a_driver_that_goes_is_said_in_words(start: Started, samples: Samples) -> None:
