@@ -7,9 +7,14 @@ from tests.ui.metrics.scripted import Samples, generation, list_of
 
 
 @pytest.fixture
-def samples(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Samples:
-    """No sample taken yet, and one answer given. A host that was lost is asked again soon."""
-    monkeypatch.setattr("kensho_tui.ui.metrics.feed.RETRY_S", 0.01)
+def samples(host: FakeHost) -> Samples:
+    """No sample taken yet, and one answer given."""
     found = Samples(host)
     host.replies["metrics.generations"] = list_of(generation())
     return found
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that was lost is asked again at once."""
+    monkeypatch.setattr("kensho_tui.ui.metrics.feed.RETRY_S", 0.05)

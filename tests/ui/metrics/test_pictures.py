@@ -84,7 +84,7 @@ def test_host_lost(host: FakeHost, samples: Samples, make_app: Make, snap_compar
         samples.lose()
         await shown(pilot, "reconnecting", "workers: not known now")
 
-    run_before = at_rest(act, "the host does not answer")
+    run_before = at_rest(act, "the host does not answer", "waiting for the host")
     assert snap_compare(frozen(make_app()), terminal_size=NARROW, run_before=run_before)
 
 

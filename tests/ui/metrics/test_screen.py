@@ -1,5 +1,6 @@
 """The metrics screen as a person meets it: opened, left, read once for each sample, lost and found again."""
 
+import pytest
 from textual.pilot import Pilot
 
 from kensho_tui.config.settings import Settings
@@ -74,6 +75,7 @@ async def test_one_sample_is_drawn_once(start: Started, samples: Samples) -> Non
         assert len(drawn) == 1  # nothing that is seen is another
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_host_that_goes_leaves_no_values_and_comes_back(start: Started, samples: Samples) -> None:
     samples.take(*waves(30, devices=(device(),)))
     async with start() as pilot:
@@ -103,6 +105,7 @@ async def test_a_host_that_takes_no_samples_is_said_once(
         await until(pilot, lambda: feed.state == "too old" and not feed.running)
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_host_that_fails_is_said_and_asked_again(
     start: Started, host: FakeHost, samples: Samples
 ) -> None:
