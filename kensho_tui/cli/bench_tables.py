@@ -42,7 +42,14 @@ def _wrapped(line: str, columns: int | None) -> list[str]:
 
 
 def _head(run: BenchRun) -> str:
-    words = [run.model, run.quantisation, run.device, f"{run.cores} cores", run.build, run.created[:10]]
+    words = [
+        run.model,
+        run.quantisation,
+        run.device,
+        f"{run.cores} cores",
+        run.build.split(",")[0],
+        run.created[:10],
+    ]
     return one_line("  ".join(word for word in words if word), 300)
 
 

@@ -1,5 +1,6 @@
 """``kensho-tui bench``: its tables, its progress, and once a real model from end to end."""
 
+import asyncio
 import io
 import json
 import signal
@@ -13,8 +14,10 @@ from msgspec.structs import replace
 
 from kensho_tui.cli.bench_progress import Progress, progress_line
 from kensho_tui.cli.bench_tables import listed, told
+from kensho_tui.client.facade import Kensho
 from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
 from kensho_tui.core.metrics_contract import Spread
+from kensho_tui.core.model_contract import CHANGE, ChangeModel, Defaults
 from tests.support.gguf import write_model
 from tests.support.home import Home
 
@@ -128,11 +131,17 @@ def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["state"] == "stopped"
 
 
+async def read_with_one_thread() -> None:
+    async with Kensho() as kensho:
+        await kensho.call(CHANGE, ChangeModel(model="smol", defaults=Defaults(threads_batch=1)))
+
+
 @pytest.mark.slow
 def test_a_real_model_is_measured_and_its_recommendation_applied(home: Home, smollm: Path) -> None:
     (home.paths.models / "smol.gguf").symlink_to(smollm)
     # Threads on every core would wait for the other tests that run beside this one.
     home.settings("linger = 0.1\nthreads = 1\ncontext = 1024\n")
+    asyncio.run(read_with_one_thread())
     done = home.run("bench", "-m", "smol", "--quick", "--seconds", "0", "--json")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
