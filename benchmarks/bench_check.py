@@ -1,4 +1,4 @@
-"""Whether `kensho-tui bench` recommends well: its finalists are measured again afterwards, in both conditions.
+"""Whether `kensho-tui bench` recommends well: its finalists are measured again, in both conditions.
 
 A benchmark runs through the real host. Then a worker of this script's own measures what the benchmark had
 measured as whole turns, round after round in turning order, on the machine as it is and beside a process that

@@ -53,7 +53,8 @@ class Shape(msgspec.Struct):
 
     A measured run says that reading a token took ``read_s`` and writing one ``write_s``, by as many threads,
     and lasts ``run_s`` in truth. A batch of ``refuse_batch`` tokens is said not to fit; a worker that is to
-    run with ``deadly`` threads dies, and so does it in the first ``dies`` measured runs of this file.
+    run with ``deadly`` threads dies, and so does it in the first ``dies`` measured runs of this file; one with
+    ``hopeless`` threads reads five tokens and no more.
     """
 
     weights: int = 0
@@ -76,6 +77,7 @@ class Shape(msgspec.Struct):
     run_s: float = 0.0
     refuse_batch: int = 0
     deadly: int = 0
+    hopeless: int = 0
     dies: int = 0
 
     def buffers(self, context: int, kv_type: str) -> Buffers:
@@ -289,6 +291,12 @@ class ScriptedWorker:
         if shape.dies and counted(Path(load.path), "deaths") < shape.dies:
             os.kill(os.getpid(), signal.SIGKILL)
         prompt, answer = len(request.turns[-1].content.split()) + 10, request.sampling.max_tokens
+        if shape.hopeless and load.threads == load.threads_most == shape.hopeless:
+            await self.send(Progress(id=request.id, phase="prefill", done=5, total=prompt))
+            await self.aborted.wait()
+            now = time.monotonic()
+            await self.end(request, 0, "abort", now, now)
+            return
         aborted = await self.pause(shape.run_s)
         await self.send(
             End(

@@ -181,7 +181,8 @@ class Bench:
             return
         left = {at: list(stage.tried[at])[: 2 if late else None] for at in CONDITIONS}
         for number in range(stage.rounds):
-            if number >= stage.least and self._spent() > stage.share * self._pace.budget_s:
+            share = stage.share if number >= stage.least else LATE
+            if number and self._spent() > share * self._pace.budget_s:
                 break
             self._ahead[stage.name] = (stage.rounds - number) * sum(map(len, left.values()))
             for at in CONDITIONS:
@@ -189,7 +190,7 @@ class Bench:
                     continue
                 async with neighbour(wanted=at == "shared", command=self._tools.spin):
                     for settings in left[at] if number % 2 == 0 else left[at][::-1]:
-                        await self._one(session, stage, at, settings)
+                        await self._one(session, stage, at, settings, first=number == 0)
                 left[at] = self._still(stage, at, left[at])
         self._ahead[stage.name] = 0
 
@@ -200,17 +201,28 @@ class Bench:
             return [each for each in tried if each in promising or each == self.run.before]
         return promising if len(promising) > 1 else []
 
-    async def _one(self, session: Session, stage: Stage, at: Condition, settings: BenchSettings) -> None:
+    async def _one(
+        self, session: Session, stage: Stage, at: Condition, settings: BenchSettings, *, first: bool
+    ) -> None:
         if not self._results.failed(settings):
             words = grid.in_words(settings, gpu=self._machine.gpu)
             self._say(f"{stage.name} · {at} · {words}")
-            await self._try(session, at, settings, stage.length)
+            # Who is measured again is measured whole, lest only the good runs count.
+            hasty = first and settings != self.run.before
+            patience = self._results.patience(at, stage.length) if hasty else None
+            await self._try(session, at, settings, stage.length, patience)
         self._did(stage.name)
 
-    async def _try(self, session: Session, at: Condition, settings: BenchSettings, length: Length) -> None:
+    async def _try(
+        self,
+        session: Session,
+        at: Condition,
+        settings: BenchSettings,
+        length: Length,
+        patience: float | None = None,
+    ) -> None:
         """What cannot be loaded, or dies, is told as a problem of these settings and no end of the rest."""
         try:
-            patience = self._results.patience(at, length)
             speeds = await session.measure(settings, self._machine, length.prompt, length.answer, patience)
         except EngineError as error:
             log.info("%s cannot be used: %s", settings, error.message)

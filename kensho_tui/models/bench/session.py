@@ -197,14 +197,15 @@ class Session:
         started = time.monotonic()
         end = await self._within(request, on_frame, limit_s)
         usage = end.usage
-        if usage.completion_tokens:
-            read = usage.prompt_tokens - usage.cached_tokens
+        took_s = reading_s = time.monotonic() - started
+        if usage.completion_tokens:  # else it was ended while it read
+            read, reading_s = usage.prompt_tokens - usage.cached_tokens, end.prefill_s
         written = usage.completion_tokens - 1
         return Speeds(
             prompt_tokens=usage.prompt_tokens,
-            prompt_tok_s=read / end.prefill_s if end.prefill_s > 0 else 0.0,
+            prompt_tok_s=read / reading_s if reading_s > 0 else 0.0,
             decode_tok_s=written / end.decode_s if written > 0 and end.decode_s > 0 else 0.0,
-            took_s=time.monotonic() - started,
+            took_s=took_s,
         )
 
     async def _within(self, request: Generate, on_frame: OnFrame, limit_s: float | None) -> End:

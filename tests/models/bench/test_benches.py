@@ -218,6 +218,17 @@ async def test_settings_that_kill_the_worker_are_a_problem_and_no_end(tmp_path: 
         assert {one.settings.threads for one in run.recommendations} <= {0, 1}
 
 
+async def test_hopeless_settings_are_cut_short(tmp_path: Path) -> None:
+    async with bed(tmp_path, hopeless=2) as there:
+        await there.benches.start(StartBench(quick=True, budget_s=60.0))
+        run = await there.end()
+        assert run.state == "complete"
+        assert {one.settings.threads for one in run.recommendations} <= {0, 1}
+        slow = [point for point in run.points if point.settings.threads == 2]
+        assert slow and all(point.decode is None for point in slow)
+        assert all(point.prompt.most < 10 for point in run.points if point in slow and point.prompt)
+
+
 async def test_settings_that_do_not_fit_are_a_problem(tmp_path: Path) -> None:
     async with bed(tmp_path, refuse_batch=512) as there:
         await there.benches.start(StartBench(quick=True, budget_s=60.0))
