@@ -53,8 +53,8 @@ class Shape(msgspec.Struct):
 
     A measured run says that reading a token took ``read_s`` and writing one ``write_s``, by as many threads,
     and lasts ``run_s`` in truth. A batch of ``refuse_batch`` tokens is said not to fit; a worker that is to
-    run with ``deadly`` threads dies, and so does it in the first ``dies`` measured runs of this file; one with
-    ``hopeless`` threads reads five tokens and no more.
+    run with ``deadly`` threads dies, and so does it in the first ``dies`` measured runs of this file. With
+    ``hopeless`` threads it reads five tokens and no more.
     """
 
     weights: int = 0
