@@ -146,9 +146,14 @@ class Sampler:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._rest()
         if self._writing:
             await asyncio.wait(self._writing)
         await self._keeper.write(all=True)
+
+    def _rest(self) -> None:
+        self._machine.rest()
+        self._cards.rest()
 
     def _wanted(self, counts: Counts) -> bool:
         seen = self._clock.monotonic() - self._read_at < READ_S
@@ -160,6 +165,7 @@ class Sampler:
         counts = self._counts()
         if not self._wanted(counts):
             self._pending = None
+            self._rest()
             self._write(self._keeper.write(all=True))
             return
         self._look(counts)

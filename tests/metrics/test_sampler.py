@@ -9,7 +9,6 @@ import pytest
 from kensho_tui.core.contract import WorkerInfo
 from kensho_tui.core.sample_contract import ReadSamples, Sample
 from kensho_tui.hardware.nvml import RETRY_S, Nvml
-from kensho_tui.metrics import aside
 from kensho_tui.metrics.aside import Aside
 from kensho_tui.metrics.sample import Counts
 from kensho_tui.metrics.sampler import FIRST_S, LOOK_AGAIN_S, READ_S
@@ -20,14 +19,8 @@ WORKER = WorkerInfo(pid=7, model="tiny", state="busy", device="CUDA0")
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
-    return staged(monkeypatch)
-
-
-def staged(monkeypatch: pytest.MonkeyPatch, nvml: Nvml | None = None) -> Stage:
-    stage = Stage(nvml)
-    monkeypatch.setattr(aside.threading, "Thread", stage.threads)
-    return stage
+def stage() -> Stage:
+    return Stage()
 
 
 async def samples(stage: Stage, since: float = 0.0) -> tuple[Sample, ...]:
@@ -50,7 +43,7 @@ async def test_once_a_second_while_somebody_looks(stage: Stage) -> None:
         found = await samples(stage)
     assert [one.at - START for one in found] == pytest.approx([FIRST_S + second for second in range(10)])
     await stage.clock.advance(READ_S + 1)
-    assert (stage.clock.timers, stage.sampler.running) == (0, False)
+    assert (stage.clock.timers, stage.sampler.running, stage.threads.living) == (0, False, set())
     looks = stage.reader.looks
     await stage.clock.advance(100)
     assert stage.reader.looks == looks
@@ -154,8 +147,8 @@ async def test_a_clock_that_is_set_back(stage: Stage) -> None:
 # --- what hangs or fails ------------------------------------------------------------------------------
 
 
-async def test_a_driver_that_hangs_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = staged(monkeypatch, Nvml(eight()))
+async def test_a_driver_that_hangs_stops_nothing() -> None:
+    stage = Stage(Nvml(eight()))
     stage.counts = Counts(working=True)
     stage.sampler.wake()
     await stage.clock.advance(3)
@@ -175,8 +168,8 @@ async def test_a_driver_that_hangs_stops_nothing(monkeypatch: pytest.MonkeyPatch
     assert (await samples(stage))[-1].devices[0].total == 80 * GIB
 
 
-async def test_a_driver_that_hangs_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = staged(monkeypatch, Nvml(eight()))
+async def test_a_driver_that_hangs_from_the_start() -> None:
+    stage = Stage(Nvml(eight()))
     stage.threads.hanging = {"samples of the cards"}
     await samples(stage)
     assert stage.sampler.gpus is None
@@ -208,11 +201,10 @@ async def test_a_reading_that_fails_is_a_gap(stage: Stage) -> None:
     assert len(await samples(stage)) == 3
 
 
-async def test_the_driver_goes_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_driver_goes_and_comes_back() -> None:
     library = ScriptedNvml(Card(used=GIB, load=10), Card())
     stage = Stage()
     stage.reader.nvml = Nvml(library, stage.clock.monotonic)
-    monkeypatch.setattr(aside.threading, "Thread", stage.threads)
     stage.counts = Counts(working=True)
     stage.sampler.wake()
     await stage.clock.advance(3)
@@ -226,8 +218,8 @@ async def test_the_driver_goes_and_comes_back(monkeypatch: pytest.MonkeyPatch) -
     assert (back.total, back.used, back.load) == (80 * GIB, GIB, 0.1)
 
 
-async def test_processes_are_listed_only_for_workers_on_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = staged(monkeypatch, Nvml(ScriptedNvml(Card(used=2 * GIB, users={7: GIB}))))
+async def test_processes_are_listed_only_for_workers_on_cards() -> None:
+    stage = Stage(Nvml(ScriptedNvml(Card(used=2 * GIB, users={7: GIB}))))
     await samples(stage)
     await stage.clock.advance(2)
     assert set(stage.reader.users) == {False}
@@ -241,8 +233,8 @@ async def test_processes_are_listed_only_for_workers_on_cards(monkeypatch: pytes
     assert (last.devices[0].own, last.devices[0].used) == (GIB, 2 * GIB)
 
 
-async def test_cards_that_are_not_there_are_looked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = staged(monkeypatch, Nvml(ScriptedNvml()))
+async def test_cards_that_are_not_there_are_looked_for_now_and_then() -> None:
+    stage = Stage(Nvml(ScriptedNvml()))
     stage.counts = Counts(working=True)
     stage.sampler.wake()
     await stage.clock.advance(30)
@@ -255,7 +247,7 @@ async def test_cards_that_are_not_there_are_looked_for_now_and_then(monkeypatch:
 async def test_cards_are_known_without_asking_while_samples_are_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage = staged(monkeypatch, Nvml(eight()))
+    stage = Stage(Nvml(eight()))
     assert stage.sampler.gpus is None
     await samples(stage)
     await stage.clock.advance(1)
@@ -338,6 +330,18 @@ async def test_work_beside_the_loop_is_done_once_at_a_time() -> None:
     go.set()
     assert await results.get() == "test"
     assert not work.busy and results.empty()
+    (thread,) = (one for one in threading.enumerate() if one.name == "test")
+    assert thread.daemon, "one that hangs must not keep the process"
+    # The thread goes on with the next piece, and ends when it is told to rest.
+    assert work.start(lambda: "again", results.put_nowait)
+    assert await results.get() == "again"
+    assert thread.is_alive()
+    work.rest()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert work.start(lambda: "anew", results.put_nowait)
+    assert await results.get() == "anew"
+    work.rest()
 
 
 async def test_work_that_fails_gives_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -350,6 +354,7 @@ async def test_work_that_fails_gives_nothing(caplog: pytest.LogCaptureFixture) -
     work.start(fails, results.put_nowait)
     assert await results.get() is None
     assert "test failed" in caplog.text and not work.busy
+    work.rest()
 
 
 def test_a_system_without_threads_is_asked_again(
@@ -360,7 +365,9 @@ def test_a_system_without_threads_is_asked_again(
 
     async def start() -> tuple[bool, bool]:
         work: Aside[int] = Aside("test")
-        return work.start(lambda: 1, lambda result: None), work.busy
+        begun = work.start(lambda: 1, lambda result: None)
+        work.rest()
+        return begun, work.busy
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
@@ -373,7 +380,9 @@ def test_a_loop_that_has_ended_is_not_waited_for() -> None:
     go = threading.Event()
 
     async def leave() -> None:
-        Aside[bool]("left behind").start(lambda: go.wait(30), lambda result: None)
+        work: Aside[bool] = Aside("left behind")
+        work.start(lambda: go.wait(30), lambda result: None)
+        work.rest()
 
     asyncio.run(leave())
     (thread,) = (one for one in threading.enumerate() if one.name == "left behind")

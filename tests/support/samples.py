@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 from kensho_tui.core.errors import StorageError
 from kensho_tui.hardware.card import CardReading
@@ -13,6 +14,7 @@ from kensho_tui.hardware.memory import Ram
 from kensho_tui.hardware.nvml import Nvml
 from kensho_tui.hardware.own import ProcessUse
 from kensho_tui.hardware.readings import CpuTimes, MachineReading
+from kensho_tui.metrics import sampler
 from kensho_tui.metrics.sample import Counts
 from kensho_tui.metrics.sample_history import SampleKeeper
 from kensho_tui.metrics.sampler import Sampler
@@ -75,29 +77,58 @@ async def settle() -> None:
 
 
 class StagedThreads:
-    """Stands for `threading.Thread`: work is done at once, but for threads whose name is in ``hanging``."""
+    """Makes what stands for `Aside`: work is done at once, but that of those whose name is in ``hanging``."""
 
     def __init__(self) -> None:
         self.hanging: set[str] = set()
         self.started: list[str] = []
-        self._held: list[Callable[[], None]] = []
+        self.living: set[str] = set()
+        self.held: list[Callable[[], None]] = []
 
-    def __call__(self, *, target: Callable[[], None], name: str, daemon: bool) -> Any:
-        assert daemon, "a thread that hangs must not keep the process"
-        self.started.append(name)
-        return _Staged(target if name not in self.hanging else lambda: self._held.append(target))
+    def __call__(self, name: str) -> "_StagedAside":
+        return _StagedAside(self, name)
 
     def release(self) -> None:
         """What hangs goes on."""
         self.hanging.clear()
-        held, self._held = self._held, []
-        for target in held:
-            target()
+        held, self.held = self.held, []
+        for work in held:
+            work()
 
 
 @dataclass
-class _Staged:
-    start: Callable[[], None]
+class _StagedAside:
+    threads: StagedThreads
+    name: str
+    busy: bool = False
+
+    def start(self, work: Callable[[], Any], done: Callable[[Any], None]) -> bool:
+        if self.busy:
+            return False
+        self.busy = True
+        loop = asyncio.get_running_loop()
+        self.threads.started.append(self.name)
+        self.threads.living.add(self.name)
+
+        def finish(result: Any) -> None:
+            self.busy = False
+            done(result)
+
+        def run() -> None:
+            try:
+                result = work()
+            except OSError:
+                result = None
+            loop.call_soon(finish, result)
+
+        if self.name in self.threads.hanging:
+            self.threads.held.append(run)
+        else:
+            run()
+        return True
+
+    def rest(self) -> None:
+        self.threads.living.discard(self.name)
 
 
 @dataclass
@@ -161,6 +192,7 @@ class Stage:
         self.reader = StagedReader(self.clock, nvml)
         self.rows = StagedRows()
         self.counts = Counts()
-        self.sampler = Sampler(
-            lambda: self.counts, lambda: 4096, SampleKeeper(self.rows), self.reader, self.clock, {}
-        )
+        with mock.patch.object(sampler, "Aside", self.threads):
+            self.sampler = Sampler(
+                lambda: self.counts, lambda: 4096, SampleKeeper(self.rows), self.reader, self.clock, {}
+            )
