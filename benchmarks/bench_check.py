@@ -14,7 +14,6 @@ import contextlib
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +35,7 @@ from kensho_tui.core.contract import Sampling
 from kensho_tui.core.frames import End, Error, Generate, Load, Loaded, Turn
 from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, usable_cores
 from kensho_tui.models.bench.grid import CONDITIONS, Machine, request_for
+from kensho_tui.models.bench.neighbour import SPIN_COMMAND
 from kensho_tui.models.bench.recommend import Found
 from kensho_tui.models.bench.words import text
 
@@ -58,13 +58,16 @@ async def benchmark(model: Path, *, quick: bool) -> BenchRun:
 
 @contextlib.contextmanager
 def busy_core(wanted: bool) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
+    # It ends with its stdin, so also when this script is killed.
+    process = (
+        subprocess.Popen(SPIN_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) if wanted else None
+    )
     try:
         yield
     finally:
         if process is not None:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def answer(worker: Worker, number: int, tokens: int) -> End:
