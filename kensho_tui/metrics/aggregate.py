@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from kensho_tui.core.metrics_contract import DayMetrics, Figures, ModelMetrics, SetupMetrics
+from kensho_tui.core.metrics_contract import DayMetrics, Figures, ModelMetrics, SetupMetrics, Spread
 from kensho_tui.metrics.spread import MILLIONTH, spread
 from kensho_tui.storage.generations import PackedFigures, Setup
-
-Value = TypeVar("Value", int, float)
 
 _NUMBERS = msgspec.json.Decoder(list[int])
 
@@ -25,27 +22,28 @@ def unpacked(texts: Iterable[str | None]) -> list[int]:
 
 @dataclass
 class _Values:
-    """Figures of some runs in millionths, each list in ascending order; ``bandwidth`` in bytes a second."""
+    """Figures of some runs in millionths, each list in ascending order; ``speeds``: by the bytes of active
+    weights, the part of ``decode`` that ran with them.
+    """
 
     runs: int = 0
     ttft: list[int] = field(default_factory=list)
     load: list[int] = field(default_factory=list)
     prompt: list[int] = field(default_factory=list)
     decode: list[int] = field(default_factory=list)
-    bandwidth: list[float] = field(default_factory=list)
+    speeds: dict[int, list[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, figures: Sequence[PackedFigures], active_weights: int) -> "_Values":
         """Of runs with one setup."""
         decode = unpacked(some.decode for some in figures)
-        scale = active_weights * MILLIONTH
         return cls(
             runs=sum(some.runs for some in figures),
             ttft=unpacked(some.ttft for some in figures),
             load=unpacked(some.load for some in figures),
             prompt=unpacked(some.prompt for some in figures),
             decode=decode,
-            bandwidth=[speed * scale for speed in decode] if active_weights else [],
+            speeds={active_weights: decode},
         )
 
     @classmethod
@@ -53,13 +51,18 @@ class _Values:
         """Of runs with several setups."""
         if len(parts) == 1:
             return parts[0]
+        decode = _merged(part.decode for part in parts)
+        weights = {some for part in parts for some in part.speeds}
         return cls(
             runs=sum(part.runs for part in parts),
             ttft=_merged(part.ttft for part in parts),
             load=_merged(part.load for part in parts),
             prompt=_merged(part.prompt for part in parts),
-            decode=_merged(part.decode for part in parts),
-            bandwidth=_merged(part.bandwidth for part in parts),
+            decode=decode,
+            speeds={
+                some: decode if len(weights) == 1 else _merged(part.speeds.get(some, []) for part in parts)
+                for some in weights
+            },
         )
 
     def figures(self) -> Figures:
@@ -69,7 +72,17 @@ class _Values:
             load=spread(self.load, MILLIONTH),
             prompt=spread(self.prompt, MILLIONTH),
             decode=spread(self.decode, MILLIONTH),
-            bandwidth=spread(self.bandwidth),
+            bandwidth=self._bandwidth(),
+        )
+
+    def _bandwidth(self) -> Spread | None:
+        """Mostly all weights are the same, and a speed stands for its bandwidth."""
+        known = {weights: speeds for weights, speeds in self.speeds.items() if weights}
+        if len(known) == 1:
+            [(weights, speeds)] = known.items()
+            return spread(speeds, weights * MILLIONTH)
+        return spread(
+            _merged([speed * weights for speed in speeds] for weights, speeds in known.items()), MILLIONTH
         )
 
 
@@ -118,7 +131,7 @@ def _model(
     )
 
 
-def _merged(parts: Iterable[list[Value]]) -> list[Value]:
+def _merged(parts: Iterable[list[int]]) -> list[int]:
     """Sorting is quick with what is in order piece by piece."""
     return sorted(value for part in parts for value in part)
 

@@ -1,5 +1,7 @@
 """A chat goes on without prefill after its model was unloaded or its host stopped; the answer is the same."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,21 @@ STORY = " ".join(
     for day in range(1, 45)
 )
 PROMPTS = (f"{STORY} Remember this.", "What did the keeper count?")
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """Hosts and workers of these tests have one: sums of several threads differ in their last bits with the
+    number of threads, and answers where two tokens are all but equal. Tests beside this one get another.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 async def say(kensho: Kensho, prompt: str, chat: str | None, model: str) -> tuple[str, c.Message, str]:
