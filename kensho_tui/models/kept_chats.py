@@ -74,5 +74,7 @@ def _key(resident: Resident) -> str:
         return ""
     shape = (loaded.build, loaded.context, request.kv_type, request.gpu_layers, loaded.device)
     # Without fused attention values lie otherwise; a sliding window's cache is as long as its batch allows.
-    more = (f"flash={request.flash}", f"batch={request.batch}")
+    # Told only where they are set: what an older version saved is good still.
+    more = [f"flash={request.flash}"] * (request.flash is not None)
+    more += [f"batch={request.batch}"] * bool(request.batch)
     return state_key(resident.model.path, resident.identity, *shape, *more)

@@ -1,5 +1,6 @@
 """What a person set of threads, batch and flash attention reaches the worker, and all that depends on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.models.dry_run import dry_runs
 from kensho_tui.models.estimate import LoadShape, estimate
 from kensho_tui.models.gguf.read import read_shape
+from kensho_tui.models.kv_files import state_key
 from kensho_tui.models.wishes import check_defaults
 from tests.models.stage import MB, Stage, stage
 
@@ -42,6 +44,10 @@ async def test_a_quantised_cache_keeps_flash_attention(tmp_path: Path) -> None:
         on.add("a", heads=1, kv_heads=1, embedding=64)
         with pytest.raises(UsageError, match="needs flash attention"):
             await on.library.change(ChangeModel(model="a", defaults=Defaults(flash=False, kv_type="q8_0")))
+        await on.library.change(ChangeModel(model="a", defaults=Defaults(flash=False)))
+        on.planner.options = replace(on.planner.options, kv_type="q8_0")
+        plan = await on.planner.plan(await on.library.find("a"))
+        assert (plan.request.kv_type, plan.load.flash, plan.request.flash) == ("q8_0", True, None)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +78,14 @@ async def test_a_saved_cache_is_good_for_its_own_settings(tmp_path: Path) -> Non
             await on.library.change(ChangeModel(model="a", defaults=defaults))
             async with on.manager.use(model, lambda phase: None) as resident:
                 keys.append(resident.key)
+                loaded, request = resident.loaded, resident.request
+                assert loaded is not None and request is not None
+                # As versions made it that knew none of these settings.
+                shape = (loaded.build, loaded.context, request.kv_type, request.gpu_layers, loaded.device)
+                before = state_key(model.path, resident.identity, *shape)
             await on.manager.unload()
     assert len(set(keys[:3])) == 3
-    assert keys[3] == keys[0]
+    assert keys[3] == keys[0] == before
 
 
 async def test_the_estimate_without_flash_attention_is_the_allocators(smollm: Path) -> None:
