@@ -58,14 +58,15 @@ class BenchRows:
         return tuple(name for (name,) in rows)
 
     async def _checked(self, rows: list[Row]) -> list[BenchRun]:
-        """Those that are as they were written; the others are dropped."""
+        """Those that can be read. What is not as it was written is dropped; what a newer version wrote in
+        words of its own stays for that one.
+        """
         good, bad = [], []
-        for row in rows:
-            run = _run(row)
-            if run is not None:
+        for bench, model, digest, text in rows:
+            if not isinstance(text, str) or digest != _digest(bench, model, text):
+                bad.append(bench)
+            elif (run := _run(text)) is not None:
                 good.append(run)
-            else:
-                bad.append(row[0])
         if bad:
             log.warning("%d kept benchmarks are damaged and dropped", len(bad))
             await self._drop(bad)
@@ -80,10 +81,7 @@ class BenchRows:
             log.warning("%s", error.message)
 
 
-def _run(row: Row) -> BenchRun | None:
-    bench, model, digest, text = row
-    if not isinstance(text, str) or digest != _digest(bench, model, text):
-        return None
+def _run(text: str) -> BenchRun | None:
     try:
         return msgspec.json.decode(text, type=BenchRun)
     except msgspec.DecodeError:

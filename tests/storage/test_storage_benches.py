@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -45,6 +46,19 @@ async def test_a_run_is_kept_as_it_stands_last(database: Database) -> None:
     await rows.put(changed)
     assert await rows.get(changed.id) == changed
     assert await rows.last(10) == (run(2), changed)
+
+
+async def test_a_run_of_a_newer_version_is_left_to_it(database: Database) -> None:
+    rows = BenchRows(database)
+    await rows.put(run(1))
+    await rows.put(run(2))
+    text = msgspec.json.encode(run(1)).decode().replace('"complete"', '"repeated"')
+    digest = benches._digest(run(1).id, run(1).model, text)
+    async with database.transaction("") as work:
+        await work.run("UPDATE benches SET run = ?, digest = ? WHERE id = ?", (text, digest, run(1).id))
+    assert await rows.last(10) == (run(2),)
+    assert await rows.get(run(1).id) is None
+    assert await database.fetch("SELECT run FROM benches WHERE id = ?", (run(1).id,)) == [(text,)]
 
 
 @pytest.mark.parametrize(
