@@ -3,13 +3,18 @@
 On stdin lines of JSON: first ``{"path": …, "context": …, "kv_type": …, "batch": …, "flash": …,
 "gpu_layers": …, "threads": …, "threads_batch": …, "text": …}``, answered with ``{"context": …}`` once the
 model is warm, then any number of ``{"threads": …, "prompt": tokens, "answer": tokens}``, each answered with
-``{"prompt_tok_s": …, "decode_tok_s": …}``. What goes wrong is ``{"message": …}``. Ends with its stdin.
+``{"prompt_tok_s": …, "decode_tok_s": …}``. What goes wrong is ``{"message": …}``.
+
+Ends with its stdin, whatever it does then: the pipe closes with the host, and a large model must not stay in
+memory for as long as it takes to load or to measure.
 """
 
 import json
 import os
 import sys
+import threading
 import time
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from kensho_tui.core.errors import KenshoError, LoadError
@@ -23,10 +28,12 @@ _FIELDS = ("path", "context", "kv_type", "batch", "flash", "gpu_layers", "thread
 
 
 def main() -> NoReturn:
+    lines: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     bare: Bare | None = None
-    for line in iter(lambda: sys.stdin.readline(MAX_LINE), ""):
+    while True:
         try:
-            asked = json.loads(line)
+            asked = json.loads(lines.get())
             if bare is None:
                 bare = Bare(Load(**{name: asked[name] for name in _FIELDS}), asked["text"])
                 said: dict[str, Any] = {"context": bare.context}
@@ -38,6 +45,11 @@ def main() -> NoReturn:
             said = {"message": f"no request: {error}"}
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
+
+
+def _listen(lines: "SimpleQueue[str]") -> NoReturn:
+    for line in iter(lambda: sys.stdin.readline(MAX_LINE), ""):
+        lines.put(line)
     os._exit(0)  # llama.cpp's own end costs time and gives nothing back that the system does not
 
 
