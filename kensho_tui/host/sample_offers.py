@@ -34,6 +34,7 @@ class SampleOffers:
     database: Database
     days: float
     _beginning: asyncio.TimerHandle | None = field(default=None)
+    _closed: bool = field(default=False)
 
     def register(self, bus: Endpoint) -> None:
         bus.register(s.SAMPLES, self._samples)
@@ -67,7 +68,9 @@ class SampleOffers:
 
     def changed(self) -> None:
         """Something may have begun."""
-        if self._beginning is None and self._working and not (self._made and self._sampler.running):
+        if self._beginning is not None or self._closed:
+            return
+        if self._working and not (self._made and self._sampler.running):
             self._beginning = asyncio.get_running_loop().call_later(BEGIN_AFTER_S, self._begin)
 
     def _begin(self) -> None:
@@ -89,6 +92,7 @@ class SampleOffers:
         await self._keeper.prune()
 
     async def close(self) -> None:
+        self._closed = True
         if self._beginning is not None:
             self._beginning.cancel()
         if self._made:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kensho_tui.storage.database import Database, Transaction
+from kensho_tui.storage.database import Database
 
 MINUTE_S = 60
 DAY_S = 86_400
@@ -53,8 +53,12 @@ class SampleRows:
     async def prune(self, now: float | None = None) -> None:
         """Drop rows that are too old, ``now`` in Unix seconds. Raises `StorageError`."""
         before = int((time.time() if now is None else now) - self._days * DAY_S)
-        async with self._database.transaction("old samples were not dropped") as work:
-            await _drop(work, before)
+        # One by one, so that turns are not kept from the database for long by a month of rows.
+        for (number,) in await self._database.fetch("SELECT number FROM sample_series"):
+            async with self._database.transaction(_NOT_DROPPED) as work:
+                await work.run("DELETE FROM samples WHERE series = ? AND minute < ?", (number, before))
+        async with self._database.transaction(_NOT_DROPPED) as work:
+            await work.run(_DROP_EMPTY)
 
     async def series(self) -> list[tuple[str, str]]:
         """Name and device of each series there is. Raises `StorageError`."""
@@ -71,13 +75,11 @@ class SampleRows:
         return [Step(*row) for row in rows]
 
 
-async def _drop(work: Transaction, before: int) -> None:
-    # By series, so that the primary key finds them.
-    await work.run(
-        "DELETE FROM samples WHERE series IN (SELECT number FROM sample_series) AND minute < ?", (before,)
-    )
-    await work.run("DELETE FROM sample_series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE series = number)")
+_NOT_DROPPED = "old samples were not dropped"
 
+_DROP_EMPTY = """
+DELETE FROM sample_series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE series = number)
+"""
 
 _ADD_SERIES = """
 INSERT OR IGNORE INTO sample_series (name, device)

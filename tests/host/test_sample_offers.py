@@ -95,3 +95,13 @@ async def test_what_ended_meanwhile_is_not(offers: SampleOffers, rooms: Rooms) -
     offers.changed()
     await until_told()
     assert offers._sampler.running
+
+
+async def test_nothing_begins_any_more_in_a_host_that_ends(offers: SampleOffers, rooms: Rooms) -> None:
+    await offers.close()
+    rooms.downloading = 1
+    before = timers()
+    offers.changed()
+    assert timers() == before
+    await until_told()
+    assert "_sampler" not in vars(offers)
