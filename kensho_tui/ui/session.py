@@ -295,7 +295,8 @@ class Session(HostFacts):
         if before is None:
             self.choice.got_id(chat_id)
         if self.chat_id == before:
-            await self._show_own(chat_id, shown)
+            with contextlib.suppress(KenshoError):  # it is sent: raised, this would say it is not
+                await self._show_own(chat_id, shown)
 
     def _known_ids(self) -> set[str]:
         messages = self.chat.messages if self.chat is not None else ()

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from kensho_tui.core import contract as c
 from kensho_tui.core import hub_contract as h
-from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError
+from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError, StorageError
 from kensho_tui.ui import facts
 from kensho_tui.ui.live import resumable
 from kensho_tui.ui.session import Session
@@ -157,6 +158,26 @@ async def test_a_prompt_that_did_not_arrive_is_an_error(host: FakeHost) -> None:
         host.vanish()
         with pytest.raises(HostGoneError):
             await session.submit("same")
+
+
+@pytest.mark.parametrize("error", [HostGoneError("the host is gone"), StorageError("not now")], ids=str)
+async def test_a_prompt_that_was_taken_is_sent_whatever_can_be_shown_of_it(
+    host: FakeHost, error: KenshoError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = host.submit
+
+    async def taken(request: c.Submit) -> c.Submitted:
+        sent = await submit(request)
+        host.fail["chat"] = error
+        return msgspec.structs.replace(sent, shown=None)
+
+    monkeypatch.setattr(host, "submit", taken)
+    async with session_on(host) as (session, view):
+        await session.connected()
+        await session.submit("hello")
+        await view.until(lambda: view.chat is not None)
+        assert view.chat is not None and view.chat.messages[0].content == "hello"
+        assert len(host.called("submit")) == 1
 
 
 async def test_a_chat_that_is_gone_becomes_an_empty_one(host: FakeHost) -> None:
