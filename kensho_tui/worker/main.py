@@ -237,8 +237,12 @@ class Worker:
         else:
             raise EngineError("this load was never begun")
         self._report("warming", 0, 1)
-        engine = Engine(model, self._link, frame.template)
-        engine.warm_up()
+        try:
+            engine = Engine(model, self._link, frame.template)
+            engine.warm_up()
+        except Exception:
+            model.free()  # another load may follow, and it must not be there twice then
+            raise
         self._model, self._engine = model, engine
         return model
 

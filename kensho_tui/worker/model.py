@@ -22,7 +22,7 @@ _TOO_LARGE = "Use a smaller context, put fewer layers on the GPU, or choose a sm
 
 
 class Model:
-    """llama.cpp's model and context. One thread owns it; it is freed by the end of the process.
+    """llama.cpp's model and context. One thread owns it; it is freed by `free`, or the end of the process.
 
     ``context`` is the number of tokens that may be used, ``batch`` the most that one ``llama_decode`` takes,
     ``load`` what it was made with.
@@ -88,6 +88,11 @@ class Model:
         self.load = load
         self.threads = DecodeThreads(max(load.threads, 1), load.threads_most)
         self.set_threads(self.threads.count)
+
+    def free(self) -> None:
+        """Give back all of its memory; it is used no more."""
+        self.lib.llama_free(self.ctx)
+        self.lib.llama_model_free(self.pointer)
 
     def inherit(self, before: "Model") -> None:
         """It has the weights and the vocabulary of `before`, which is used no more."""
@@ -176,13 +181,12 @@ def load_anew(
     """The file of `model` with the settings of `load`; its weights stay where they are if their place is the
     same. `model` is used no more. Raises as `load_model`, and nothing is left in memory then.
     """
-    lib = model.lib
-    lib.llama_free(model.ctx)
     if load.gpu_layers != model.load.gpu_layers:
-        lib.llama_model_free(model.pointer)
-        return load_model(lib, log, load, progress, cancelled)
+        model.free()
+        return load_model(model.lib, log, load, progress, cancelled)
     log.clear()
-    made = _with_context(lib, model.pointer, load, log)
+    model.lib.llama_free(model.ctx)
+    made = _with_context(model.lib, model.pointer, load, log)
     made.inherit(model)
     return made
 

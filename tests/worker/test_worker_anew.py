@@ -1,12 +1,18 @@
 """A loaded worker is set up anew for a benchmark, and measured runs all do the same work."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from kensho_tui.core.contract import Sampling
+from kensho_tui.core.errors import LoadError
 from kensho_tui.core.frames import Error, Generate, Load, Loaded, Turn
+from kensho_tui.worker import main
+from kensho_tui.worker.job import Job
+from kensho_tui.worker.reading import ReadAhead
 from tests.support.worker_process import GREEDY, WorkerProcess
 
 PROMPT = "Hi"
@@ -76,3 +82,34 @@ def test_after_settings_that_cannot_be_the_worker_takes_others(worker: WorkerPro
     worker.send(load)
     assert isinstance(worker.until(Loaded, Error), Loaded)
     assert worker.ask(PROMPT)[1].usage.completion_tokens > 0
+
+
+@pytest.mark.parametrize("fails", ["__init__", "warm_up"])
+def test_a_model_that_computes_nothing_does_not_stay_in_memory(
+    fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[bool] = []
+    nothing: Any = SimpleNamespace(send=print, try_send=lambda frame: None, clear=print)
+    model = SimpleNamespace(free=lambda: given_back.append(True))
+
+    class Engine:
+        def __init__(self, *of: object) -> None:
+            self.do("__init__")
+
+        def warm_up(self) -> None:
+            self.do("warm_up")
+
+        def do(self, what: str) -> None:
+            if what == fails:
+                raise LoadError("the model computes nothing")
+
+    monkeypatch.setattr(main, "load_model", lambda *of: model)
+    monkeypatch.setattr(main, "Engine", Engine)
+    load = Load(path="a.gguf", context=CONTEXT)
+    job = Job(load, 0.0)
+    job.reading = cast(ReadAhead, SimpleNamespace(wait=lambda: None))
+    worker = main.Worker(nothing)
+    with pytest.raises(LoadError, match="computes nothing"):
+        worker._set_up(job, load, nothing, nothing)
+    assert given_back == [True]
+    assert worker._model is worker._engine is None
