@@ -189,7 +189,9 @@ class Resume(Struct, frozen=True, kw_only=True):
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """``shown``: the chat as it stood then, if asked for: an answer that was there already is in it."""
+    """``shown``: the chat as it stood then, if asked for and not very long: an answer that was there already
+    is in it.
+    """
 
     chat: str
     message: str

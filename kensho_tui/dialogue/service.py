@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 SAVE_AGAIN_S = 3.0
 AT_ONCE_S = 0.05
+MOST_SHOWN = 1_000_000
+"""Characters of a chat that come with the reply to a prompt: in too large a frame that would be an error."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +133,12 @@ class Dialogue:
         if not request.show:
             return submitted
         try:
-            return msgspec.structs.replace(submitted, shown=await self._show(submitted.chat, False))
+            shown = await self._show(submitted.chat, False)
         except KenshoError:
             return submitted  # it is sent, whatever can be shown of it
+        if sum(len(message.content) for message in shown.messages) > MOST_SHOWN:
+            return submitted
+        return msgspec.structs.replace(submitted, shown=shown)
 
     async def _submit(self, request: Submit) -> Submitted:
         clock = Clock()

@@ -88,6 +88,19 @@ async def test_a_hit_comes_whole_with_the_reply(home: Home) -> None:
     ]
 
 
+async def test_a_very_long_chat_does_not_come_with_the_reply(home: Home) -> None:
+    """One that no frame holds would turn the reply to a prompt that was taken into an error."""
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        long = "x" * 600_000
+        first = await submit(kensho, script(text="short", note=long), show=True)
+        await read_to_end(kensho, first.stream)
+        following = await submit(kensho, script(text="short", note=long), first.chat, show=True)
+        assert first.shown is not None and following.shown is None
+        assert (await read_to_end(kensho, following.stream))[0] == "short"
+        assert len((await kensho.chat(first.chat)).messages) == 4
+
+
 async def test_what_follows_an_answer_under_way_waits_for_it(home: Home) -> None:
     """The answer that is there is to another conversation than the one this will be."""
     home.start_scripted_host()
