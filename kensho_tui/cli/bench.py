@@ -29,7 +29,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "bench",
         help="measure a model with different settings, and recommend some",
-        description="Measures reading and writing speed of a model with different numbers of threads, "
+        description="Measures prefill and decode of a model with different numbers of threads, "
         "batches, flash attention, KV caches and layers on the GPU, holds them against llama.cpp alone, and "
         "recommends settings.",
         epilog=EPILOG,

@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from kensho_tui.cli.table import Column, render
 from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
 from kensho_tui.core.text import one_line
-from kensho_tui.ui.format import ago
+from kensho_tui.ui.format import ago, counted
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
 from kensho_tui.ui.metrics.figures.said import said
 
 MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
 
 
 def settings_words(settings: BenchSettings) -> str:
-    """``2 threads, 2 reading, batch 256, f16 KV``; what is as usual is not said."""
+    """``2 threads, prefill 2, batch 256, f16 KV``; what is as usual is not said."""
     words = [
-        f"{settings.threads} threads" if settings.threads else "threads as they pay",
-        f"{settings.threads_batch} reading",
+        counted(settings.threads, "thread") if settings.threads else "auto threads",
+        f"prefill {settings.threads_batch}",
         f"batch {settings.batch}",
         f"{settings.kv_type} KV",
     ]
@@ -59,7 +60,7 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
     layout = (
         Column("MACHINE"),
         Column("THREADS", right=True),
-        Column("READING", right=True, rank=1),
+        Column("PREFILL", right=True, rank=1),
         Column("BATCH", right=True, rank=2),
         Column("FLASH", rank=4),
         Column("KV", rank=3),
@@ -101,8 +102,8 @@ def _bare(loops: Sequence[BareLoop]) -> Iterator[str]:
     for loop in loops:
         yield (
             f"Beside llama.cpp alone, {MACHINES[loop.condition]}: {loop.prompt_share:.0%} of its "
-            f"{loop.prompt_tok_s:,.0f} tok/s reading, {loop.decode_share:.0%} of its "
-            f"{loop.decode_tok_s:,.1f} tok/s writing."
+            f"{loop.prompt_tok_s:,.0f} prompt tok/s, {loop.decode_share:.0%} of its "
+            f"{loop.decode_tok_s:,.1f} decode tok/s."
         )
 
 
@@ -110,20 +111,26 @@ def _recommendations(run: BenchRun) -> Iterator[str]:
     if run.recommendations:
         yield ""
     for one in run.recommendations:
-        yield f"For {MACHINES[one.condition]}: {settings_words(one.settings)}{_gain(run, one)}"
+        words = settings_words(one.settings)
+        yield f"For {MACHINES[one.condition]}: {words}{_gain(run, one)}{_unsure(run, one)}"
 
 
 def _gain(run: BenchRun, one: Recommendation) -> str:
     if one.settings == run.before:
-        return ": what is in use now."
+        return ": what was in use already."
     exact = (
         " A quantised KV cache loses some exactness, and is worth it here."
         if one.settings.kv_type != "f16" and (run.before is None or run.before.kv_type == "f16")
         else ""
     )
-    if one.gain < 1:
-        return f": as fast as what is in use.{exact}"
-    return f": a turn of 512 and 128 tokens takes {1 - 1 / one.gain:.0%} less time than now.{exact}"
+    less = time_saved(one.gain)
+    if less <= 0:
+        return f": no faster than what was in use.{exact}"
+    return f": a turn of 512 and 128 tokens takes {less} % less time than before.{exact}"
+
+
+def _unsure(run: BenchRun, one: Recommendation) -> str:
+    return f" Unsure: {ONE_RUN}; without --quick they are repeated." if rests_on_one(run, one) else ""
 
 
 def listed(
@@ -151,6 +158,8 @@ def listed(
         for run in runs
     ]
     lines = render(layout, rows, columns)
+    if any(run.recommendations for run in runs):
+        lines += _wrapped("Prompt / decode tok/s with the settings recommended for such a machine.", columns)
     return [line.replace("…", "~") for line in lines] if plain else lines
 
 

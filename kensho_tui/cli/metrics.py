@@ -94,7 +94,10 @@ async def _generations(
 
 def nothing(since: str | None, model: str | None) -> str:
     who = f"{one_line(model, 80)} has not" if model else "No model has"
-    return f"{who} answered here {f'since {since}' if since else 'yet'}."
+    if not since:
+        return f"{who} answered here yet."
+    when = datetime.fromisoformat(since).astimezone()
+    return f"{who} answered here since {when:%Y-%m-%d %H:%M}. Without --since all that is kept is looked at."
 
 
 # --- the document -----------------------------------------------------------------------------------
@@ -152,7 +155,7 @@ def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, 
         Column("PROMPT TOK/S", right=True, rank=2),
         Column("DECODE TOK/S", right=True),
         Column("GB/S", right=True, rank=6),
-        Column("GIVEN AGAIN", right=True, rank=7),
+        Column("FROM CACHE", right=True, rank=7),
         Column("LAST RUN", rank=5),
     )
     rows = [
@@ -226,5 +229,5 @@ def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
 
 def _end(one: "Generation") -> str:
     if one.from_cache:
-        return "given again"
+        return "from cache"
     return one.stop_reason or "" if one.state == "complete" else one.state

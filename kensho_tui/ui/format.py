@@ -67,6 +67,16 @@ def whole_seconds(value: float) -> str:
     return f"{count} s" if count < 100 else f"{round(count / 60)} min"
 
 
+def with_quantisation(model: str, quantisation: str, separator: str = " ") -> str:
+    """Both, where the name does not say the second already."""
+    return model if quantisation in model else f"{model}{separator}{quantisation}"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{thousands(number)} {what}{'s' if number != 1 else ''}"
+
+
 def thousands(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 

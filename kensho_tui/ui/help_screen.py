@@ -77,20 +77,31 @@ BENCH_KEYS = (
     ("1 2 z", "use what is best on a shared or on a quiet machine, and undo that"),
     ("m o n", "another model; older and newer benchmarks"),
 )
-SECTIONS = (
-    ("In the prompt", PROMPT_KEYS),
-    ("In the chats", CHATS_KEYS),
-    ("Switching the model", SWITCHER_KEYS),
-    ("In the models", MODELS_KEYS),
-    ("In the hub", HUB_KEYS),
-    ("In the downloads", DOWNLOADS_KEYS),
-    ("In the metrics", METRICS_KEYS),
-    ("In the benchmarks", BENCH_KEYS),
+Section = tuple[str, tuple[tuple[str, str], ...]]
+SECTIONS: tuple[tuple[str, Section], ...] = (
+    ("chat", ("In the prompt", PROMPT_KEYS)),
+    ("chat", ("In the chats", CHATS_KEYS)),
+    ("chat", ("Switching the model", SWITCHER_KEYS)),
+    ("models", ("In the models", MODELS_KEYS)),
+    ("models", ("In the hub", HUB_KEYS)),
+    ("models", ("In the downloads", DOWNLOADS_KEYS)),
+    ("metrics", ("In the metrics", METRICS_KEYS)),
+    ("metrics", ("In the benchmarks", BENCH_KEYS)),
 )
+"""Each with the place where its keys are."""
 
 
-def help_text(keys_of: Callable[[str], str], width: int) -> Content:
-    """Everything that can be done, from the registry alone, wrapped to `width` cells."""
+def help_text(keys_of: Callable[[str], str], width: int, place: str = "chat") -> Content:
+    """Everything that can be done, from the registry alone, wrapped to `width` cells. Outside the chat, whose
+    keys are mostly commands, the keys of the `place` one is in come first."""
+    first = [section for where, section in SECTIONS if where == place != "chat"]
+    others = [section for _, section in SECTIONS if section not in first]
+    blocks = [*(_keys(*section, width) for section in first), _commands(keys_of, width)]
+    blocks += [_keys(*section, width) for section in others]
+    return Content("\n\n").join(Content("\n").join(lines) for lines in blocks)
+
+
+def _commands(keys_of: Callable[[str], str], width: int) -> list[Content]:
     lines = [Content.styled("Commands", "$primary bold"), Content()]
     for command in COMMANDS:
         keys = " ".join(key_label(key) for key in split_keys(keys_of(command.name)))
@@ -99,12 +110,15 @@ def help_text(keys_of: Callable[[str], str], width: int) -> Content:
         lines.append(Content.assemble((f"{keys:<{KEY_CELLS}}", "bold"), (slash, "$secondary"), title))
         lines += [Content(" " * INDENT + line) for line in more]
         lines += _hanging(command.help, INDENT if width > 3 * INDENT else 2, width)
-    for heading, keys_there in SECTIONS:
-        lines += [Content(), Content.styled(heading, "$primary bold"), Content()]
-        for key, does in keys_there:
-            first, *rest = _hanging(does, 12, width)
-            lines += [Content.assemble((f"{key:<12}", "bold"), first[12:]), *rest]
-    return Content("\n").join(lines)
+    return lines
+
+
+def _keys(heading: str, keys_there: Sequence[tuple[str, str]], width: int) -> list[Content]:
+    lines = [Content.styled(heading, "$primary bold"), Content()]
+    for key, does in keys_there:
+        first, *rest = _hanging(does, 12, width)
+        lines += [Content.assemble((f"{key:<12}", "bold"), first[12:]), *rest]
+    return lines
 
 
 def _hanging(text: str, indent: int, width: int) -> list[Content]:
@@ -115,12 +129,13 @@ def _hanging(text: str, indent: int, width: int) -> list[Content]:
 class HelpText(Static):
     """The text, wrapped anew when the width changes."""
 
-    def __init__(self, keys_of: Callable[[str], str]) -> None:
+    def __init__(self, keys_of: Callable[[str], str], place: str) -> None:
         super().__init__()
         self._keys_of = keys_of
+        self._place = place
 
     def on_resize(self) -> None:
-        self.update(help_text(self._keys_of, self.content_size.width))
+        self.update(help_text(self._keys_of, self.content_size.width, self._place))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -129,9 +144,12 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,question_mark", "dismiss", show=False)]
     AUTO_FOCUS = "#help-text"
 
-    def __init__(self, keys_of: Callable[[str], str], notices: Sequence[str] = ()) -> None:
+    def __init__(
+        self, keys_of: Callable[[str], str], notices: Sequence[str] = (), place: str = "chat"
+    ) -> None:
         super().__init__()
         self._keys_of = keys_of
+        self._place = place
         self._notices = notices
 
     def compose(self) -> ComposeResult:
@@ -141,4 +159,4 @@ class HelpScreen(ModalScreen[None]):
             with VerticalScroll(id="help-text"):
                 for notice in self._notices:
                     yield Static(f"! {notice}", markup=False, classes="notice")
-                yield HelpText(self._keys_of)
+                yield HelpText(self._keys_of, self._place)

@@ -77,17 +77,31 @@ def test_the_report(columns: int | None) -> None:
     whole = " ".join(text.split())
     assert "\x1b" not in text and "400.0" not in whole
     assert "90.0 ±2.0 (3)" in text
-    assert "Cannot be used: threads as they pay, 2 reading, batch 512, f16 KV: too large" in whole
-    assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 tok/s reading, 97% of its 92.0" in whole
-    assert "2 threads, 2 reading, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20% less" in whole
+    assert "Cannot be used: auto threads, prefill 2, batch 512, f16 KV: too large" in whole
+    assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 prompt tok/s, 97% of its 92.0" in whole
+    assert "2 threads, prefill 2, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20 % less" in whole
     assert "loses some exactness" in whole
-    assert "For a shared machine: threads as they pay, 2 reading, batch 256, f16 KV: what is in use" in whole
+    assert (
+        "For a shared machine: auto threads, prefill 2, batch 256, f16 KV: what was in use already." in whole
+    )
     assert columns is None or all(len(line) <= columns for line in lines)
     assert "\n".join(told(RUN, columns, plain=True)).isascii()
 
 
+def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
+    chosen = replace(USED, threads=1)
+    once = Spread(count=1, median=90.0, lower=90.0, upper=90.0, least=90.0, most=90.0)
+    point = BenchPoint(condition="quiet", settings=chosen, prompt_tokens=512, prompt=once, decode=once)
+    made = Recommendation(condition="quiet", settings=chosen, prompt_tok_s=90, decode_tok_s=90, gain=1.25)
+    found = replace(RUN, points=(point,), bare=(), recommendations=(made,))
+    whole = " ".join(" ".join(told(found, None)).split())
+    assert "For a quiet machine: 1 thread, prefill 2" in whole
+    assert "takes 20 % less time than before. Unsure: one run each" in whole
+
+
 def test_the_list() -> None:
-    title, line = listed([RUN], None)
+    title, line, legend = listed([RUN], None)
+    assert legend.startswith("Prompt / decode tok/s")
     assert title.split() == ["WHEN", "MODEL", "STATE", "QUIET", "SHARED"]
     assert "400 / 90.0 tok/s" in line and "200 / 50.0 tok/s" in line
 

@@ -31,7 +31,7 @@ class Help(Command):
         from kensho_tui.ui.help_screen import HelpScreen
 
         if not isinstance(app.screen, HelpScreen):
-            app.push_screen(HelpScreen(app.keys_of, app.notices))
+            app.push_screen(HelpScreen(app.keys_of, app.notices, app.place))
 
 
 class Theme(Command):

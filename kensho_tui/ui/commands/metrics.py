@@ -28,5 +28,8 @@ class Bench(Command):
     places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
-        model = app.models.subject(argument).name
+        from kensho_tui.ui.metrics.screen import MetricsScreen
+
+        seen = next((one for one in app.screen_stack if isinstance(one, MetricsScreen)), None)
+        model = app.models.subject(argument or (seen.chosen if seen is not None else "")).name
         app.open_metrics().open_bench(model)

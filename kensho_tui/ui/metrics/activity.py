@@ -38,5 +38,4 @@ def _downloads(sample: Sample) -> str:
 def _cache(sample: Sample) -> str:
     if not sample.cache_asked:
         return "cache not asked yet"
-    share = sample.cache_hits / sample.cache_asked
-    return f"cache {fmt.percent(share)} of {fmt.thousands(sample.cache_asked)}"
+    return f"{fmt.thousands(sample.cache_hits)} of {fmt.thousands(sample.cache_asked)} from cache"

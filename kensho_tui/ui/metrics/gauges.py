@@ -176,7 +176,7 @@ def _speed(now: Sample | None, source: Source) -> Gauge:
     most = max((value for _, value in points if value is not None), default=0.0)
     notes = [f"peak {most:.0f}"] if most else []
     if now and now.prompt_tok_s:
-        notes.append(f"reads {now.prompt_tok_s:.0f}")
+        notes.append(f"prompt {now.prompt_tok_s:.0f}")
     value = f"{now.decode_tok_s:.0f} tok/s" if now else NOTHING
     return Gauge("decode", value, points, round_top(most, LEAST_TOP_TOK_S), "$success", tuple(notes))
 

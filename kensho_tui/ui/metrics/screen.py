@@ -101,7 +101,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         if not self.is_mounted:
             return
         session = self._kensho.session
-        self._header.show(where("Metrics"), quiet(f"{self.live.span.said} "))
+        self._header.show(where("Metrics"), quiet(f"graphs: {self.live.span.said} "))
         first, second = key_rows(self._keys(), self.size.width - HINT_MARGIN)
         self._hint.show(first)
         self._more.show(second)
@@ -132,7 +132,12 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         if self._lower is self._bench:
             self._use(self._figures)
         else:
-            self.open_bench()
+            self.open_bench(self._figures.chosen)
+
+    @property
+    def chosen(self) -> str:
+        """The model that the lower half is about; empty: none."""
+        return self._lower.chosen
 
     def open_bench(self, model: str = "") -> None:
         """The benchmarks of this model (empty: of the one looked at last, else the chat's)."""

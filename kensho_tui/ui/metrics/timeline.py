@@ -92,20 +92,18 @@ def last_rows(
     if found is None:
         return [quiet(NONE if asked else "the last answer: not read yet"), Content()]
     name, quantisation = one_line(found.model or "", 40), one_line(found.quantisation, 12)
-    if quantisation not in name:
-        name = f"{name} {quantisation}"
-    head = [(2, name), (7, fmt.clock(found.created, now))]
+    head = [(2, fmt.with_quantisation(name, quantisation)), (7, fmt.clock(found.created, now))]
     timings = found.timings
     if found.from_cache:
         took = f" in {fmt.seconds(timings.total_s)}" if timings is not None else ""
-        told = Content.assemble(("cached", "$success"), quiet(f" given again{took}: no model was at work"))
+        told = Content.assemble(("from cache", "$success"), quiet(f"{took}: no model was at work"))
         return [told.truncate(width, ellipsis=True), _joined(head, width)]
     if timings is None:
         said = f"last answer {one_line(found.state, 20)}: it was not measured"
         return [quiet(said).truncate(width, ellipsis=True), _joined(head, width)]
     decode = max(timings.total_s - timings.ttft_s, 0.0)
     seconds = (timings.queue_s, timings.load_s, timings.prefill_s, decode)
-    drawn = line(seconds, f"{fmt.seconds(timings.ttft_s)} to first token", glyphs, width)
+    drawn = line(seconds, f"TTFT {fmt.seconds(timings.ttft_s)}", glyphs, width)
     return [drawn, _joined([*_figures(found, seconds), *head], width)]
 
 
@@ -117,11 +115,13 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
     if timings is not None and timings.decode_tok_s:
         parts.append((1, fmt.speed(timings.decode_tok_s)))
     if usage is not None:
-        kept = f", {fmt.thousands(usage.cached_tokens)} kept" if usage.cached_tokens else ""
-        read = f"{fmt.thousands(usage.prompt_tokens)} in{kept}, {fmt.thousands(usage.completion_tokens)} out"
+        cached = f", {fmt.thousands(usage.cached_tokens)} cached" if usage.cached_tokens else ""
+        read = (
+            f"{fmt.thousands(usage.prompt_tokens)} in{cached}, {fmt.thousands(usage.completion_tokens)} out"
+        )
         parts.append((3, read))
     if timings is not None and timings.prompt_tok_s:
-        parts.append((6, f"reads {fmt.speed(timings.prompt_tok_s)}"))
+        parts.append((6, f"prompt {fmt.speed(timings.prompt_tok_s)}"))
     parts.append((5, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
     return parts
 

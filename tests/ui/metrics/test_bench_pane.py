@@ -12,7 +12,8 @@ from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import GLYPHS
 from tests.ui.conftest import NOW, Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
-from tests.ui.metrics.benches import Benches, run, settings
+from tests.ui.metrics.benches import Benches, run, settings, spread
+from tests.ui.metrics.figures.scripted import CODER, QWEN, SMALL, ScriptedFigures
 from tests.ui.metrics.scripted import Samples, sample
 
 GONE_ON = replace(
@@ -40,7 +41,7 @@ async def opened(pilot: Pilot[None]) -> None:
 def test_the_table_has_medians_spread_counts_and_reasons() -> None:
     same, *rows = [row.plain for row in texts.table(run(), 120)]
     assert same == "all with prefill 8, batch 512, flash on, prompt 512"
-    assert rows[0].split()[:4] == ["machine", "threads", "KV", "reads"]
+    assert rows[0].split()[:4] == ["machine", "threads", "KV", "prompt"]
     assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
     assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
     assert rows[4].lstrip().startswith("shared")
@@ -55,15 +56,29 @@ def test_the_table_has_medians_spread_counts_and_reasons() -> None:
 
 def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
     rows = [row.plain for row in texts.recommendations(run(applied="quiet"))]
-    assert rows[0].startswith("1 shared machine") and "no sooner than now" in rows[0]
-    assert rows[2].startswith("2 quiet machine") and "31 % sooner" in rows[2]
-    assert rows[2].endswith("in use") and "162 tok/s, reads 812 tok/s" in rows[2]
-    assert rows[3].strip() == "8 threads, prefill 8, batch 512, flash attention, f16 KV"
+    assert rows[0] == "1 shared machine  decode 120 tok/s, prompt 600 tok/s"
+    assert rows[1].strip() == "no faster than before"
+    assert rows[3] == "2 quiet machine   decode 162 tok/s, prompt 812 tok/s · in use"
+    assert rows[4].strip() == "24 % less time a turn than before"
+    assert rows[5].strip() == "8 threads, prefill 8, batch 512, flash attention, f16 KV"
+
+
+def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
+    once = tuple(replace(one, decode=spread(120.0, count=1)) for one in run().points[:3])
+    rows = [row.plain for row in texts.recommendations(run(points=once + run().points[3:]))]
+    assert rows[1].strip() == "no faster than before · unsure: one run each"
+    repeated = run(points=(*once, *run().points))
+    assert "unsure" not in "".join(row.plain for row in texts.recommendations(repeated))
+
+
+def test_settings_that_were_in_use_already_gain_nothing() -> None:
+    rows = texts.recommendations(run(before=settings(7)))
+    assert rows[1].plain.strip() == "the settings it had before"
 
 
 def test_settings_in_words() -> None:
     found = settings(0, flash=False, gpu_layers=-1)
-    said = "free threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
+    said = "auto threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
     assert texts.settings(found, gpu=True) == said
     assert "GPU" not in texts.settings(found, gpu=False)
     assert "1 thread," in texts.settings(settings(1), gpu=False)
@@ -71,7 +86,7 @@ def test_settings_in_words() -> None:
 
 def test_the_bare_loop_stands_beside_it() -> None:
     assert texts.bare(run().bare)[0].plain == (
-        "llama.cpp alone, quiet: decodes 165 tok/s (here 98 %), reads 830 tok/s (here 98 %)"
+        "llama.cpp alone, quiet: decode 165 tok/s (here 98 %), prompt 830 tok/s (here 98 %)"
     )
 
 
@@ -145,6 +160,24 @@ async def test_a_key_stops_it(start: Started, host: FakeHost, benches: Benches, 
         await shown(pilot, "No model has answered yet")
 
 
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({"state": "stopped"}, "stopped before anything was measured: nothing is kept"),
+        ({"state": "failed", "error": "too little memory", "hint": "Unload a model"}, "too little memory"),
+    ],
+)
+async def test_a_run_that_measured_nothing_says_how_it_ended(
+    start: Started, benches: Benches, ended: dict[str, object], said: str
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        await pilot.press("r")
+        await shown(pilot, "under way")
+        benches.post(replace(run(id="b2", points=(), bare=(), recommendations=()), **ended))
+        await shown(pilot, said, "none yet")
+
+
 async def test_it_goes_on_while_another_screen_is_seen(start: Started, benches: Benches) -> None:
     async with start() as pilot:
         await opened(pilot)
@@ -214,6 +247,22 @@ async def test_a_command_opens_those_of_a_model(start: Started, host: FakeHost, 
         await pilot.press("enter")
         await shown(pilot, "▸ Metrics", "llama.cpp alone, quiet")
         assert host.called("bench.list")[-1] == b.ListBenches(model=MODEL)
+
+
+async def test_those_of_the_highlighted_model_are_shown(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    ScriptedFigures(host, SMALL, CODER)
+    async with start(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app_of(pilot).session.models is not None)
+        await pilot.press("f4")
+        await shown(pilot, QWEN[:12], "p period")
+        await pilot.press("down", "b")
+        await shown(pilot, f"Benchmarks of {QWEN}")
+        assert host.called("bench.list")[-1] == b.ListBenches(model=QWEN)
+        await pilot.press("b", "up")
+        app_of(pilot).action_command("bench")
+        await shown(pilot, f"Benchmarks of {MODEL}")
 
 
 async def test_what_fails_is_said_and_a_host_without_benchmarks_too(

@@ -39,13 +39,13 @@ def test_without_a_gpu(
     samples: Samples, make_app: Make, snap_compare: Compare, size: tuple[int, int]
 ) -> None:
     samples.take(*gap(waves()))
-    act = at_rest(open_metrics(), "34 ms to first token", "No model has")
+    act = at_rest(open_metrics(), "TTFT 34 ms", "No model has")
     assert snap_compare(frozen(make_app()), terminal_size=size, run_before=act)
 
 
 def test_one_gpu_in_light(samples: Samples, make_app: Make, snap_compare: Compare) -> None:
     samples.take(*waves(devices=(device(),)))
-    act = at_rest(open_metrics(), "310/700 W", "34 ms to first token", "No model has")
+    act = at_rest(open_metrics(), "310/700 W", "TTFT 34 ms", "No model has")
     app = frozen(make_app(Settings(theme="kensho-light")))
     assert snap_compare(app, terminal_size=NARROW, run_before=act)
 
@@ -57,20 +57,20 @@ def test_eight_gpus_one_gone(
     cards = (*EIGHT[:5], gone(5), *EIGHT[6:])
     workers = tuple(working(pid=pid, model=f"{MODEL}-{pid}", vram=pid * GIB) for pid in (42, 43, 44))
     samples.take(*waves(devices=cards, workers=workers, streams=3, queued=1))
-    act = at_rest(open_metrics(), "GPU ×8", "does not answer", "34 ms to first token", "No model has")
+    act = at_rest(open_metrics(), "GPU ×8", "does not answer", "TTFT 34 ms", "No model has")
     assert snap_compare(frozen(make_app()), terminal_size=size, run_before=act)
 
 
 def test_unified_memory(samples: Samples, make_app: Make, snap_compare: Compare) -> None:
     samples.take(*waves(devices=(UNIFIED,)))
-    act = at_rest(open_metrics(), "the GPU works in", "34 ms to first token", "No model has")
+    act = at_rest(open_metrics(), "the GPU works in", "TTFT 34 ms", "No model has")
     assert snap_compare(frozen(make_app()), terminal_size=(100, 30), run_before=act)
 
 
 def test_driver_gone(samples: Samples, make_app: Make, snap_compare: Compare) -> None:
     before = waves(devices=(device(),))
     samples.take(*before[:90], *(replace(one, devices=(gone(),)) for one in before[90:]))
-    act = at_rest(open_metrics(), "driver gone", "34 ms to first token", "No model has")
+    act = at_rest(open_metrics(), "driver gone", "TTFT 34 ms", "No model has")
     assert snap_compare(frozen(make_app()), terminal_size=NARROW, run_before=act)
 
 
@@ -79,7 +79,7 @@ def test_host_lost(host: FakeHost, samples: Samples, make_app: Make, snap_compar
 
     async def act(pilot: Pilot[None]) -> None:
         await open_metrics()(pilot)
-        await shown(pilot, "34 ms to first token")
+        await shown(pilot, "TTFT 34 ms")
         host.reachable = False
         samples.lose()
         await shown(pilot, "reconnecting", "workers: not known now")
@@ -118,7 +118,7 @@ def test_a_cached_answer(host: FakeHost, samples: Samples, make_app: Make, snap_
     again = generation(from_cache=True, timings=c.Timings(total_s=0.002))
     host.replies["metrics.generations"] = list_of(again)
     samples.take(*waves())
-    act = at_rest(open_metrics(), "cached given again", "No model has")
+    act = at_rest(open_metrics(), "from cache in", "No model has")
     assert snap_compare(frozen(make_app(Settings(graphs="blocks"))), terminal_size=NARROW, run_before=act)
 
 

@@ -25,7 +25,7 @@ async def test_f4_opens_it_from_everywhere_and_f2_f3_esc_leave_it(start: Started
     async with start() as pilot:
         app = app_of(pilot)
         await pilot.press("f4")
-        await shown(pilot, "▸ Metrics", "12/64 G", "34 ms to first token")
+        await shown(pilot, "▸ Metrics", "12/64 G", "TTFT 34 ms")
         await pilot.press("f3")
         await until(pilot, lambda: app.place == "models")
         await pilot.press("f4")
@@ -50,7 +50,7 @@ async def test_it_reads_while_it_is_seen_and_not_otherwise(start: Started, sampl
         await shown(pilot, "77 tok/s")
         await until(pilot, lambda: samples.reads == 3)  # the last one is held
         await pilot.press("f1")
-        await shown(pilot, "Commands")
+        await shown(pilot, "In the metrics")
         samples.take(sample(2, decode_tok_s=66.0))
         await pilot.pause()
         assert samples.reads == 3
@@ -172,7 +172,7 @@ async def test_an_answer_under_way_is_a_time_line_and_then_the_last_one(
         host.replies["metrics.generations"] = list_of(generation())
         host.end(stream)
         samples.take(sample(1, streams=0))
-        await shown(pilot, "34 ms to first token", "no answers under way")
+        await shown(pilot, "TTFT 34 ms", "no answers under way")
 
 
 async def test_an_answer_from_the_cache_is_labelled(start: Started, host: FakeHost, samples: Samples) -> None:
@@ -181,7 +181,7 @@ async def test_an_answer_from_the_cache_is_labelled(start: Started, host: FakeHo
     samples.take(sample())
     async with start() as pilot:
         await pilot.press("f4")
-        await shown(pilot, "cached given again in 2 ms")
+        await shown(pilot, "from cache in 2 ms")
 
 
 async def test_without_an_answer_it_says_what_to_do(start: Started, host: FakeHost, samples: Samples) -> None:
@@ -210,7 +210,7 @@ async def test_everything_fits_however_small_the_terminal_is(
         await pilot.press("f4")
         await shown(pilot, "GPU ×8", "more GPUs")
         await pilot.resize_terminal(80, 24)
-        await shown(pilot, "6 ", "34 ms to first token", "under way", "No model has answered yet")
+        await shown(pilot, "6 ", "TTFT 34 ms", "under way", "No model has answered yet")
         await pilot.resize_terminal(20, 8)
         await pilot.pause()
         await pilot.resize_terminal(160, 48)

@@ -31,22 +31,20 @@ def test_cells_are_shared_by_time(seconds: list[float], width: int) -> None:
 def test_the_last_answer_in_two_rows() -> None:
     first, second = last_rows(generation(), True, NOW, BRAILLE, 130)
     assert first.plain.startswith("queue ░ load ▏ prefill ▓▓▓ decode ████")
-    assert first.plain.endswith("  34 ms to first token") and first.cell_length <= 130
-    for part in ("queue 2 ms, prefill 32 ms, decode 646 ms", "148 tok/s", "312 in, 280 kept, 96 out"):
+    assert first.plain.endswith("  TTFT 34 ms") and first.cell_length <= 130
+    for part in ("queue 2 ms, prefill 32 ms, decode 646 ms", "148 tok/s", "312 in, 280 cached, 96 out"):
         assert part in second.plain
 
 
 def test_on_a_narrow_line_names_give_way_and_the_figure_stays() -> None:
     first, second = last_rows(generation(), True, NOW, BRAILLE, 46)
-    assert first.plain.startswith("q ░ l ▏ p ") and first.plain.endswith("34 ms to first token")
+    assert first.plain.startswith("q ░ l ▏ p ") and first.plain.endswith("TTFT 34 ms")
     assert first.cell_length <= 46 and second.cell_length <= 46
 
 
 def test_a_cached_answer_is_labelled() -> None:
     again = generation(from_cache=True, timings=c.Timings(total_s=0.002, ttft_s=0.001))
-    assert last_rows(again, True, NOW, BRAILLE, 90)[0].plain == (
-        "cached given again in 2 ms: no model was at work"
-    )
+    assert last_rows(again, True, NOW, BRAILLE, 90)[0].plain == ("from cache in 2 ms: no model was at work")
 
 
 def test_what_was_not_measured_is_said() -> None:

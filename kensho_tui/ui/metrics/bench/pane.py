@@ -117,6 +117,11 @@ class BenchPane(Vertical):
     def take_focus(self) -> None:
         self.screen.set_focus(self._scroll)
 
+    @property
+    def chosen(self) -> str:
+        """The model whose benchmarks are shown; empty: there is none."""
+        return self._model
+
     def leave(self) -> bool:
         """Esc stops what runs. False: nothing does, or it has been asked to stop already."""
         run = self._under_way
@@ -171,7 +176,19 @@ class BenchPane(Vertical):
             self._at = 0
             self._model = before.model
             self._list()
+            if run is not None and run.id == before.id:
+                self._tell_end(run)
         self.renew()
+
+    def _tell_end(self, run: BenchRun) -> None:
+        """What came of it is at the top; of one that measured nothing no more is kept than is said here."""
+        self._scroll.scroll_home(animate=False)
+        if run.points:
+            return
+        if run.state == "failed":
+            self._kensho.show_error(KenshoError(run.error or "the benchmark failed", hint=run.hint))
+        elif run.state == "stopped":
+            self._kensho.say("The benchmark was stopped before anything was measured: nothing is kept")
 
     def _list(self) -> None:
         self._do(self._read_list, "bench-list")
@@ -225,7 +242,9 @@ class BenchPane(Vertical):
         if not self._model:
             return [quiet("there is no model yet: F5 finds one")]
         return [
-            quiet("none yet: it measures how fast this machine reads and writes with each setting"),
+            quiet(
+                "none yet: a benchmark measures prefill and decode with each setting, and recommends the best"
+            ),
             quiet("r measures the settings that matter most, R all of them; answers wait meanwhile"),
         ]
 
@@ -274,7 +293,7 @@ class BenchPane(Vertical):
             self._undone.discard(run.id)
             if said:
                 self._before = (run, before)
-                then = "from its next load on; z undoes"
+                then = "from its next answer on; z undoes"
                 self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
             else:
                 self._kensho.say(f"{name} has these settings already")

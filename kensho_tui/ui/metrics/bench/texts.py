@@ -19,6 +19,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
 from kensho_tui.ui.lines import QUIET, fitting, quiet
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
 from kensho_tui.ui.metrics.graph import Glyphs
 
 CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
@@ -38,8 +39,8 @@ COLUMNS = (
     Column("KV", rank=7),
     Column("GPU layers", right=True, rank=8),
     Column("prompt", right=True, rank=2),
-    Column("reads tok/s", right=True),
-    Column("decodes tok/s", right=True),
+    Column("prompt tok/s", right=True),
+    Column("decode tok/s", right=True),
     Column("runs", right=True, rank=1),
 )
 
@@ -50,8 +51,7 @@ SETTINGS = range(2, 9)
 def head(run: BenchRun, now: datetime) -> Content:
     """Whose it is, where and when, and how it stands."""
     parts = [
-        one_line(run.model, 60),
-        one_line(run.quantisation, 12),
+        fmt.with_quantisation(one_line(run.model, 60), one_line(run.quantisation, 12), SEPARATOR),
         one_line(run.device, 40),
         f"{run.cores} cores" if run.cores else "",
         fmt.clock(run.created, now),
@@ -84,9 +84,7 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
 
 def settings(found: BenchSettings, gpu: bool) -> str:
     """``6 threads, prefill 8, batch 512, flash attention, f16 KV, all layers on the GPU``."""
-    threads = (
-        f"{found.threads} thread{'s' if found.threads != 1 else ''}" if found.threads else "free threads"
-    )
+    threads = fmt.counted(found.threads, "thread") if found.threads else "auto threads"
     layers = _layers(found.gpu_layers)
     parts = [
         threads,
@@ -119,20 +117,21 @@ def recommendations(run: BenchRun) -> list[Content]:
             if run.applied == condition
             else Content()
         )
-        gain = _gain(one.gain)
-        speeds = f"{fmt.speed(one.decode_tok_s)}, reads {fmt.speed(one.prompt_tok_s)}"
-        found.append(
-            Content.assemble(
-                (f"{key} ", "bold $primary"), (f"{SAID[condition]:<16}", "bold"), speeds, quiet(gain), mark
-            )
-        )
-        found.append(quiet(f"  {settings(one.settings, _on_gpu(run))}"))
+        speeds = f"decode {fmt.speed(one.decode_tok_s)}, prompt {fmt.speed(one.prompt_tok_s)}"
+        unsure = (f"{SEPARATOR}unsure: {ONE_RUN}", "$warning") if rests_on_one(run, one) else ""
+        found += [
+            Content.assemble((f"{key} ", "bold $primary"), (f"{SAID[condition]:<16}", "bold"), speeds, mark),
+            Content.assemble(quiet(f"  {_gain(run, one)}"), unsure),
+            quiet(f"  {settings(one.settings, _on_gpu(run))}"),
+        ]
     return found
 
 
-def _gain(gain: float) -> str:
-    more = round((gain - 1) * 100)
-    return f"{SEPARATOR}{more} % sooner" if more > 0 else f"{SEPARATOR}no sooner than now"
+def _gain(run: BenchRun, one: Recommendation) -> str:
+    less = time_saved(one.gain)
+    if one.settings == run.before:
+        return "the settings it had before"
+    return f"{less} % less time a turn than before" if less > 0 else "no faster than before"
 
 
 def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
@@ -183,7 +182,7 @@ def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
     return (
         "".join(keys),
         point.condition,
-        str(found.threads) if found.threads else "free",
+        str(found.threads) if found.threads else "auto",
         str(found.threads_batch),
         str(found.batch),
         "on" if found.flash else "off",
@@ -205,8 +204,8 @@ def bare(found: Sequence[BareLoop]) -> list[Content]:
     """What llama.cpp does alone, and what share of it is left here."""
     return [
         quiet(
-            f"llama.cpp alone, {one.condition}: decodes {fmt.speed(one.decode_tok_s)} "
-            f"(here {_share(one.decode_share)}), reads {fmt.speed(one.prompt_tok_s)} "
+            f"llama.cpp alone, {one.condition}: decode {fmt.speed(one.decode_tok_s)} "
+            f"(here {_share(one.decode_share)}), prompt {fmt.speed(one.prompt_tok_s)} "
             f"(here {_share(one.prompt_share)})"
         )
         for one in found

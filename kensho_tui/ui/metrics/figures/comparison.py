@@ -33,6 +33,10 @@ class Comparison(Level):
     def crumb(self) -> str:
         return "compared"
 
+    def model_of(self, key: str) -> str:
+        """Of two models the one marked first."""
+        return self._of.model_of(self._keys[0])
+
     @property
     def _pair(self) -> tuple[compare.Side, compare.Side] | None:
         return self._of.sides(*self._keys)

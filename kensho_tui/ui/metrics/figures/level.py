@@ -100,6 +100,10 @@ class Level:
         """Two rows to be compared; None: one of them is gone."""
         return None
 
+    def model_of(self, key: str) -> str:
+        """The model that this row is of, or that the whole level is of; empty: of none."""
+        return ""
+
     def all_runs(self, key: str) -> "Level | None":
         """The generations of this row's model, whatever they ran with."""
         return None

@@ -86,12 +86,17 @@ class Models(Level):
             return Content()
         return Content("\n" * (height > 5)) + quiet(
             f"median {look.sign} half the interquartile range (runs measured); speeds are of runs that read "
-            f"{self.found.least_prompt} new tokens and wrote {self.found.least_completion} at least"
+            f"{self.found.least_prompt} new tokens and wrote {self.found.least_completion} at least; "
+            "TTFT has loading in it"
         )
 
     def take(self, key: str) -> Level | None:
         model = self.model(key)
         return Settings(self.app, self.renew, model.model, model.quantisation) if model is not None else None
+
+    def model_of(self, key: str) -> str:
+        model = self.model(key)
+        return model.model if model is not None else ""
 
     def all_runs(self, key: str) -> Level | None:
         model = self.model(key)
@@ -134,7 +139,7 @@ class Settings(Level):
 
     @property
     def crumb(self) -> str:
-        return " ".join(part for part in (one_line(self.model, 60), one_line(self.quantisation, 12)) if part)
+        return fmt.with_quantisation(one_line(self.model, 60), one_line(self.quantisation, 12))
 
     @property
     def listing(self) -> Listing:
@@ -189,6 +194,9 @@ class Settings(Level):
             return None
         crumb = f"{rows.setup_words(setup) or 'these settings'}: generations"
         return Runs(self.app, self.renew, self.model, crumb, ran_with(self.quantisation, setup))
+
+    def model_of(self, key: str) -> str:
+        return self.model
 
     def all_runs(self, key: str) -> Level | None:
         return Runs(self.app, self.renew, self.model, "all generations")

@@ -115,6 +115,13 @@ class FiguresPane(Vertical):
     def take_focus(self) -> None:
         self.screen.set_focus(self._table)
 
+    @property
+    def chosen(self) -> str:
+        """The installed model that is highlighted, or that the level is about; empty: there is none."""
+        name = self._level.model_of(self._table.highlighted)
+        models = self._kensho.session.models
+        return name if models is None or any(one.name == name for one in models) else ""
+
     def leave(self) -> bool:
         """Esc: end a file that is written, or a filter, else go one level up. False: there is nothing."""
         if self._job is not None:

@@ -233,7 +233,7 @@ def _parts(ran: SetupMetrics | Generation) -> tuple[str, ...]:
         one_line(ran.device, 40),
         f"{fmt.thousands(ran.context)} tokens" if ran.context else "",
         one_line(ran.kv_type, 12),
-        f"{ran.threads} threads" if ran.threads else "",
+        fmt.counted(ran.threads, "thread") if ran.threads else "",
         f"{gpu_layers} GPU layers" if gpu_layers else "",
     )
 

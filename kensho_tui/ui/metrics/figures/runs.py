@@ -52,6 +52,9 @@ class Runs(Level):
     def listing(self) -> Listing:
         return rows.GENERATIONS
 
+    def model_of(self, key: str) -> str:
+        return self._model
+
     def request(self, period: Period, cursor: str = "", limit: int = PAGE) -> mc.ListGenerations:
         since = period.since(self.app.now())
         return mc.ListGenerations(

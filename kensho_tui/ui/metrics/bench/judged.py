@@ -1,0 +1,23 @@
+"""What a recommendation is worth: the same for the screen and for the command line. Pure."""
+
+from kensho_tui.core.bench_contract import BenchRun, Recommendation
+
+ONE_RUN = "one run each"
+
+
+def time_saved(gain: float) -> int:
+    """Per cent of a turn's time that a recommendation saves; below nothing where it takes longer."""
+    return round((1 - 1 / gain) * 100) if gain > 0 else 0
+
+
+def rests_on_one(run: BenchRun, one: Recommendation) -> bool:
+    """Whether its settings went through no more than one whole turn: chance may have chosen them."""
+    counts = [
+        min(point.prompt.count, point.decode.count)
+        for point in run.points
+        if point.condition == one.condition
+        and point.settings == one.settings
+        and point.prompt is not None
+        and point.decode is not None
+    ]
+    return bool(counts) and max(counts) == 1
