@@ -60,6 +60,7 @@ class Benches:
         self._run: BenchRun | None = None
         self._bench: Bench | None = None
         self._task: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._beside: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -89,7 +90,7 @@ class Benches:
             pace = QUICK if request.quick else FULL
             if request.budget_s is not None:
                 pace = pace.within(request.budget_s)
-            self._run = run
+            self._run, self._keeping = run, None
             self._bench = Bench(self._tools, model, pace, run, self._told)
             self._task = asyncio.create_task(self._measure(self._bench, model))
         self._tell(run)
@@ -122,7 +123,8 @@ class Benches:
             what = one_line(f"{type(error).__name__}: {error}")
             run = replace(bench.run, state="failed", error=f"an error inside the host: {what}")
         run = replace(run, ended=now(), doing="", eta_s=None, total=run.done)
-        await asyncio.shield(self._keep(run))
+        self._keeping = asyncio.create_task(self._keep(run))
+        await asyncio.shield(self._keeping)
         if was_there:
             self._spawn(manager.prepare(model))
 
@@ -153,7 +155,9 @@ class Benches:
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait([task])
-            if self._run is not None and self._run.state == "running":
+            if self._keeping is not None:
+                await self._keeping  # it had ended by itself, or has been told to be stopped
+            elif self._run is not None:
                 # Cancelled before its first step.
                 await self._keep(replace(self._run, state="stopped", ended=now(), doing=""))
 

@@ -1,6 +1,7 @@
 """Benchmarks through the real manager, with scripted workers that tell speeds by their settings."""
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,6 +39,7 @@ class Bed:
     database: Database
     model: ModelInfo
     benches: Benches
+    tools: Tools
     told: list[BenchRun] = field(default_factory=list)
     under_way: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,9 @@ class Bed:
     async def end(self) -> BenchRun:
         await self.ended.wait()
         return self.told[-1]
+
+    async def default(self) -> ModelInfo:
+        return self.model
 
     def tell(self, run: BenchRun) -> None:
         self.told.append(run)
@@ -68,16 +73,16 @@ async def bed(tmp_path: Path, cores: int = 2, limit: int = 0, **shape: object) -
             on.manager, on.planner, cores, (max(cores - 1, 1), cores), IDLE, (sys.executable, "-c", ALONE)
         )
 
-        async def default() -> ModelInfo:
-            return model
-
         made: list[Bed] = []
 
         def tell(run: BenchRun) -> None:
             made[0].tell(run)
 
+        async def default() -> ModelInfo:
+            return await made[0].default()
+
         benches = Benches(tools, on.library, BenchRows(database), default, tell, lambda: None)
-        made.append(Bed(on, database, model, benches))
+        made.append(Bed(on, database, model, benches, tools))
         try:
             yield made[0]
         finally:
@@ -124,6 +129,44 @@ async def test_stopped_at_once_with_what_was_measured(tmp_path: Path) -> None:
             await there.benches.stop("nothing")
         with pytest.raises(UsageError, match="no recommendation"):
             await there.benches.apply(ApplyBench(bench=begun.id))
+
+
+async def test_one_that_has_just_ended_is_not_stopped_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, may_write = asyncio.Event(), asyncio.Event()
+    put = BenchRows.put
+
+    async def slow(rows: BenchRows, run: BenchRun) -> None:
+        written.set()
+        await may_write.wait()
+        await put(rows, run)
+
+    async with bed(tmp_path) as there:
+        monkeypatch.setattr(BenchRows, "put", slow)
+        begun = await there.benches.start(StartBench(quick=True, budget_s=0.0))
+        await written.wait()
+        stopping = asyncio.create_task(there.benches.stop(begun.id))
+        await asyncio.sleep(0)
+        may_write.set()
+        await stopping
+        assert [run.state for run in (await there.benches.list(ListBenches())).runs] == ["complete"]
+        assert there.told[-1].state == "complete" and not there.benches.active
+
+
+async def test_no_speeds_of_a_shared_machine_without_a_busy_core(tmp_path: Path) -> None:
+    async with bed(tmp_path) as there:
+        there.benches = Benches(
+            dataclasses.replace(there.tools, spin=("false",)),
+            there.on.library,
+            BenchRows(there.database),
+            there.default,
+            there.tell,
+            lambda: None,
+        )
+        run = await there.measured()
+        assert run.state == "failed" and "core busy" in run.error
+        assert all(point.condition == "quiet" for point in run.points)
 
 
 async def test_stopped_while_the_model_loads(tmp_path: Path) -> None:
