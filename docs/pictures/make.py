@@ -32,6 +32,13 @@ ASKED = (
     "What is a REST API? Two sentences.",
     "Write a short Python function that counts the words in a file.",
 )
+STARTER, GEMMA = "SmolLM2-135M-Instruct.Q4_1", "gemma-3-270m.Q4_K_M"
+MEASURED = 6
+"""So many times each of them is asked anew, for figures with a spread."""
+LONG = (
+    "things are to be said about a walk along the sea in winter, for somebody who has never seen it: what "
+    "one hears and smells there, how cold it is, which birds stay, and why people come back every year."
+)
 # Fonts from another machine: a picture of a private app fetches nothing.
 _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
@@ -68,6 +75,13 @@ async def hub(pilot: Pilot[None], app: KenshoApp) -> None:
     await pilot.pause(2.0)
 
 
+async def metrics(pilot: Pilot[None], app: KenshoApp) -> None:
+    """What the machine does while an answer comes, over what both models did."""
+    await pilot.press(*"Tell a long story about the sea.", "enter", "f4")
+    await until(lambda: any(live.piece and live.piece.tokens > 90 for live in app.session.live.values()))
+    await pilot.pause(1.0)
+
+
 async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -82,6 +96,7 @@ PICTURES: tuple[tuple[str, str, tuple[int, int], Act], ...] = (
     ("models-dark", "kensho-dark", (110, 30), models),
     ("hub-dark", "kensho-dark", (110, 30), hub),
     ("streaming-dark", "kensho-dark", (120, 36), streaming),
+    ("metrics-dark", "kensho-dark", (120, 32), metrics),
 )
 
 
@@ -96,9 +111,20 @@ async def picture(name: str, theme: str, size: tuple[int, int], act: Act) -> Non
 
 
 def add_gemma(folder: Path) -> None:
-    with folder.joinpath("gemma-3-270m.Q4_K_M.gguf").open("wb") as whole:
+    with folder.joinpath(f"{GEMMA}.gguf").open("wb") as whole:
         for part in package.chunk_paths():
             whole.write(part.read_bytes())
+
+
+def ask(prompt: str, *options: str) -> None:
+    subprocess.run([*KENSHO, "ask", "--max-tokens", "160", *options, prompt], check=True)
+
+
+def measure() -> None:
+    """Both models answer a few times, to prompts that are long enough and begin differently."""
+    for number in range(MEASURED):
+        for model in (STARTER, GEMMA):
+            ask(f"{number + 2} {LONG}", "--fresh", "--model", model)
 
 
 def main() -> None:
@@ -107,9 +133,10 @@ def main() -> None:
         add_gemma(find_paths().ensure().models)
         try:
             for prompt in ASKED:
-                command = [*KENSHO, "ask", "--temperature", "0", "--max-tokens", "160", prompt]
-                subprocess.run(command, check=True)
+                ask(prompt, "--temperature", "0")
             for name, theme, size, act in PICTURES:
+                if act is metrics:
+                    measure()
                 asyncio.run(picture(name, theme, size, act))
         finally:
             subprocess.run([*KENSHO, "host", "stop"], check=True)

@@ -86,7 +86,7 @@ def test_settings_in_words() -> None:
 
 def test_the_bare_loop_stands_beside_it() -> None:
     assert texts.bare(run().bare)[0].plain == (
-        "llama.cpp alone, quiet: decode 165 tok/s (here 98 %), prompt 830 tok/s (here 98 %)"
+        "llama.cpp alone, quiet: decode 165 tok/s (here 98 %), prompt 830 (98 %)"
     )
 
 

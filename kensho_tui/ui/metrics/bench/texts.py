@@ -78,7 +78,8 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
         hint = f"{SEPARATOR}{one_line(run.hint, 200)}" if run.hint else ""
         return [Content.assemble((f"✗ {one_line(run.error, 200)}", "$error"), quiet(hint))]
     if run.state == "stopped":
-        return [quiet(f"stopped after {run.done} of {run.total} measurements: what was measured is kept")]
+        of = f" of {run.total}" if run.total > run.done else ""
+        return [quiet(f"stopped after {run.done}{of} measurements: they are kept; advice takes a whole run")]
     return []
 
 
@@ -205,8 +206,8 @@ def bare(found: Sequence[BareLoop]) -> list[Content]:
     return [
         quiet(
             f"llama.cpp alone, {one.condition}: decode {fmt.speed(one.decode_tok_s)} "
-            f"(here {_share(one.decode_share)}), prompt {fmt.speed(one.prompt_tok_s)} "
-            f"(here {_share(one.prompt_share)})"
+            f"(here {_share(one.decode_share)}), prompt {one.prompt_tok_s:.0f} "
+            f"({_share(one.prompt_share)})"
         )
         for one in found
     ]
