@@ -22,6 +22,7 @@ NONE = "no answer yet: ask something in F2"
 LEAST_BAR = 8
 """Cells of all bars below which the names are cut to their first letters."""
 SEPARATOR = " · "
+LAST = "last answer"
 MOST_BAR = 64
 ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length": "at the length limit",
         "context": "context full", "abort": "stopped", "error": "failed"}  # fmt: skip
@@ -92,26 +93,26 @@ def last_rows(
     if found is None:
         return [quiet(NONE if asked else "the last answer: not read yet"), Content()]
     name, quantisation = one_line(found.model or "", 40), one_line(found.quantisation, 12)
-    head = [(2, fmt.with_quantisation(name, quantisation)), (7, fmt.clock(found.created, now))]
+    head = [(2, fmt.with_quantisation(name, quantisation)), (8, fmt.clock(found.created, now))]
     timings = found.timings
     if found.from_cache:
         took = f" in {fmt.seconds(timings.total_s)}" if timings is not None else ""
         told = Content.assemble(("from cache", "$success"), quiet(f"{took}: no model was at work"))
-        return [told.truncate(width, ellipsis=True), _joined(head, width)]
+        return [told.truncate(width, ellipsis=True), _joined([(4, LAST), *head], width)]
     if timings is None:
         said = f"last answer {one_line(found.state, 20)}: it was not measured"
         return [quiet(said).truncate(width, ellipsis=True), _joined(head, width)]
     decode = max(timings.total_s - timings.ttft_s, 0.0)
     seconds = (timings.queue_s, timings.load_s, timings.prefill_s, decode)
     drawn = line(seconds, f"TTFT {fmt.seconds(timings.ttft_s)}", glyphs, width)
-    return [drawn, _joined([*_figures(found, seconds), *head], width)]
+    return [drawn, _joined([(4, LAST), *_figures(found, seconds), *head], width)]
 
 
 def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str]]:
     """Each with its rank: the highest are left out first."""
     timings, usage = found.timings, found.usage
     took = [f"{name} {fmt.seconds(value)}" for name, value in zip(NAMES, seconds, strict=True) if value > 0]
-    parts = [(4, ", ".join(took))]
+    parts = [(5, ", ".join(took))]
     if timings is not None and timings.decode_tok_s:
         parts.append((1, fmt.speed(timings.decode_tok_s)))
     if usage is not None:
@@ -121,8 +122,8 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
         )
         parts.append((3, read))
     if timings is not None and timings.prompt_tok_s:
-        parts.append((6, f"prompt {fmt.speed(timings.prompt_tok_s)}"))
-    parts.append((5, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
+        parts.append((7, f"prompt {fmt.speed(timings.prompt_tok_s)}"))
+    parts.append((6, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
     return parts
 
 

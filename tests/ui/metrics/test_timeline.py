@@ -32,6 +32,7 @@ def test_the_last_answer_in_two_rows() -> None:
     first, second = last_rows(generation(), True, NOW, BRAILLE, 130)
     assert first.plain.startswith("queue ░ load ▏ prefill ▓▓▓ decode ████")
     assert first.plain.endswith("  TTFT 34 ms") and first.cell_length <= 130
+    assert second.plain.startswith("last answer · ")
     for part in ("queue 2 ms, prefill 32 ms, decode 646 ms", "148 tok/s", "312 in, 280 cached, 96 out"):
         assert part in second.plain
 
