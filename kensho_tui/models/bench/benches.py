@@ -198,7 +198,19 @@ class Benches:
         run = self._run if self.active else None
         if run is not None and model in (None, run.model):
             kept = (run, *(one for one in kept if one.id != run.id))
-        return BenchList(runs=kept[: request.limit])
+        return BenchList(runs=tuple([await self._as_now(one) for one in kept[: request.limit]]))
+
+    async def _as_now(self, run: BenchRun) -> BenchRun:
+        """What was applied may have been taken back or changed since."""
+        made = next((one for one in run.recommendations if one.condition == run.applied), None)
+        if made is None:
+            return run
+        try:
+            now_set = await self._library.defaults(await self._library.find(run.model))
+        except KenshoError:
+            return replace(run, applied=None)
+        wanted = applied(made.settings, now_set, self._tools.planner.options, gpu=family(run.device) != RAM)
+        return run if wanted == now_set else replace(run, applied=None)
 
     async def _named(self, reference: str) -> str:
         """A model that was measured here, be it gone since, else one that is there."""

@@ -157,10 +157,10 @@ def _each(base: BenchSettings, more: Iterable[BenchSettings]) -> tuple[BenchSett
 
 
 def in_words(settings: BenchSettings, *, gpu: bool = False) -> str:
-    """``2 threads · 2 reading · batch 256 · f16``."""
+    """``2 threads · prefill 2 · batch 256 · f16``."""
     words = [
-        f"{settings.threads} threads" if settings.threads else "threads as they pay",
-        f"{settings.threads_batch} reading",
+        f"{settings.threads} thread{'s'[: settings.threads > 1]}" if settings.threads else "threads auto",
+        f"prefill {settings.threads_batch}",
         f"batch {settings.batch}",
         settings.kv_type,
     ]

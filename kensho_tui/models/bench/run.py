@@ -29,7 +29,7 @@ LATE = 1.3
 the last one all but the settings in use and the best found so far."""
 SPARE = 96
 """Tokens of context that a prompt leaves free beside its answer."""
-THREADS, READING, BATCH, WHOLE = "writing threads", "reading threads", "batch", "whole turns"
+THREADS, READING, BATCH, WHOLE = "decode threads", "prefill threads", "batch", "whole turns"
 LENGTHS, ALONE = "other lengths", "llama.cpp alone"
 
 Tried = dict[Condition, tuple[BenchSettings, ...]]

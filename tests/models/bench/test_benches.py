@@ -302,5 +302,8 @@ async def test_a_recommendation_becomes_the_defaults_and_the_others_stay(tmp_pat
         assert there.told[-1].applied == "shared"
         (kept,) = (await there.benches.list(ListBenches())).runs
         assert kept.applied == "shared"
+        await there.on.library.change(ChangeModel(model="a", defaults=Defaults(threads_batch=7)))
+        (kept,) = (await there.benches.list(ListBenches())).runs
+        assert kept.applied is None, "it was taken back"
         with pytest.raises(NotFoundError):
             await there.benches.apply(ApplyBench(bench="nothing"))
