@@ -18,7 +18,7 @@ from kensho_tui.core.frames import Turn
 from kensho_tui.core.text import one_line, valid
 
 DEADLINE_S = 10.0
-GRACE_S = 1.0
+GRACE_S, AGAIN_S = 1.0, 0.1
 MAX_SOURCE = 1 << 20
 MAX_OUTPUT = 16 << 20
 MAX_REPEAT = 1 << 20
@@ -157,9 +157,14 @@ def fold(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
 
 
 def _halt(thread: threading.Thread, hint: str) -> None:
-    """End a rendering thread. Python code ends at its next step; a single long C call cannot be ended."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Halt))
-    thread.join(GRACE_S)
+    """End a rendering thread. Python code ends at its next step; a single long C call cannot be ended.
+
+    Told again and again: an exception that meets a finaliser or a callback of the garbage collector is lost.
+    """
+    end = time.monotonic() + GRACE_S
+    while thread.is_alive() and time.monotonic() < end:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Halt))
+        thread.join(AGAIN_S)
     if thread.is_alive():
         raise TemplateStuckError("the model's chat template does not end", hint=hint)
 

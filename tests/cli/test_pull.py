@@ -105,6 +105,7 @@ async def pulled(*arguments: str) -> Ended:
 async def test_the_name_is_all_that_stdout_gets(host: DownloadsHost) -> None:
     async with pulling(WHAT) as one:
         await host.until(lambda: bool(host.started))
+        await host.watched()
         for done in (20, 40, 60):
             host.put(at(done, rate=5e6, eta_s=12.0))
             await host.watched()

@@ -1,5 +1,10 @@
 """Chat templates: what models expect of them, and what strangers may try."""
 
+import gc
+import sys
+import threading
+import time
+
 import pytest
 
 from kensho_tui.core.frames import Turn
@@ -58,15 +63,44 @@ def test_fails_clearly(source: str, part: str) -> None:
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
 
+# Where the end comes while a library of the tests is told of a garbage collection, Python warns.
+ends = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@ends
 def test_an_endless_template_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template, "DEADLINE_S", 0.1)
     with pytest.raises(TemplateError, match="ran longer"):
         render(ENDLESS)
 
 
+@ends
 def test_an_endless_template_ends_with_the_abort() -> None:
     with pytest.raises(TemplateAborted):
         ChatTemplate(ENDLESS, "", "").render(HELLO, lambda: True)
+
+
+def test_an_end_that_is_lost_in_a_callback_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[object] = []
+    inside = threading.Event()
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: lost.append(what.exc_type))
+
+    def collecting(phase: str, info: dict[str, int]) -> None:
+        """Takes as long as it takes until the end has come here."""
+        until = time.monotonic() + 5
+        while threading.current_thread().name == "render" and not lost and time.monotonic() < until:
+            inside.set()
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(collecting)
+    gc.set_threshold(5)
+    try:
+        with pytest.raises(TemplateAborted):
+            ChatTemplate(ENDLESS, "", "").render(HELLO, inside.is_set)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(collecting)
+    assert lost
 
 
 def test_a_template_without_system_role_gets_the_system_text_in_the_first_prompt() -> None:
