@@ -306,9 +306,13 @@ async def test_of_a_thousand_chats_only_those_in_sight_are_drawn(
         await pilot.press("7")
         await shown(pilot, "271 of 1005")
         assert len(drawn) < 100
+        drawn.clear()
         await pilot.press("down", "end")
+        await until(pilot, lambda: len(drawn) > 20)  # all that is in sight now
+        await pilot.pause(0.1)
         drawn.clear()
         await pilot.press("up")
+        await until(pilot, lambda: bool(drawn))
         assert len(drawn) <= 2
 
 
