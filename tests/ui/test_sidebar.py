@@ -78,7 +78,14 @@ async def test_a_key_opens_it_with_the_chats_by_day_and_closes_it(start: Started
         await shown(pilot, "About: Why")
         await pilot.press(key)
         await shown(
-            pilot, "Today", "Yesterday", "Thursday", "12 Nov", "3 Mar 2025", "›• Why is the sky blue?"
+            pilot,
+            "Today",
+            "Yesterday",
+            "Thursday",
+            "12 Nov",
+            "3 Mar 2025",
+            "›• Why is the sky blue?",
+            "09:14",
         )
         assert in_filter(pilot)
         lines = screen_text(pilot).splitlines()
