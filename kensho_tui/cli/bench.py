@@ -162,10 +162,10 @@ class _Bench:
             self._progress.clear()
         if found.state == "failed":
             raise KenshoError(found.error or "the benchmark failed", hint=found.hint)
-        if found.state == "stopped":
-            print("kensho-tui: it was stopped from elsewhere; what was measured is kept", file=sys.stderr)
-            return found, 1
-        return found, 0
+        ended = ending(found)
+        if ended:
+            print(f"kensho-tui: {ended}", file=sys.stderr)
+        return found, 1 if ended else 0
 
     async def _ended(self) -> "BenchRun":
         from kensho_tui.core.bench_contract import START_BENCH, TOPIC_BENCH, StartBench
@@ -208,13 +208,21 @@ class _Bench:
         return found or begun, EXIT_INTERRUPTED
 
 
+def ending(found: "BenchRun") -> str:
+    """What is to be said of a run that did not fail: it was stopped, or could not be kept (pure)."""
+    if found.error:
+        hint = f". {found.hint}" if found.hint else ""
+        return one_line(f"{found.error}{hint}; its figures are shown here alone", 600)
+    return "it was stopped from elsewhere; what was measured is kept" if found.state == "stopped" else ""
+
+
 def _tell(found: "BenchRun", applied: "Condition | None") -> None:
     from kensho_tui.cli.bench_tables import told
 
     _print(told(found, width(sys.stdout), plain=ascii_only(sys.stdout)))
     if applied:
         print(f"\n{one_line(found.model)} has these settings for a {applied} machine from now on.")
-    elif found.recommendations and found.applied is None:
+    elif found.recommendations and found.applied is None and not found.error:
         name = shlex.quote(found.model)
         print(f"\nMake it the default: kensho-tui bench --kept --apply shared -m {name}")
 

@@ -130,7 +130,7 @@ def _gain(run: BenchRun, one: Recommendation) -> str:
 
 
 def _unsure(run: BenchRun, one: Recommendation) -> str:
-    return f" Unsure: {ONE_RUN}; without --quick they are repeated." if rests_on_one(run, one) else ""
+    return f" Unsure: {ONE_RUN}; a longer benchmark repeats them." if rests_on_one(run, one) else ""
 
 
 def listed(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from kensho_tui.cli.bench import ending
 from kensho_tui.cli.bench_progress import Progress, progress_line
 from kensho_tui.cli.bench_tables import listed, told
 from kensho_tui.client.facade import Kensho
@@ -97,6 +98,14 @@ def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
     whole = " ".join(" ".join(told(found, None)).split())
     assert "For a quiet machine: 1 thread, prefill 2" in whole
     assert "takes 20 % less time than before. Unsure: one run each" in whole
+
+
+def test_one_that_could_not_be_kept_is_told() -> None:
+    full = replace(RUN, error="the disk is full: the benchmark was not kept", hint="Free some space\x1b[2J")
+    assert ending(full).startswith("the disk is full: the benchmark was not kept. Free some space")
+    assert "\x1b" not in ending(full) and ending(replace(full, state="stopped")) == ending(full)
+    assert "stopped from elsewhere" in ending(replace(RUN, state="stopped"))
+    assert ending(RUN) == ""
 
 
 def test_the_list() -> None:
