@@ -116,7 +116,8 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.leave()
 
     def _start(self) -> None:
-        self.run_worker(self._connect(), group="session", exit_on_error=False)
+        # Not the coroutine itself: whoever leaves before it begins would have it warned of on the terminal.
+        self.run_worker(self._connect, group="session", exit_on_error=False)
 
     async def _connect(self) -> None:
         # Not a timer of Textual's: one that comes later than it should, as on a busy machine, it skips.
