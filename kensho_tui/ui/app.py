@@ -116,8 +116,7 @@ class KenshoApp(App[None], inherit_bindings=False):
         self.leave()
 
     def _start(self) -> None:
-        # Not the coroutine itself: whoever leaves before it begins would have it warned of on the terminal.
-        self.run_worker(self._connect, group="session", exit_on_error=False)
+        self._work(self._connect, "session")
 
     async def _connect(self) -> None:
         # Not a timer of Textual's: one that comes later than it should, as on a busy machine, it skips.
@@ -232,9 +231,12 @@ class KenshoApp(App[None], inherit_bindings=False):
         async def guarded() -> None:
             await self._guarded(work)
 
-        # A function and not its coroutine: one that is ended before it begins is never made.
-        # (mypy infers the result of a callable as Never here.)
-        self.run_worker(guarded, group=group, exclusive=exclusive, exit_on_error=False)  # type: ignore[arg-type]
+        self._work(guarded, group, exclusive=exclusive)
+
+    def _work(self, work: Work, group: str, *, exclusive: bool = False) -> None:
+        # A function and not its coroutine: one that is ended before it begins, as by leaving at once, is
+        # never made, so nobody is warned of it.
+        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def _guarded(self, work: Work) -> None:
         try:
