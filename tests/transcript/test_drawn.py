@@ -1,6 +1,8 @@
 """Settled blocks as rows: what a person reads, in the theme's colours."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -10,6 +12,8 @@ from kensho_tui.ui.themes import own_themes
 from kensho_tui.ui.transcript.canvas import Row
 from kensho_tui.ui.transcript.code import code_block
 from kensho_tui.ui.transcript.markdown import block_rows
+from kensho_tui.ui.transcript.parts import means_itself
+from kensho_tui.ui.transcript.wrap import wrap
 from tests.transcript.test_column import LOOK, look_of
 
 WIDTH = 40
@@ -145,3 +149,51 @@ def _light(colour: Color) -> float:
         value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in colour.normalized
     ]
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+_HARMLESS = st.sampled_from(
+    [*"aZé字 \n.,;:!?()-'\"/#=+%$“‘•…^{}1", "and ", "x" * 30, "Words go on ", "\nSo ", ". "]
+)
+_MARKS = st.sampled_from(
+    [
+        *"~*_`<>|&@[]\\\t\x0b\xa0\u3000",
+        "  ",
+        "\n- ",
+        "\n1. ",
+        "\n# ",
+        "\n===",
+        "\n---",
+        "http://a.b",
+        "www.a.org",
+        "a.com",
+        "a@b.org",
+        "//localhost",
+        "mailto:a",
+        "&amp;",
+        "**b**",
+    ]
+)
+_TEXTS = st.lists(_HARMLESS | _HARMLESS | _HARMLESS | _HARMLESS | _MARKS, max_size=8).map(
+    lambda words: "So " + "".join(words)
+)
+
+
+@given(_TEXTS)
+def test_what_is_said_to_mean_itself_does_so(text: str) -> None:
+    """Paragraphs of words alone are drawn without Markdown: in rows and colours that it would give them."""
+    assume(means_itself(text))
+    rows = block_rows(LOOK, WIDTH, text)
+    assert texts(rows) == [row.rstrip() for line in text.split("\n") for row in wrap(line, WIDTH)]
+    assert {style for row in rows for _, style, _ in row} <= {LOOK.base}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All is well.",
+        'It\'s said (and/or meant) that 字 go; 3 of 4: "so"!',
+        "one line\nand another, as this",
+    ],
+)
+def test_prose_means_itself(text: str) -> None:
+    assert means_itself(text)

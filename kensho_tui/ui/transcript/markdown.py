@@ -101,9 +101,15 @@ class _Markdown(markdown.Markdown):
         "table_open": _Table,
     }
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         super().__init__("", hyperlinks=False)
+
+    def read(self, text: str) -> None:
         self.parsed = [_shown(token) for token in _parser.parse(text)]
+
+
+# One for all: with each of its documents Rich makes a parser too, which takes longer than the drawing.
+_document = _Markdown()
 
 
 def _shown(token: Token) -> Token:
@@ -156,11 +162,11 @@ def block_rows(look: Look, width: int, text: str) -> list[Row]:
 
     Raises ValueError for a table with more columns than fit.
     """
-    document = _Markdown(text)
-    if sum(token.type == "th_open" for token in document.parsed) * (MIN_COLUMN + 3) > width:
+    _document.read(text)
+    if sum(token.type == "th_open" for token in _document.parsed) * (MIN_COLUMN + 3) > width:
         raise ValueError("a table with more columns than fit")
     drawing = _drawing(look)
     options = drawing.options.update(width=width, height=None)
-    lines = drawing.render_lines(document, options, style=look.base, pad=False)
+    lines = drawing.render_lines(_document, options, style=look.base, pad=False)
     shown = [at for at, line in enumerate(lines) if any(text.strip() for text, _, _ in line)]
     return list(lines[shown[0] : shown[-1] + 1]) if shown else []

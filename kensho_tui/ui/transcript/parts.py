@@ -15,6 +15,9 @@ from kensho_tui.ui.transcript.wrap import wrap
 
 # A longer block is drawn as it was written: Markdown would hold up the app.
 MAX_MARKDOWN = 16_000
+# Lines that begin with a letter and have no mark, address, entity or odd blank in them.
+_PROSE_LINE = r"""["'(“‘]?[^\W\d_](?:[^\s`*_~<>|&\\@\[\]/.]| (?! ?\n)|/(?!/)|\.(?!\w))*"""
+_PROSE = re.compile(rf"{_PROSE_LINE}(?:\n{_PROSE_LINE})*")
 _NESTED = re.compile(r"^(?:[ \t]*(?:>|[*+-][ \t]|\d{1,9}[.)][ \t])){12}", re.MULTILINE)
 _BRACKETS = re.compile(r"[\[\]*_`!<>(]{200}")
 _DEEP = re.compile(r"^[ ]{50,}(?:[*+-]|\d{1,9}[.)])[ ]", re.MULTILINE)
@@ -24,6 +27,11 @@ TAB = 4
 def drawable(text: str) -> bool:
     """Whether Markdown may have a block: no giant, no nesting a person would not write."""
     return len(text) <= MAX_MARKDOWN and not any(rule.search(text) for rule in (_NESTED, _BRACKETS, _DEEP))
+
+
+def means_itself(text: str) -> bool:
+    """Whether Markdown would show `text` as it was written: most paragraphs are words alone."""
+    return _PROSE.fullmatch(text) is not None
 
 
 def estimate(text: str, width: int) -> int:
@@ -169,7 +177,7 @@ class BlockPart(Part):
         try:
             if block.kind == "fence":
                 return code.code_block(canvas.look, canvas.body, block.text, block.language)
-            if drawable(block.text):
+            if not means_itself(block.text) and drawable(block.text):
                 from kensho_tui.ui.transcript.markdown import block_rows
 
                 return block_rows(canvas.look, canvas.body, block.text)
