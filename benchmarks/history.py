@@ -37,7 +37,7 @@ from kensho_tui.core.metrics_contract import (
     ListGenerations,
     ListModelMetrics,
 )
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started
 from kensho_tui.storage.database import open_database
 from kensho_tui.storage.generations import Setup, keep_setup
 
@@ -160,12 +160,9 @@ async def beginnings(path: Path, rounds: int) -> tuple[float, float]:
         again = bool(number % 2)
         row = await chats.begin_turn(None, "a question", name_of(1), None, "streaming")
         started = time.perf_counter()
-        await chats.start_generation(
-            row.message_id, row.generation_id, name_of(1), ModelIdentity("/m", 1, 1.0), SETTINGS,
-            from_cache=again,
-        )  # fmt: skip
+        await chats.start_generation(row, Started(name_of(1), ModelIdentity("/m", 1, 1.0), SETTINGS, again))
         took[again].append((time.perf_counter() - started) * 1000)
-        await chats.finish(row.message_id, row.generation_id, "an answer", "complete", "end")
+        await chats.finish(row, "an answer", Outcome("complete", "end"))
     await database.close()
     return statistics.median(took[False]), statistics.median(took[True])
 

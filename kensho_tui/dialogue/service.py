@@ -32,10 +32,10 @@ from kensho_tui.dialogue.answers import Answers, Asked
 from kensho_tui.dialogue.history import turns_for
 from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
-from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun, given
+from kensho_tui.dialogue.turn import Clock, TurnRun, given
 from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
-from kensho_tui.storage.chats import Chats, TurnRow
+from kensho_tui.storage.chats import Chats, Outcome, TurnRow
 from kensho_tui.storage.responses import Response
 
 log = logging.getLogger(__name__)
@@ -129,18 +129,6 @@ class Dialogue:
 
         An answer that is there already is written along with the prompt.
         """
-        submitted = await self._submit(request)
-        if not request.show:
-            return submitted
-        try:
-            shown = await self._show(submitted.chat, False)
-        except KenshoError:
-            return submitted  # it is sent, whatever can be shown of it
-        if sum(len(message.content) for message in shown.messages) > MOST_SHOWN:
-            return submitted
-        return msgspec.structs.replace(submitted, shown=shown)
-
-    async def _submit(self, request: Submit) -> Submitted:
         clock = Clock()
         prompt = valid(request.prompt)
         if not prompt.strip():
@@ -160,12 +148,13 @@ class Dialogue:
             answer = given(asked.known, model, sampling, clock)
             known = await self._chats.give_turn(chat, asked.head, prompt, system, answer)
             if known is not None:
-                return await self._given(known, asked.key, asked.known)
+                return await self._given(known, asked.key, asked.known, request.show)
         queued = self._others_first(chat)
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        return await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+        submitted = await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+        return await self._with_chat(submitted) if request.show else submitted
 
     async def _at_once(self, look: Coroutine[object, object, Asked | None]) -> Asked | None:
         """What `look` finds in a moment: a prompt is saved soon, also where a model's disk is slow."""
@@ -175,15 +164,27 @@ class Dialogue:
         done, _ = await asyncio.wait({looking}, timeout=AT_ONCE_S)
         return looking.result() if done else None
 
-    async def _given(self, row: TurnRow, key: str, response: Response) -> Submitted:
+    async def _given(self, row: TurnRow, key: str, response: Response, show: bool) -> Submitted:
         """An answer given again is told to everyone as a stream that has ended."""
-        self._answers.cache.given(key, response, row.chat_id)
         stream = self._hub.open(row.generation_id)
         stream.append(response.text, response.completion_tokens, response.prompt_tokens)
         message = await self._chats.message(row.message_id)
         stream.end(msgspec.structs.replace(message, content=""))
+        reply = Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
+        reply = await self._with_chat(reply) if show else reply
+        # Last: the reads of the reply would wait for the database to take note.
+        self._answers.cache.given(key, row.chat_id)
         self._spawn(self._tell(row.chat_id))
-        return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
+        return reply
+
+    async def _with_chat(self, submitted: Submitted) -> Submitted:
+        """The reply with the chat in it: the turn is begun, whatever can be shown of it."""
+        try:
+            shown = await self._show(submitted.chat, False)
+        except KenshoError:
+            return submitted
+        short = sum(len(message.content) for message in shown.messages) <= MOST_SHOWN
+        return msgspec.structs.replace(submitted, shown=shown) if short else submitted
 
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
@@ -268,8 +269,7 @@ class Dialogue:
     async def _choose(self, wanted: str | None, chat: str | None, *more: str | None) -> ModelInfo:
         if wanted:
             return await self._library.find(wanted)
-        used = (await self._chats.summary(chat)).model if chat else None
-        last = await self._chats.last_model()
+        used, last = await self._chats.models_used(chat)
         return await self._library.choose(*more, used, self._settings.model, last)
 
     async def _start(

@@ -31,25 +31,13 @@ from kensho_tui.dialogue.response_key import Caching
 from kensho_tui.models.active import active_weights
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
-from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started, TurnRow
 from kensho_tui.storage.responses import Response
 from kensho_tui.storage.turns import Given
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = 0.5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a turn ended."""
-
-    state: State
-    stop_reason: StopReason | None
-    error: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    timings: Timings = field(default_factory=Timings)
-    trimmed: int = 0
 
 
 @dataclass
@@ -175,13 +163,9 @@ class TurnRun:
             with self.waiting():
                 resident = await stack.enter_async_context(models.use(model, self._on_phase))
             self.clock.got_model()
-            await chats.start_generation(
-                self.row.message_id,
-                self.row.generation_id,
-                model.name,
-                ModelIdentity.of(model.path),
-                _settings(self.sampling, resident),
-            )
+            settings = _settings(self.sampling, resident)
+            started = Started(model.name, ModelIdentity.of(model.path), settings)
+            await chats.start_generation(self.row, started)
             request = Generate(
                 id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix
             )
@@ -203,21 +187,13 @@ class TurnRun:
         """Give an earlier answer of `model` again; no worker has a part in it."""
         self.clock.admitted = time.monotonic()
         try:
-            await chats.start_generation(
-                self.row.message_id,
-                self.row.generation_id,
-                model.name,
-                ModelIdentity.of(model.path),
-                _settings_of(self.sampling),
-                from_cache=True,
-            )
+            await chats.start_generation(self.row, _started_again(model, self.sampling))
         except KenshoError as error:
             return self.outcome("failed", "error", said(error))
         self.cached = True
         self.stream.append(found.text, found.completion_tokens, found.prompt_tokens)
         self.clock.first_text = time.monotonic()
-        usage = _usage_of(found)
-        return Outcome("complete", found.stop_reason, None, usage, self.clock.timings(usage))
+        return _ended_again(found, self.clock)
 
     def _check_abort(self) -> None:
         if self.aborted:
@@ -262,17 +238,7 @@ class TurnRun:
 
     async def save(self, outcome: Outcome, chats: Chats) -> None:
         """Write the end in one transaction. Raises `StorageError` when it cannot be."""
-        await chats.finish(
-            self.row.message_id,
-            self.row.generation_id,
-            self.stream.text,
-            outcome.state,
-            outcome.stop_reason,
-            outcome.error,
-            outcome.usage,
-            outcome.timings,
-            outcome.trimmed,
-        )
+        await chats.finish(self.row, self.stream.text, outcome)
 
     def finished(self, outcome: Outcome, content: str = "") -> Message:
         """The message as it stands after the turn."""
@@ -293,18 +259,21 @@ class TurnRun:
 def given(found: Response, model: ModelInfo, sampling: Sampling, clock: Clock) -> Given:
     """An earlier answer of `model` as that of a turn that is not begun yet: no worker has a part in it."""
     clock.admitted = clock.first_text = time.monotonic()
-    usage = _usage_of(found)
-    identity, settings = ModelIdentity.of(model.path), _settings_of(sampling)
-    timings = clock.timings(usage)
-    return Given(model.name, identity, settings, found.text, found.stop_reason, usage, timings)
+    return Given(_started_again(model, sampling), found.text, _ended_again(found, clock))
 
 
-def _usage_of(found: Response) -> Usage:
-    return Usage(
+def _started_again(model: ModelInfo, sampling: Sampling) -> Started:
+    return Started(model.name, ModelIdentity.of(model.path), _settings_of(sampling), from_cache=True)
+
+
+def _ended_again(found: Response, clock: Clock) -> Outcome:
+    """All of the prompt counts as cached: nothing of it was read."""
+    usage = Usage(
         prompt_tokens=found.prompt_tokens,
         cached_tokens=found.prompt_tokens,
         completion_tokens=found.completion_tokens,
     )
+    return Outcome("complete", found.stop_reason, usage=usage, timings=clock.timings(usage))
 
 
 def _settings_of(sampling: Sampling) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kensho_tui.core.contract import State, Timings, Usage
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Started
 from kensho_tui.storage.database import Database, open_database
 from kensho_tui.storage.generations import GenerationRows, Period, Setup
 from kensho_tui.storage.migrations import MIGRATIONS
@@ -76,7 +76,9 @@ async def test_what_is_too_short_or_failed_says_nothing_of_speed(
 
 async def test_zeroes_are_no_measurements(chats: Chats, rows: GenerationRows) -> None:
     await run(chats, timings=Timings())
-    await run(chats, timings=None, usage=None, state="failed")
+    cut = await chats.begin_turn(None, "question", "tiny", None, "streaming")
+    await chats.start_generation(cut, Started("tiny", ModelIdentity("/m", 1, 0.0), SETTINGS))
+    await chats.recover()
     (some,) = await rows.figures(ALL)
     assert (some.runs, some.ttft, some.load, some.prompt, some.decode) == (2, None, None, None, None)
 
@@ -85,9 +87,7 @@ async def test_a_turn_under_way_is_a_run_and_an_answer_given_again_is_none(
     chats: Chats, rows: GenerationRows
 ) -> None:
     live = await chats.begin_turn(None, "question", "tiny", None, "streaming")
-    await chats.start_generation(
-        live.message_id, live.generation_id, "tiny", ModelIdentity("/m", 1, 0.0), SETTINGS
-    )
+    await chats.start_generation(live, Started("tiny", ModelIdentity("/m", 1, 0.0), SETTINGS))
     again = await run(chats, from_cache=True, settings={})
     (some,) = await rows.figures(ALL)
     assert (some.runs, some.ttft, some.decode) == (1, None, None)
