@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.cli.reference import model_reference
-from kensho_tui.core.errors import EngineError, KenshoError, UsageError
+from kensho_tui.core.errors import EXIT_INTERRUPTED, EngineError, KenshoError, UsageError
 from kensho_tui.core.text import Cleaner, valid
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
     from kensho_tui.client.launch import Launched
     from kensho_tui.core.contract import Message, Phase, Submit, Submitted
-
-EXIT_INTERRUPTED = 130
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +32,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="longest answer in tokens")
     parser.add_argument("--temperature", type=_temperature, metavar="T", help="0 is greedy, 0.7 the default")
     parser.add_argument("--seed", type=_seed, metavar="N", help="the same seed gives the same answer")
-    parser.add_argument("--fresh", action="store_true", help="a new answer, though there is a cached one")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="a new answer, though there is a cached one; --temperature and --seed mean that, too",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 

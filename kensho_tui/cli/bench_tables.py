@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kensho_tui.cli.table import Column, render
+from kensho_tui.cli.table import Column, render, with_ascii_cuts
 from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago, counted
@@ -35,7 +35,7 @@ def told(run: BenchRun, columns: int | None, *, plain: bool = False) -> list[str
     found += _points(usable, columns, sign)
     found += [*_problems(run.points), *_bare(run.bare), *_recommendations(run)]
     lines = [part for line in found for part in _wrapped(line, columns)]
-    return [line.replace("…", "~") for line in lines] if plain else lines
+    return with_ascii_cuts(lines, plain=plain)
 
 
 def _wrapped(line: str, columns: int | None) -> list[str]:
@@ -160,7 +160,7 @@ def listed(
     lines = render(layout, rows, columns)
     if any(run.recommendations for run in runs):
         lines += _wrapped("Prompt / decode tok/s with the settings recommended for such a machine.", columns)
-    return [line.replace("…", "~") for line in lines] if plain else lines
+    return with_ascii_cuts(lines, plain=plain)
 
 
 def _short(run: BenchRun, condition: str) -> str:

@@ -132,11 +132,13 @@ def lines(
     now: datetime | None = None,
 ) -> list[str]:
     """Both tables in at most `columns` cells (None: no edge); ``plain`` has ASCII signs (pure)."""
+    from kensho_tui.cli.table import with_ascii_cuts
+
     now = now or datetime.now(UTC)
     told = _model_lines(found, columns, now, "+-" if plain else "±")
     if generations:
         told += [*([""] if told else []), *_generation_lines(generations, columns, now)]
-    return [line.replace("…", "~") for line in told] if plain else told
+    return with_ascii_cuts(told, plain=plain)
 
 
 def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, sign: str) -> list[str]:
