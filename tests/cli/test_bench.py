@@ -1,5 +1,6 @@
 """``kensho-tui bench``: its tables, its progress, and once a real model from end to end."""
 
+import argparse
 import asyncio
 import io
 import json
@@ -8,15 +9,30 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
+from kensho_tui.bus.codec import pack
+from kensho_tui.cli import bench
 from kensho_tui.cli.bench import ending
 from kensho_tui.cli.bench_progress import Progress, progress_line
 from kensho_tui.cli.bench_tables import listed, told
 from kensho_tui.client.facade import Kensho
-from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.core.bench_contract import (
+    LIST_BENCHES,
+    TOPIC_BENCH,
+    BareLoop,
+    BenchFact,
+    BenchList,
+    BenchPoint,
+    BenchRun,
+    BenchSettings,
+    Recommendation,
+)
+from kensho_tui.core.contract import Fact, Method
+from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.model_contract import CHANGE, ChangeModel, Defaults
 from tests.support.gguf import write_model
@@ -102,10 +118,59 @@ def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
 
 def test_one_that_could_not_be_kept_is_told() -> None:
     full = replace(RUN, error="the disk is full: the benchmark was not kept", hint="Free some space\x1b[2J")
-    assert ending(full).startswith("the disk is full: the benchmark was not kept. Free some space")
-    assert "\x1b" not in ending(full) and ending(replace(full, state="stopped")) == ending(full)
-    assert "stopped from elsewhere" in ending(replace(RUN, state="stopped"))
-    assert ending(RUN) == ""
+    said = ending(full, "stopped")
+    assert said.startswith("the disk is full: the benchmark was not kept. Free some space")
+    assert "\x1b" not in said and ending(replace(full, state="stopped"), "stopped") == said
+    assert ending(RUN, "stopped") == ""
+
+
+def test_one_that_was_stopped_is_kept_where_there_is_something_to_keep() -> None:
+    stopped = replace(RUN, state="stopped")
+    assert ending(stopped, "stopped") == "stopped; what was measured is kept"
+    assert ending(replace(stopped, points=()), "stopped") == "stopped; nothing was measured yet"
+
+
+def test_names_are_made_safe_in_what_is_to_be_typed_next(capsys: pytest.CaptureFixture[str]) -> None:
+    bench._tell(RUN, None)
+    assert capsys.readouterr().out.endswith("kensho-tui bench --kept --apply shared -m Smol\n")
+
+
+class Told:
+    """A host that tells of one run after the other, and has kept some."""
+
+    def __init__(self, *runs: BenchRun, kept: tuple[BenchRun, ...] = ()) -> None:
+        self._facts = [Fact(at, pack(BenchFact(run=run))) for at, run in enumerate(runs, start=1)]
+        self._begun, self._kept = runs[0], kept
+
+    async def watch(self, seen: dict[str, int], wait: float) -> dict[str, Fact]:
+        await asyncio.sleep(0)
+        newer = [fact for fact in self._facts if wait and fact.version > seen[TOPIC_BENCH]]
+        return {TOPIC_BENCH: newer[0]} if newer else {}
+
+    async def call(self, method: Method[Any, Any], request: object) -> object:
+        return BenchList(runs=self._kept) if method is LIST_BENCHES else self._begun
+
+
+def followed(host: Told) -> bench._Bench:
+    options = argparse.Namespace(model=None, quick=True, seconds=None)
+    return bench._Bench(cast(Kensho, host), options)
+
+
+async def test_the_end_is_found_when_another_one_has_begun_since() -> None:
+    running = replace(RUN, state="running")
+    other = replace(running, id="2")
+    async with asyncio.timeout(5):
+        assert await followed(Told(running, other, kept=(other, RUN))).measured() == (RUN, 0)
+        with pytest.raises(KenshoError, match="nothing of it is kept"):
+            await followed(Told(running, other, kept=(other,))).measured()
+
+
+async def test_ctrl_c_tells_of_figures_that_could_not_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = replace(RUN, state="stopped", error="the disk is full", hint="Free some space")
+    following = followed(Told(stopped))
+    following._run = replace(RUN, state="running")
+    assert await following._interrupted() == (stopped, 130)
+    assert "the disk is full. Free some space; its figures are shown here alone" in capsys.readouterr().err
 
 
 def test_the_list() -> None:
