@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -21,9 +21,10 @@ from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, Usa
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.core.text import one_line
-from kensho_tui.models.bench.grid import FULL, QUICK, Machine
+from kensho_tui.models.bench.grid import FULL, QUICK
 from kensho_tui.models.bench.run import Bench
 from kensho_tui.models.bench.tools import Tools
+from kensho_tui.models.estimate import usual_batch
 from kensho_tui.models.library import Library
 from kensho_tui.models.memory import RAM
 from kensho_tui.models.plan import EngineOptions, family
@@ -58,7 +59,6 @@ class Benches:
         self._tell = tell
         self._changed = changed
         self._run: BenchRun | None = None
-        self._bench: Bench | None = None
         self._task: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -91,8 +91,8 @@ class Benches:
             if request.budget_s is not None:
                 pace = pace.within(request.budget_s)
             self._run, self._keeping = run, None
-            self._bench = Bench(self._tools, model, pace, run, self._told)
-            self._task = asyncio.create_task(self._measure(self._bench, model))
+            bench = Bench(self._tools, model, pace, run, self._told)
+            self._task = asyncio.create_task(self._measure(bench, model))
         self._tell(run)
         self._changed()
         return run
@@ -126,7 +126,7 @@ class Benches:
         self._keeping = asyncio.create_task(self._keep(run))
         await asyncio.shield(self._keeping)
         if was_there:
-            self._spawn(manager.prepare(model))
+            self._prepare(model)
 
     async def _keep(self, run: BenchRun) -> None:
         """What was measured stays, also when the disk is full: then until the host ends."""
@@ -136,7 +136,6 @@ class Benches:
             except StorageError as error:
                 log.error("%s", error.message)
                 run = replace(run, error=run.error or error.message, hint=run.hint or error.hint)
-        self._bench = None
         self._run = run
         self._tell_now()
         # After this task, which counts as active to its end.
@@ -168,10 +167,17 @@ class Benches:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(_quietly(work))
+    def _prepare(self, model: ModelInfo, *, switch: bool = False) -> None:
+        """Load `model` as `ModelManager.prepare` does; nobody waits for it."""
+        task = asyncio.create_task(self._prepared(model, switch=switch))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+
+    async def _prepared(self, model: ModelInfo, *, switch: bool) -> None:
+        try:
+            await self._tools.manager.prepare(model, switch=switch)
+        except KenshoError as error:
+            log.info("a model is not loaded after a benchmark: %s", error)
 
     # --- telling ---------------------------------------------------------------------------------------
 
@@ -245,13 +251,13 @@ class Benches:
             self._tell_now()
         if self._tools.manager.residents.ready(model.path) is not None:
             # Set up anew now: the next answer shall have it, and not only the next load.
-            self._spawn(self._tools.manager.prepare(model, switch=True))
+            self._prepare(model, switch=True)
         return defaults
 
 
 def applied(settings: BenchSettings, before: Defaults, options: EngineOptions, *, gpu: bool) -> Defaults:
     """``before`` with ``settings``: what the program would choose by itself is left to it (pure)."""
-    usual = Machine(1, (1, 1), gpu=gpu).batch
+    usual = usual_batch(on_gpu=gpu and settings.gpu_layers != 0)
     threads = (settings.threads, settings.threads) if settings.threads else options.paying
     changed = {
         "threads": None if threads == options.decoding(None) else settings.threads,
@@ -264,10 +270,3 @@ def applied(settings: BenchSettings, before: Defaults, options: EngineOptions, *
     if gpu:
         changed["gpu_layers"] = None if settings.gpu_layers == options.gpu_layers else settings.gpu_layers
     return msgspec.convert({**msgspec.structs.asdict(before), **changed}, Defaults)
-
-
-async def _quietly(work: Coroutine[object, object, None]) -> None:
-    try:
-        await work
-    except KenshoError as error:
-        log.info("a model is not loaded after a benchmark: %s", error)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kensho_tui.core.bench_contract import BenchPoint, BenchSettings, Condition
 from kensho_tui.core.metrics_contract import Spread
+from kensho_tui.models.bench.grid import CONDITIONS
 from kensho_tui.models.bench.recommend import ANSWER, PROMPT, Found
 
 EXCLUDED = 1.15
@@ -119,7 +120,7 @@ class Results:
         return [
             BenchPoint(condition=condition, settings=settings, prompt_tokens=0, problem=problem)
             for settings, problem in self._problems.items()
-            for condition in ("quiet", "shared")
+            for condition in CONDITIONS
         ]
 
 

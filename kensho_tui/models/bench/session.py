@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+SPARE = 96
+"""Tokens that a prompt leaves free beside its answer: how many its words make is known only roughly."""
 LEARNING = 48
 """Tokens that are written first where a worker has yet to find out how many threads pay."""
 SHORTER, LONGER = 40, 160
@@ -88,9 +90,11 @@ class Session:
         return self._base
 
     @property
-    def context(self) -> int:
+    def room(self) -> int:
+        """Tokens that a prompt may have. A worker keeps up to a quarter of its context for an answer."""
         loaded = self.resident.loaded
-        return loaded.context if loaded is not None else 0
+        context = loaded.context if loaded is not None else 0
+        return context - context // 4 - SPARE
 
     def machine(self, cores: int, paying: tuple[int, int]) -> Machine:
         """What there is to try for this model here."""
@@ -176,9 +180,11 @@ class Session:
         need = estimate(shape, load).total
         back = held.total if device == self.resident.device else held.host
         room = await self._planner.room(device)
-        if room.known and need > max(room.free + back, back):
-            free = gigabytes(max(room.free + back, 0))
-            raise NoMemoryError(f"{gigabytes(need)} of {room.kind} would be needed, {free} are free for it")
+        there = max(room.free, 0) + back
+        if room.known and need > there:
+            raise NoMemoryError(
+                f"{gigabytes(need)} of {room.kind} would be needed, {gigabytes(there)} are free for it"
+            )
 
     async def _run(self, prompt: str, answer: int, limit_s: float | None = None) -> Speeds:
         request = Generate(

@@ -191,6 +191,16 @@ async def test_the_end_of_the_host_keeps_it_as_stopped(tmp_path: Path) -> None:
         assert kept.state == "stopped" and kept.ended
 
 
+async def test_the_end_of_the_host_right_after_an_apply(tmp_path: Path) -> None:
+    """The load that nobody waits for ends before its first step, and Python has nothing to warn of."""
+    async with bed(tmp_path) as there:
+        run = await there.measured()
+        await there.on.use(there.model)
+        await there.benches.apply(ApplyBench(bench=run.id))
+        await there.benches.close()
+        await asyncio.sleep(0)
+
+
 async def test_turns_wait_and_are_told_why_and_loads_are_refused(tmp_path: Path) -> None:
     async with bed(tmp_path, run_s=0.05) as there:
         other = there.on.add("b")

@@ -12,6 +12,7 @@ from kensho_tui.models.bench import grid
 from kensho_tui.models.bench.benches import applied
 from kensho_tui.models.bench.grid import Machine
 from kensho_tui.models.bench.words import Scale, text
+from kensho_tui.models.estimate import BATCH_CPU, BATCH_GPU
 from kensho_tui.models.plan import EngineOptions
 
 TWO = Machine(cores=2, paying=(1, 2))
@@ -84,6 +85,16 @@ def test_what_is_applied_is_what_was_measured(settings: BenchSettings) -> None:
         kv_type=defaults.kv_type or OPTIONS.kv_type,
     )
     assert grid.settings_of(load, TWO) == settings
+
+
+@pytest.mark.parametrize("layers", [-1, 20, 0])
+def test_a_batch_is_the_one_that_the_worker_takes(layers: int) -> None:
+    """Where none is asked for, it takes another one beside a GPU."""
+    settings = replace(grid.settings_of(BASE, MANY), gpu_layers=layers)
+    request = grid.request_for(settings, BASE, MANY)
+    assert (request.batch or (BATCH_GPU if layers else BATCH_CPU)) == settings.batch
+    assert grid.settings_of(request, MANY).batch == settings.batch
+    assert (applied(settings, Defaults(), OPTIONS, gpu=True).batch or 0) == request.batch
 
 
 def test_adaptive_threads_are_a_setting_where_the_program_has_a_fixed_number() -> None:
