@@ -8,10 +8,10 @@ from kensho_tui.core.text import one_line
 GIB = 1024**3
 
 
-def bar(fraction: float, width: int) -> str:
+def bar(fraction: float, width: int, full: str = "▓", empty: str = "░") -> str:
     """A bar of `width` cells: ``▓▓░░░``."""
-    full = round(min(max(fraction, 0.0), 1.0) * width)
-    return "▓" * full + "░" * (width - full)
+    filled = round(min(max(fraction, 0.0), 1.0) * width)
+    return full * filled + empty * (width - filled)
 
 
 def percent(fraction: float) -> str:

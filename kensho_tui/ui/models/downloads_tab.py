@@ -1,6 +1,6 @@
 """The tab of what is on its way here: how far it is, and what can be done about it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GO_ON = ("paused", "failed", "cancelled", "waiting")
 """Those that Enter goes on with; one that waits is tried at once."""
 MOST_KEYS = 7
-Do = Callable[[h.Download], Awaitable[None]]
+Do = Callable[[h.Download], Coroutine[None, None, None]]
 
 
 class DownloadsTab(Tab):

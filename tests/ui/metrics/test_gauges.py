@@ -7,12 +7,12 @@ from textual.content import Content
 
 from kensho_tui.core import contract as c
 from kensho_tui.core import sample_contract as s
-from kensho_tui.ui.metrics.activity import activity
-from kensho_tui.ui.metrics.devices import device_rows, load_points
-from kensho_tui.ui.metrics.gauges import JOINED, Gauge, Shown, Source, gauge_rows, gauges
 from kensho_tui.ui.metrics.graph import GLYPHS
 from kensho_tui.ui.metrics.layout import heights
-from kensho_tui.ui.metrics.workers import worker_rows
+from kensho_tui.ui.metrics.now.activity import activity
+from kensho_tui.ui.metrics.now.devices import device_rows
+from kensho_tui.ui.metrics.now.gauges import JOINED, Gauge, Shown, Source, gauge_rows, gauges
+from kensho_tui.ui.metrics.now.workers import worker_rows
 from tests.ui.fake_host import GIB, worker
 from tests.ui.metrics.scripted import START, device, gone, sample, waves, working
 
@@ -117,14 +117,14 @@ def test_what_was_kept_takes_the_place_of_samples() -> None:
 
 def test_gpus_fold_into_the_rows_there_are() -> None:
     now = sample(devices=(*(device(number) for number in range(7)), gone(7)))
-    points = [load_points([now], None, card.device) for card in now.devices]
-    beside = texts(device_rows(now, now, points, shown(), 76, 4))
+    source = Source([now], None)
+    beside = texts(device_rows(now, now, source, shown(), 76, 4))
     assert len(beside) == 4 and all(len(row) <= 76 for row in beside)
     assert "30/80 G" in beside[0] and "35/80 G" in beside[0] and "310 W" in beside[0]
     assert "7 its driver does not answer" in beside[3]
-    below = texts(device_rows(now, now, points, shown(), 60, 4))
+    below = texts(device_rows(now, now, source, shown(), 60, 4))
     assert below[3] == "and 5 more GPUs: a taller terminal shows them" and len(below) == 4
-    lost = texts(device_rows(now, None, points, shown(), 76, 4))
+    lost = texts(device_rows(now, None, source, shown(), 76, 4))
     assert "30/80" not in "".join(lost)
 
 
@@ -152,7 +152,7 @@ def test_without_workers_it_says_what_to_do() -> None:
 def test_everything_else_is_one_line() -> None:
     now = sample(queued=2, streams=3, downloads=1, download_rate=12.3e6)
     said = activity(now, 200).plain
-    for part in ("3 answers under way", "2 in the queue", "1 download at 12.3 MB/s", "3 of 12 from cache",
+    for part in ("1 answer under way", "2 in the queue", "1 download at 12.3 MB/s", "3 of 12 from cache",
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
     assert activity(now, 60).cell_length <= 60

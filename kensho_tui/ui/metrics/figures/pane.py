@@ -1,6 +1,7 @@
 """The lower half of F4: one table at a time, from models down to a generation, with a line above it."""
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
 
-@runtime_checkable
-class Frame(Protocol):
-    """The screen around the pane."""
-
-    def frame_changed(self) -> None:
-        """The keys that matter are others."""
-
-
 class FiguresPane(Vertical):
     """Models with their figures; Enter leads down to settings and generations, Esc back up."""
 
@@ -48,9 +41,11 @@ class FiguresPane(Vertical):
         scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     """
 
-    def __init__(self, app: "KenshoApp") -> None:
+    def __init__(self, app: "KenshoApp", changed: Callable[[], None]) -> None:
+        """`changed` is called when other keys matter."""
         super().__init__()
         self._kensho = app
+        self._changed = changed
         self._graphs = glyphs_for(app.settings).look
         self._levels: list[Level] = [Models(app, self.renew)]
         self._left_rows: list[str] = []
@@ -58,8 +53,7 @@ class FiguresPane(Vertical):
         self._period: Period = PERIODS[0]
         self._chosen = False
         """Whether somebody chose that time."""
-        self._asking = Asking(app, self, self._load)
-        self._asking.tell = self.renew
+        self._asking = Asking(app, self, self._load, self.renew)
         self._job: Job | None = None
         self._drawn: object = None
         self._told: list[tuple[str, str]] = []
@@ -226,9 +220,9 @@ class FiguresPane(Vertical):
     def _tell_hints(self) -> None:
         """The screen draws the keys, when they are others."""
         hints = self.hints()
-        if hints != self._told and isinstance(self.screen, Frame):
+        if hints != self._told:
             self._told = hints
-            self.screen.frame_changed()
+            self._changed()
 
     def _moved(self, key: str) -> None:
         if not self.is_mounted:

@@ -4,9 +4,7 @@ from textual.content import Content
 
 from kensho_tui.core.sample_contract import Sample
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.lines import fitting, quiet
-
-SEPARATOR = " · "
+from kensho_tui.ui.lines import in_a_row, quiet
 
 
 def activity(sample: Sample | None, width: int) -> Content:
@@ -14,19 +12,18 @@ def activity(sample: Sample | None, width: int) -> Content:
     if sample is None:
         return Content()
     parts = [
-        (0, _count(sample.streams, "answer") + " under way"),
+        (0, _count(sample.streams - sample.queued, "answer") + " under way"),
         (1, f"{sample.queued} in the queue"),
         (3, _downloads(sample)),
         (2, _cache(sample)),
         (4, f"database {fmt.size(sample.database)}"),
         (5, f"host {sample.host_cpu * 100:.1f} % of a core"),
     ]
-    shown = fitting([(rank, quiet(text)) for rank, text in parts], width, len(SEPARATOR))
-    return quiet(SEPARATOR).join(shown)
+    return in_a_row([(rank, quiet(text)) for rank, text in parts], width)
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'s' if number != 1 else ''}"
+    return fmt.counted(number, what) if number else f"no {what}s"
 
 
 def _downloads(sample: Sample) -> str:
