@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.content import Content
 
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.metrics.figures import compare
+from kensho_tui.ui.metrics.figures import differences
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
@@ -96,7 +96,7 @@ class Level:
 
         return Comparison(self, keys[0], keys[1])
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         """Two rows to be compared; None: one of them is gone."""
         return None
 

@@ -10,7 +10,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.metrics.figures import compare, document, rows
+from kensho_tui.ui.metrics.figures import differences, document, rows
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
@@ -112,16 +112,15 @@ class Models(Level):
             "least_prompt_tokens": self.found.least_prompt,
             "least_completion_tokens": self.found.least_completion,
         }
-        items = [(document.model(model), document.model_record(model)) for model in models]
-        return Wanted("models", head, once(items))
+        return Wanted("models", head, once([document.model(model) for model in models]))
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         one, other = self.model(first), self.model(second)
         return (_side(one), _side(other)) if one is not None and other is not None else None
 
 
-def _side(model: mc.ModelMetrics) -> compare.Side:
-    return compare.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
+def _side(model: mc.ModelMetrics) -> differences.Side:
+    return differences.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
 
 
 class Settings(Level):
@@ -207,19 +206,18 @@ class Settings(Level):
             whole = document.model(self.found)
             head |= {name: whole[name] for name in ("quantisation", "last", "from_cache", "days")}
         setups = [setup for key in keys if (setup := self._setup(key)) is not None]
-        items = [(document.setup(one), document.setup_record(one)) for one in setups]
-        return Wanted("settings", head, once(items), of=self.model)
+        return Wanted("settings", head, once([document.setup(one) for one in setups]), of=self.model)
 
     def _setup(self, key: str) -> mc.SetupMetrics | None:
         settings = self.found.settings if self.found is not None else ()
         return next((setup for setup in settings if rows.setup_key(setup) == key), None)
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         one, other = self._setup(first), self._setup(second)
         if one is None or other is None:
             return None
         names = rows.differing(one, other)
-        return compare.Side(names[0], "", one.figures), compare.Side(names[1], "", other.figures)
+        return differences.Side(names[0], "", one.figures), differences.Side(names[1], "", other.figures)
 
 
 def _day(date: str) -> str:

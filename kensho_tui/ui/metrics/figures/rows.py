@@ -1,6 +1,7 @@
 """Models, their settings and their generations as rows of the tables. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from kensho_tui.core.metrics_contract import (
     DayMetrics,
@@ -8,7 +9,6 @@ from kensho_tui.core.metrics_contract import (
     Generation,
     ModelMetrics,
     SetupMetrics,
-    Spread,
 )
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
@@ -17,6 +17,7 @@ from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.metrics.figures import said
 from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, PROMPT, TTFT, Measure
 from kensho_tui.ui.metrics.figures.periods import by_date
 from kensho_tui.ui.metrics.figures.spark import sparkline
 from kensho_tui.ui.models.table import Listing
@@ -29,17 +30,26 @@ TREND = f"{TREND_DAYS} days"
 PLAIN_TEXT = ""
 """The style of what a row is about; the rest is quiet."""
 
-_FIGURES = {
-    "TTFT": lambda row: _median(row.figures.ttft),
-    "prompt tok/s": lambda row: _median(row.figures.prompt),
-    "GB/s": lambda row: _median(row.figures.bandwidth),
+SHOWN = (TTFT, PROMPT, DECODE, BANDWIDTH)
+STRONG = (TTFT, DECODE)
+"""What most people look for."""
+
+
+def _median_of(measure: Measure) -> Callable[[Any], float]:
+    """To sort rows by it; without it they count as the least."""
+
+    def median(row: ModelMetrics | SetupMetrics) -> float:
+        found = measure.of(row.figures)
+        return found.median if found is not None else -1.0
+
+    return median
+
+
+_FIGURES: Mapping[str, Callable[[Any], float]] = {
+    **{measure.title: _median_of(measure) for measure in (DECODE, TTFT, PROMPT, BANDWIDTH)},
     "runs": lambda row: row.figures.runs,
 }
-_FALLING = frozenset({"last used", "decode tok/s", "prompt tok/s", "GB/s", "runs"})
-
-
-def _median(spread: Spread | None) -> float:
-    return spread.median if spread is not None else -1.0
+_FALLING = frozenset({"last used", DECODE.title, PROMPT.title, BANDWIDTH.title, "runs"})
 
 
 MODELS = Listing(
@@ -57,7 +67,6 @@ MODELS = Listing(
     {
         "last used": lambda row: row.last,
         "model": lambda row: (row.model.casefold(), row.quantisation),
-        "decode tok/s": lambda row: _median(row.figures.decode),
         **_FIGURES,
     },
     _FALLING,
@@ -83,7 +92,6 @@ SETTINGS = Listing(
         "KV": lambda row: row.kv_type,
         "threads": lambda row: row.threads,
         "GPU layers": lambda row: row.gpu_layers,
-        "decode tok/s": lambda row: _median(row.figures.decode),
         **_FIGURES,
     },
     _FALLING | {"context", "threads", "GPU layers"},
@@ -138,7 +146,7 @@ def model_rows(
     """
     columns = _columns([model.figures for model in models], look)
     rows = []
-    for at, model in enumerate(models):
+    for model, measured in zip(models, columns, strict=True):
         key = model_key(model)
         gone = installed is not None and model.model not in installed
         rows.append(
@@ -150,7 +158,7 @@ def model_rows(
                 cells=(
                     Cell(one_line(model.quantisation, 12)),
                     Cell(f"{model.figures.runs:,}"),
-                    *columns(at),
+                    *measured,
                     Cell(_trend(trends.get(key, ()), dates, look)),
                     Cell(f"{'gone · ' if gone else ''}{fmt.ago(model.last, look.now)}"),
                 ),
@@ -165,33 +173,25 @@ def _trend(days: Sequence[DayMetrics], dates: Sequence[str], look: Look) -> str:
     return sparkline(values, look.graphs)
 
 
-def _columns(figures: Sequence[Figures], look: Look) -> "Callable[[int], tuple[Cell, ...]]":
-    """The cells of TTFT, prompt, decode and bandwidth of each row."""
-    spreads = [[row.ttft, row.prompt, row.decode, row.bandwidth] for row in figures]
-    parts = [
-        [said.time_parts(row[0], look.sign, "only ") for row in spreads],
-        [said.parts(row[1], look.sign, 1.0, "only ") for row in spreads],
-        [said.parts(row[2], look.sign, 1.0, "only ") for row in spreads],
-        [said.parts(row[3], look.sign, said.GIGA, "only ") for row in spreads],
+def _columns(figures: Sequence[Figures], look: Look) -> list[tuple[Cell, ...]]:
+    """Of each row the cells of what is `SHOWN`."""
+    return list(zip(*(_column(measure, figures, look) for measure in SHOWN), strict=True))
+
+
+def _column(measure: Measure, figures: Sequence[Figures], look: Look) -> list[Cell]:
+    spreads = [measure.of(row) for row in figures]
+    texts = said.aligned([measure.parts(spread, look.sign) for spread in spreads])
+    return [
+        Cell(text, PLAIN_TEXT if measure in STRONG and not said.few(spread) else QUIET)
+        for text, spread in zip(texts, spreads, strict=True)
     ]
-    texts = [said.aligned(column) for column in parts]
-
-    def cells(at: int) -> tuple[Cell, ...]:
-        strong = (True, False, True, False)
-        return tuple(
-            Cell(text[at], PLAIN_TEXT if own and not said.few(spread) else QUIET)
-            for text, spread, own in zip(texts, spreads[at], strong, strict=True)
-        )
-
-    return cells
 
 
 def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
     columns = _columns([setup.figures for setup in setups], look)
     rows = []
-    for at, setup in enumerate(setups):
+    for setup, measured in zip(setups, columns, strict=True):
         key = setup_key(setup)
-        ttft, prompt, decode, bandwidth = columns(at)
         rows.append(
             Choice(
                 key,
@@ -204,10 +204,7 @@ def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
                     Cell(f"{setup.threads or ''}"),
                     Cell(layers(setup.gpu_layers, setup.device)),
                     Cell(f"{setup.figures.runs:,}"),
-                    ttft,
-                    prompt,
-                    decode,
-                    bandwidth,
+                    *measured,
                     Cell(fmt.ago(setup.last, look.now)),
                 ),
             )

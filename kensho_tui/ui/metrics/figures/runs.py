@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.metrics.figures import document, rows
-from kensho_tui.ui.metrics.figures.export import Item, Wanted
+from kensho_tui.ui.metrics.figures import rows
+from kensho_tui.ui.metrics.figures.document import Document, Item
+from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
@@ -41,6 +42,8 @@ class Runs(Level):
         self._crumb = crumb
         self._ran_with = ran_with
         self.found: list[mc.Generation] = []
+        self._asked: mc.ListGenerations | None = None
+        """What `found` answers."""
         self._places: dict[str, int] = {}
         self._next = ""
 
@@ -62,12 +65,14 @@ class Runs(Level):
         )
 
     async def load(self, period: Period) -> None:
-        page = await self.app.session.host.call(mc.GENERATIONS, self.request(period))
+        request = self.request(period)
+        page = await self.app.session.host.call(mc.GENERATIONS, request)
         known = next((at for at, one in enumerate(page.generations) if one.id in self._places), None)
-        if self.loaded and known is not None and page.generations[known].id == self.found[0].id:
+        if request == self._asked and known is not None and page.generations[known].id == self.found[0].id:
             self._take([*page.generations[:known], *self.found], self._next)
         else:
             self._take(list(page.generations), page.next)
+        self._asked = request
         self.loaded = True
 
     def _take(self, generations: list[mc.Generation], following: str) -> None:
@@ -81,8 +86,10 @@ class Runs(Level):
         return bool(self._next) and self._places.get(key, 0) >= len(self.found) - AHEAD
 
     async def more(self, period: Period) -> None:
+        before = self.found
         page = await self.app.session.host.call(mc.GENERATIONS, self.request(period, self._next))
-        self._take([*self.found, *page.generations], page.next)
+        if self.found is before:  # else it does not follow what came meanwhile
+            self._take([*before, *page.generations], page.next)
 
     async def leads_to(self, key: str) -> tuple[str, str] | None:
         """The chat of a generation, and the message it wrote to. Raises `NotFoundError`: it is deleted."""
@@ -94,7 +101,7 @@ class Runs(Level):
 
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
         """All pages, and not only those that were looked at."""
-        head: document.Document = {"since": period.since(self.app.now()), "model": self._model}
+        head: Document = {"since": period.since(self.app.now()), "model": self._model}
         if self._ran_with is not None:
             head["setup"] = self._ran_with
         return Wanted("generations", head, lambda: self._pages(period), of=self._model)
@@ -104,7 +111,7 @@ class Runs(Level):
         while True:
             request = self.request(period, cursor, EXPORTED_PAGE)
             page = await self.app.session.host.call(mc.GENERATIONS, request)
-            yield [(one, document.generation_record(one)) for one in page.generations]
+            yield page.generations
             cursor = page.next
             if not cursor:
                 return

@@ -55,6 +55,11 @@ def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0, only: str
     return parts(spread, sign, unit, only).together()
 
 
+def uncounted(spread: "Spread | None", sign: str = "±") -> str:
+    """``148 ±2``, where the count stands elsewhere."""
+    return parts(spread, sign)._replace(runs="").together()
+
+
 def time_said(spread: "Spread | None", sign: str = "±", only: str = "") -> str:
     """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``."""
     return time_parts(spread, sign, only).together()

@@ -155,7 +155,8 @@ class ScriptedFigures:
         self.asked.append(request)
         if self.held is not None:
             await self.held.wait()
+        found = [one for one in self.runs if request.since is None or one.created >= request.since]
         first = int(request.cursor or 0)
-        page = self.runs[first : first + request.limit]
-        following = str(first + request.limit) if first + request.limit < len(self.runs) else ""
+        page = tuple(found[first : first + request.limit])
+        following = str(first + request.limit) if first + request.limit < len(found) else ""
         return mc.Generations(generations=page, next=following)

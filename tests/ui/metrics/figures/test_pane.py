@@ -15,7 +15,7 @@ from kensho_tui.ui.app import KenshoApp
 from tests.ui.conftest import NOW, app_of, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
 from tests.ui.metrics.figures.conftest import Opened, busy, pane_of
-from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, SMALL, ScriptedFigures, generation
+from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, ScriptedFigures, generation
 
 WIDE = (160, 48)
 EVIL = "\x1b]0;x\x07evil\x9b31m"
@@ -97,6 +97,36 @@ async def test_pages_come_as_one_goes_down(figures: ScriptedFigures, opened: Ope
         pages = [one for one in figures.asked if isinstance(one, mc.ListGenerations)]
         assert [one.cursor for one in pages] == ["", "200", "400"]
         assert pane_of(pilot)._table.highlighted == RUNS[-1].id
+
+
+async def test_another_period_has_its_own_generations_and_those_alone(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    today = tuple(one for one in RUNS if one.created >= "2026-11-21")
+    async with opened() as pilot:
+        await press(pilot, "g")
+        text = await press(pilot, "p", "end")
+        assert "today" in text and pane_of(pilot)._table.highlighted == today[-1].id
+        # What they were is asked for again: the new one comes first, and the others are kept.
+        figures.runs = (generation(450, created="2026-11-21T09:19:00.000Z"), *RUNS)
+        await press(pilot, "r", "home")
+        assert pane_of(pilot)._table.highlighted == "g450"
+
+
+async def test_a_page_of_the_period_before_is_left_out(figures: ScriptedFigures, opened: Opened) -> None:
+    today = tuple(one for one in RUNS if one.created >= "2026-11-21")
+    async with opened() as pilot:
+        await press(pilot, "g")
+        held = figures.held = asyncio.Event()
+        asked = len(figures.asked)
+        await pilot.press("end")
+        await until(pilot, lambda: len(figures.asked) == asked + 1)
+        figures.held = None
+        await pilot.press("p")
+        await until(pilot, lambda: len(pane_of(pilot)._shown) == len(today))
+        held.set()
+        await press(pilot, "end")
+        assert pane_of(pilot)._table.highlighted == today[-1].id
 
 
 async def test_a_generation_leads_to_its_message(
@@ -287,7 +317,3 @@ async def test_all_pages_are_written_and_esc_stops_that(
         figures.held.set()
         await shown(pilot, "Nothing was written")
         assert list(exports.iterdir()) == [place]
-
-
-def test_the_scripted_models_are_of_three_kinds() -> None:
-    assert [len(one.settings) for one in (SMALL, CODER, OLD)] == [3, 1, 1]

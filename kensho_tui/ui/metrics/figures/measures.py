@@ -1,0 +1,33 @@
+"""What is measured of models: what each measure is called, where it is, and how it is said. Pure."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kensho_tui.core.metrics_contract import Figures, Spread
+from kensho_tui.ui.metrics.figures import said
+
+
+class Measure(NamedTuple):
+    """``title`` on the screen, ``name`` in files. ``time``: seconds, of which fewer are better; all others
+    are speeds, said in so many of their ``unit``."""
+
+    title: str
+    name: str
+    of: Callable[[Figures], Spread | None]
+    time: bool = False
+    unit: float = 1.0
+
+    def parts(self, spread: Spread | None, sign: str) -> said.Parts:
+        """In words, with ``sign`` before the spread; a count of few runs is said to be one."""
+        if self.time:
+            return said.time_parts(spread, sign, "only ")
+        return said.parts(spread, sign, self.unit, "only ")
+
+
+TTFT = Measure("TTFT", "ttft_s", lambda figures: figures.ttft, time=True)
+LOAD = Measure("load", "load_s", lambda figures: figures.load, time=True)
+PROMPT = Measure("prompt tok/s", "prompt_tok_s", lambda figures: figures.prompt)
+DECODE = Measure("decode tok/s", "decode_tok_s", lambda figures: figures.decode)
+BANDWIDTH = Measure("GB/s", "bandwidth", lambda figures: figures.bandwidth, unit=said.GIGA)
+MEASURES = (TTFT, LOAD, PROMPT, DECODE, BANDWIDTH)
+"""In the order of files."""
