@@ -16,6 +16,7 @@ from tests.ui.metrics.benches import Benches, run, settings, spread
 from tests.ui.metrics.figures.scripted import CODER, QWEN, SMALL, ScriptedFigures
 from tests.ui.metrics.scripted import Samples, sample
 
+BRAILLE = GLYPHS["braille"]
 GONE_ON = replace(
     run(recommendations=()), state="running", done=17, total=50, eta_s=42.0, doing="8 threads, 512 tokens"
 )
@@ -39,19 +40,20 @@ async def opened(pilot: Pilot[None]) -> None:
 
 
 def test_the_table_has_medians_spread_counts_and_reasons() -> None:
-    same, *rows = [row.plain for row in texts.table(run(), 120)]
+    same, *rows = [row.plain for row in texts.table(run(), BRAILLE, 120)]
     assert same == "all with prefill 8, batch 512, flash on, prompt 512"
     assert rows[0].split()[:4] == ["machine", "threads", "KV", "prompt"]
     assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
     assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
     assert rows[4].lstrip().startswith("shared")
     assert rows[6] == "   not possible: the KV cache of this model cannot be q8_0"
-    assert all(row.cell_length <= 70 for row in texts.table(run(), 70))
-    assert texts.table(run(points=()), 80) == []
+    assert all(row.cell_length <= 70 for row in texts.table(run(), BRAILLE, 70))
+    assert texts.table(run(points=()), BRAILLE, 80) == []
+    assert "162 +-2" in texts.table(run(), GLYPHS["ascii"], 120)[3].plain
     everywhere = run(
         device="CUDA0", points=[replace(one, settings=settings(8, gpu_layers=-1)) for one in run().points]
     )
-    assert "GPU layers all" in texts.table(everywhere, 120)[0].plain
+    assert "GPU layers all" in texts.table(everywhere, BRAILLE, 120)[0].plain
 
 
 def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
@@ -91,14 +93,14 @@ def test_the_bare_loop_stands_beside_it() -> None:
 
 
 def test_how_far_it_is() -> None:
-    first, second = texts.progress(GONE_ON, GLYPHS["braille"], 120)
+    first, second = texts.progress(GONE_ON, BRAILLE, 120)
     assert first.plain == "▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ 34 % · 17 of 50 · about 42 s left · 8 threads, 512 tokens"
     assert "Esc or x stops it" in second.plain
     assert texts.progress(GONE_ON, GLYPHS["ascii"], 30)[0].plain.startswith("########....")
-    assert texts.progress(run(), GLYPHS["braille"], 80) == []
+    assert texts.progress(run(), BRAILLE, 80) == []
     failed = run(state="failed", error="the engine died", hint="Try again")
-    assert texts.progress(failed, GLYPHS["braille"], 80)[0].plain == "✗ the engine died · Try again"
-    stopped = texts.progress(replace(GONE_ON, state="stopped"), GLYPHS["braille"], 80)
+    assert texts.progress(failed, BRAILLE, 80)[0].plain == "✗ the engine died · Try again"
+    stopped = texts.progress(replace(GONE_ON, state="stopped"), BRAILLE, 80)
     assert stopped[0].plain.startswith("stopped after 17 of 50")
 
 
@@ -276,3 +278,17 @@ async def test_what_fails_is_said_and_a_host_without_benchmarks_too(
         await pilot.press("r")
         await shown(pilot, "the engine did not start", "/restart may help")
         assert "under way ·" not in screen_text(pilot)
+
+
+async def test_those_asked_for_while_the_host_was_gone_come_when_it_is_back(
+    start: Started, host: FakeHost, samples: Samples, benches: Benches
+) -> None:
+    benches.kept.append(run())
+    async with start() as pilot:
+        host.reachable = False
+        samples.lose()
+        await until(pilot, lambda: app_of(pilot).session.link == "reconnecting")
+        await pilot.press("f4", "b")
+        await shown(pilot, f"Benchmarks of {MODEL}")
+        host.reachable = True
+        await shown(pilot, "complete", "1 shared machine")

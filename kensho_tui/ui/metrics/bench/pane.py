@@ -1,7 +1,8 @@
 """The benchmarks of one model: the one under way, those that are kept, and what can be done with them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -34,9 +35,12 @@ from kensho_tui.ui.metrics.graph import glyphs_for
 from kensho_tui.ui.metrics.rows import Rows
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from kensho_tui.ui.app import KenshoApp
 
 WATCH_S = 20.0
+"""So long the host may hold a question for news."""
 RETRY_S = 1.0
 SAID_S = 30.0
 """How long it is said that a change can be undone; it can be after that, too."""
@@ -74,7 +78,7 @@ class BenchPane(Vertical):
         self._under_way: BenchRun | None = None
         self._runs: tuple[BenchRun, ...] | None = None
         self._at = 0
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: Worker[None] | None = None
         self._stopping = ""
         self._error: KenshoError | None = None
         self._before: tuple[BenchRun, Defaults] | None = None
@@ -105,8 +109,7 @@ class BenchPane(Vertical):
     def entered(self) -> None:
         """It is seen: follow what runs."""
         if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
-        self._list()
+            self._watching = self._kensho.run_quietly(self._watch, "bench")
         self.renew()
 
     def left(self) -> None:
@@ -157,14 +160,19 @@ class BenchPane(Vertical):
     # --- what the host says ---------------------------------------------------------------------------
 
     async def _watch(self) -> None:
+        """What is kept and what runs; both anew when the host was gone."""
+        while True:
+            await self._kensho.session.connected()
+            self._list()
+            with contextlib.suppress(KenshoError):
+                await self._follow()
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        """What runs, until the host is gone. Raises `KenshoError` then."""
         seen = 0
         while True:
-            try:
-                facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
-            except KenshoError:
-                seen = 0
-                await asyncio.sleep(RETRY_S)
-                continue
+            facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
             if TOPIC_BENCH in facts:
                 seen = facts[TOPIC_BENCH].version
                 self._take(msgspec.msgpack.decode(facts[TOPIC_BENCH].body, type=BenchFact).run)
@@ -191,7 +199,7 @@ class BenchPane(Vertical):
             self._kensho.say("The benchmark was stopped before anything was measured: nothing is kept")
 
     def _list(self) -> None:
-        self._do(self._read_list, "bench-list")
+        self._kensho.run_quietly(self._read_list, "bench-list")
 
     async def _read_list(self) -> None:
         request = ListBenches(model=self._model or None)
@@ -202,9 +210,6 @@ class BenchPane(Vertical):
             self._runs, self._error = None, error
         self._at = min(self._at, max(len(self._runs or ()) - 1, 0))
         self.renew()
-
-    def _do(self, work: Callable[[], Awaitable[None]], group: str) -> None:
-        self._kensho.run_quietly(work, group)
 
     # --- what is shown --------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class BenchPane(Vertical):
             going = texts.progress(run, self._glyphs, width)
             self._progress.show([*going, Content()] if going else [])
             follows = self._scroll.scroll_offset.y >= self._scroll.max_scroll_y
-            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, width)]
+            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, self._glyphs, width)]
             self._rows.show([row for block in blocks if block for row in (*block, Content())][:-1])
             if self._under_way is not None and follows:
                 self._scroll.scroll_end(animate=False)
@@ -259,7 +264,7 @@ class BenchPane(Vertical):
             run = await self._kensho.session.host.call(START_BENCH, request)
             self._take(run)
 
-        self._do(work, "bench-start")
+        self._kensho.run_quietly(work, "bench-start")
 
     def action_stop(self) -> None:
         run = self._under_way
@@ -270,7 +275,7 @@ class BenchPane(Vertical):
         async def work() -> None:
             await self._kensho.session.host.call(STOP_BENCH, BenchRef(bench=run.id))
 
-        self._do(work, "bench-stop")
+        self._kensho.run_quietly(work, "bench-stop")
 
     def action_older(self, step: int) -> None:
         many = len(self._runs or ())
@@ -299,7 +304,7 @@ class BenchPane(Vertical):
                 self._kensho.say(f"{name} has these settings already")
             await self._changed_defaults()
 
-        self._do(work, "bench-apply")
+        self._kensho.run_quietly(work, "bench-apply")
 
     def action_undo(self) -> None:
         if self._before is None:
@@ -313,11 +318,11 @@ class BenchPane(Vertical):
             self._kensho.say(f"{one_line(run.model, 40)} has the defaults it had before")
             await self._changed_defaults()
 
-        self._do(work, "bench-apply")
+        self._kensho.run_quietly(work, "bench-apply")
 
     async def _changed_defaults(self) -> None:
         await self._kensho.session.renew_models()
-        await self._read_list()
+        self._list()
 
     def action_model(self) -> None:
         """Choose whose benchmarks are shown."""

@@ -13,20 +13,19 @@ from kensho_tui.core.bench_contract import (
     Condition,
     Recommendation,
 )
-from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.model_contract import Defaults
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
-from kensho_tui.ui.lines import QUIET, fitting, quiet
+from kensho_tui.ui.columns import Column, joined, table_widths
+from kensho_tui.ui.lines import QUIET, SEPARATOR, in_a_row, quiet
 from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
+from kensho_tui.ui.metrics.figures.said import uncounted
 from kensho_tui.ui.metrics.graph import Glyphs
 
 CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
 """In the order of their keys, 1 and 2."""
 SAID: dict[Condition, str] = {"shared": "shared machine", "quiet": "quiet machine"}
 BAR_CELLS = 24
-SEPARATOR = " · "
 STATES = {"running": "under way", "complete": "complete", "stopped": "stopped", "failed": "failed"}
 STYLES = {"running": "$primary", "complete": "$success", "stopped": "$warning", "failed": "$error"}
 COLUMNS = (
@@ -73,7 +72,7 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
             (2, quiet(one_line(run.doing, 80))),
         ]
         wait = quiet("answers wait for its end; it goes on when you leave, Esc or x stops it")
-        return [quiet(SEPARATOR).join(fitting(parts, width, len(SEPARATOR))), wait]
+        return [in_a_row(parts, width), wait]
     if run.error:
         hint = f"{SEPARATOR}{one_line(run.hint, 200)}" if run.hint else ""
         return [Content.assemble((f"✗ {one_line(run.error, 200)}", "$error"), quiet(hint))]
@@ -139,26 +138,14 @@ def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
     return next((one for one in run.recommendations if one.condition == condition), None)
 
 
-def spread(found: Spread | None) -> str:
-    """``148 ±3``: the median, and half the interquartile range where there is more than one value."""
-    if found is None:
-        return ""
-    digits = 1 if found.median < 10 else 0
-    noise = f" ±{found.half:.{digits}f}" if found.count > 1 else ""
-    return f"{found.median:.{digits}f}{noise}"
-
-
-def table(run: BenchRun, width: int) -> list[Content]:
+def table(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     """What was measured, in the order in which it was; what is recommended has its key before it."""
     if not run.points:
         return []
-    rows = [_cells(run, point) for point in run.points]
-    titles = [column.title for column in COLUMNS]
-    natural = natural_widths(COLUMNS, [titles, *rows], titles=False)
+    rows = [_cells(run, point, glyphs.sign) for point in run.points]
     same = [at for at in SETTINGS if len(rows) > 1 and len({row[at] for row in rows}) == 1]
-    used = [any(row[at] for row in rows) and at not in same for at in range(len(COLUMNS))]
-    laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
-    drawn = [joined(COLUMNS, laid, [quiet(title) for title in titles])]
+    laid = table_widths(COLUMNS, rows, width, without=same)
+    drawn = [joined(COLUMNS, laid, [quiet(column.title) for column in COLUMNS])]
     for point, row in zip(run.points, rows, strict=True):
         style = QUIET if point.problem else "bold" if row[0] else "$foreground"
         line = joined(COLUMNS, laid, [Content.styled(cell, style) for cell in row])
@@ -166,11 +153,11 @@ def table(run: BenchRun, width: int) -> list[Content]:
         if point.problem:
             why = f"   not possible: {one_line(point.problem, 200)}"
             drawn.append(quiet(why).truncate(width, ellipsis=True))
-    said = ", ".join(f"{titles[at]} {rows[0][at]}" for at in same if rows[0][at])
+    said = ", ".join(f"{COLUMNS[at].title} {rows[0][at]}" for at in same if rows[0][at])
     return [*([quiet(f"all with {said}").truncate(width, ellipsis=True)] if said else []), *drawn]
 
 
-def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
+def _cells(run: BenchRun, point: BenchPoint, sign: str) -> Sequence[str]:
     found = point.settings
     keys = [
         str(key)
@@ -190,8 +177,8 @@ def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
         found.kv_type,
         _layers(found.gpu_layers) if _on_gpu(run) else "",
         fmt.thousands(point.prompt_tokens),
-        spread(point.prompt),
-        spread(point.decode),
+        uncounted(point.prompt, sign),
+        uncounted(point.decode, sign),
         str(counted.count) if counted is not None else "",
     )
 
