@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kensho_tui.core.contract import Memory
 from kensho_tui.hardware.card import Gpu, Vendor, unified
-from kensho_tui.hardware.cgroup import ROOT
+from kensho_tui.hardware.kernel_files import ROOT, text_of
 from kensho_tui.hardware.memory import ram
 from kensho_tui.hardware.nvml import nvidia_gpus
 
@@ -138,11 +138,3 @@ def _apple(system: str, machine: str) -> tuple[Gpu, ...]:
     if (system, machine) != ("Darwin", "arm64"):
         return ()
     return (unified("Apple Silicon GPU", "apple", ram()),)
-
-
-def text_of(path: Path) -> str:
-    """What a small file says; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
