@@ -32,7 +32,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui.lines import SplitLine, quiet
 from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import glyphs_for
-from kensho_tui.ui.metrics.rows import Rows
+from kensho_tui.ui.metrics.text_rows import TextRows
 
 if TYPE_CHECKING:
     from textual.worker import Worker
@@ -86,7 +86,7 @@ class BenchPane(Vertical):
         self._undone: set[str] = set()
         """Runs of which that was taken back: the host knows of other defaults, and not of whose they were."""
         self._title = SplitLine(id="bench-title")
-        self._progress, self._rows = Rows("bench-progress"), Rows("bench-rows")
+        self._progress, self._rows = TextRows("bench-progress"), TextRows("bench-rows")
         self._scroll = VerticalScroll(self._rows)
 
     def compose(self) -> ComposeResult:

@@ -12,6 +12,7 @@ from kensho_tui.core.metrics_contract import (
     Figures,
     Generation,
     ModelMetrics,
+    RanWith,
     SetupMetrics,
     Spread,
 )
@@ -21,7 +22,8 @@ Document = dict[str, object]
 Item = Document | Generation
 """What is handed out of one row."""
 
-_RAN_WITH = ("device", "gpu_layers", "context", "kv_type", "threads", "active_weights")
+RAN_WITH = tuple(name for name in RanWith.__struct_fields__ if name != "quantisation")
+"""The fields by which runs of one model differ."""
 _PARTS: dict[str, type[Struct]] = {"usage": Usage, "timings": Timings}
 _SPREADS = frozenset({*(measure.name for measure in MEASURES), "a", "b"})
 """Fields that are spreads, or None where nothing was measured; the last two of what is compared."""
@@ -43,7 +45,7 @@ def model(found: ModelMetrics) -> Document:
 
 def setup(found: SetupMetrics) -> Document:
     """What a model ran with, and its figures with that."""
-    ran_with = {name: getattr(found, name) for name in _RAN_WITH}
+    ran_with = {name: getattr(found, name) for name in RAN_WITH}
     return {**ran_with, "last": found.last, **_figures(found.figures)}
 
 

@@ -16,6 +16,7 @@ from kensho_tui.ui.choice_list import IDLE, Choice
 from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.metrics.figures import said
+from kensho_tui.ui.metrics.figures.document import RAN_WITH
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, PROMPT, TTFT, Measure
 from kensho_tui.ui.metrics.figures.periods import by_date
@@ -119,19 +120,7 @@ def model_key(model: ModelMetrics) -> str:
 
 
 def setup_key(setup: SetupMetrics) -> str:
-    return "\n".join(
-        map(
-            str,
-            (
-                setup.device,
-                setup.context,
-                setup.kv_type,
-                setup.threads,
-                setup.gpu_layers,
-                setup.active_weights,
-            ),
-        )
-    )
+    return "\n".join(str(getattr(setup, name)) for name in RAN_WITH)
 
 
 def model_rows(

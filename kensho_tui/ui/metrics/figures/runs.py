@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.metrics.figures import rows
-from kensho_tui.ui.metrics.figures.document import Document, Item
+from kensho_tui.ui.metrics.figures.document import RAN_WITH, Document, Item
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
@@ -118,12 +118,4 @@ class Runs(Level):
 
 
 def ran_with(quantisation: str, setup: mc.SetupMetrics) -> mc.RanWith:
-    return mc.RanWith(
-        quantisation=quantisation,
-        device=setup.device,
-        gpu_layers=setup.gpu_layers,
-        context=setup.context,
-        kv_type=setup.kv_type,
-        threads=setup.threads,
-        active_weights=setup.active_weights,
-    )
+    return mc.RanWith(quantisation=quantisation, **{name: getattr(setup, name) for name in RAN_WITH})

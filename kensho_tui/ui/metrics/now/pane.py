@@ -20,7 +20,7 @@ from kensho_tui.ui.metrics.now.feed import LIVE_S, Feed
 from kensho_tui.ui.metrics.now.gauges import JOINED, JOINED_KEPT, Shown, Source, gauge_rows, gauges
 from kensho_tui.ui.metrics.now.timeline import Elapsed, last_rows, live_rows
 from kensho_tui.ui.metrics.now.workers import worker_rows
-from kensho_tui.ui.metrics.rows import Rows
+from kensho_tui.ui.metrics.text_rows import TextRows
 from kensho_tui.ui.status_bar import numbers
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ PARTS = ("trouble", "gauges", "devices", "workers", "answer", "activity")
 """From top to bottom."""
 
 
-class NowPane(Rows):
+class NowPane(TextRows):
     """Draws what the feed reads, once for each sample; nothing is read and drawn while it is `left`."""
 
     def __init__(self, app: "KenshoApp") -> None:

@@ -77,7 +77,7 @@ async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, op
         asked = cast("mc.ListGenerations", figures.asked[-1])
         assert (asked.model, asked.setup and asked.setup.kv_type) == (MODEL, "q8_0")
         assert "q8_0" in await press(pilot, "escape")
-        assert pane_of(pilot)._table.highlighted.split("\n")[2] == "q8_0"
+        assert "q8_0" in pane_of(pilot)._table.highlighted.split("\n")
         assert names(await press(pilot, "escape")) == [MODEL, QWEN, GONE]
         assert not pane_of(pilot).leave()
 

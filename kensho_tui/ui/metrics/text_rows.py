@@ -9,12 +9,12 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 
-class Rows(Widget):
+class TextRows(Widget):
     """As high as it has rows; what is wider than it is cut."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    Rows { width: 1fr; height: auto; }
+    TextRows { width: 1fr; height: auto; }
     """
 
     def __init__(self, id: str) -> None:
