@@ -1,7 +1,7 @@
 """What the host offers on the bus about what this machine does now and did lately."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,8 @@ class SampleOffers:
     responses: ResponseCache
     database: Database
     days: float
-    _beginning: asyncio.TimerHandle | None = field(default=None)
-    _closed: bool = field(default=False)
+    _beginning: asyncio.TimerHandle | None = None
+    _closed: bool = False
 
     def register(self, bus: Endpoint) -> None:
         bus.register(s.SAMPLES, self._samples)
