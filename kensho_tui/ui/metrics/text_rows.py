@@ -22,10 +22,6 @@ class TextRows(Widget):
         self._rows: list[Content] = []
         self.styles.height = 0
 
-    @property
-    def rows(self) -> Sequence[Content]:
-        return self._rows
-
     def show(self, rows: Sequence[Content]) -> None:
         before, self._rows = self._rows, list(rows)
         if len(before) != len(rows):

@@ -102,7 +102,7 @@ async def test_a_host_that_takes_no_samples_is_said_once(
         await shown(pilot, "▸ Metrics")
         await until(pilot, lambda: len(host.called("metrics.samples")) == 2)
         feed = screen_of(pilot).upper.feed
-        await until(pilot, lambda: feed.state == "too old" and not feed.running)
+        await until(pilot, lambda: feed.state == "too old" and feed._reading is None)
 
 
 @pytest.mark.usefixtures("soon")

@@ -66,10 +66,6 @@ class Feed:
         """The newest one, if it says how things stand now."""
         return self.latest if self.state == "live" else None
 
-    @property
-    def running(self) -> bool:
-        return self._reading is not None
-
     def start(self) -> None:
         if self._reading is None:
             self._reading = self._app.run_quietly(self._run, "samples")
