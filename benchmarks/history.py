@@ -16,18 +16,18 @@ Goal: models, and one model with its trend, at most 200 ms (median of the rounds
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
 import sqlite3
 import statistics
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from common import KENSHO, home, report
+from common import KENSHO, home, option_parser, report, stop_host
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.config.paths import find_paths
@@ -98,7 +98,7 @@ def rows(count: int, setups: list[int], end: datetime) -> Iterator[tuple[object,
 def fill(path: Path, count: int, setups: list[int]) -> None:
     end = datetime.now(UTC) - timedelta(minutes=1)
     stamp = end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO chats (id, title, created, updated) VALUES (?, 'a chat', ?, ?)",
@@ -116,12 +116,34 @@ def fill(path: Path, count: int, setups: list[int]) -> None:
         connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def year(count: int) -> Iterator[Path]:
+    """A home with so many generations; the path of its database."""
+    with home():
+        path = find_paths().ensure().database
+        fill(path, count, asyncio.run(make(path)))
+        yield path
+
+
+def year_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark over a `year`."""
+    parser = option_parser(description)
+    parser.add_argument("--generations", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    return parser
+
+
 async def timed(rounds: int, call: Callable[[], Awaitable[object]]) -> dict[str, float]:
+    """Milliseconds of a call, made once and then so many times."""
     took = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
         await call()
         took.append((time.perf_counter() - started) * 1000)
+    return summed_up(took)
+
+
+def summed_up(took: Sequence[float]) -> dict[str, float]:
     return {"first": took[0], "median": statistics.median(took[1:]), "most": max(took[1:])}
 
 
@@ -168,17 +190,12 @@ async def beginnings(path: Path, rounds: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--generations", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    with home():
-        path = find_paths().ensure().database
-        fill(path, arguments.generations, asyncio.run(make(path)))
+    arguments = year_parser(__doc__).parse_args()
+    with year(arguments.generations) as path:
         megabytes = path.stat().st_size / 1e6
         figures = asyncio.run(calls(arguments.rounds))
         whole = command(arguments.rounds)
-        subprocess.run([*KENSHO, "host", "stop"], stdout=subprocess.DEVNULL, check=True)
+        stop_host()
         kept, bare = asyncio.run(beginnings(path, 50))
     report(
         f"a year of {arguments.generations:,} generations, ms",

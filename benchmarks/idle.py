@@ -3,22 +3,18 @@
 python benchmarks/idle.py [--seconds 30]
 """
 
-import argparse
-import sys
 import time
-from pathlib import Path
 
 import psutil
-from common import KENSHO, ask, home, report
+from common import KENSHO, ask, home, option_parser, report
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.support.terminal import Terminal
 
 SETTLE_S = 12.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     arguments = parser.parse_args()
     with home() as folder:

@@ -10,18 +10,14 @@ at most 3 % for the screen.
 
 import argparse
 import contextlib
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from common import report
+from common import option_parser, report
 from stage import Cpu, scripted_home, start_app
 
 from kensho_tui.hardware import nvml
@@ -95,7 +91,7 @@ def measure(seconds: float, sign: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--host", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -107,7 +103,6 @@ def main() -> None:
     report(
         "the metrics screen: per cent of a core",
         seconds=arguments.seconds,
-        load=os.getloadavg()[0],
         **{f"bare_{name}": value for name, value in bare.items()},
         **{f"eight_{name}": value for name, value in eight.items()},
     )

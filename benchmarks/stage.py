@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -12,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from common import KENSHO, percentile
 from glass import Glass, Key
 from material import TOKEN, marks_from
@@ -129,10 +125,18 @@ def start_app(**options: object) -> Glass:
     return glass
 
 
-def submit(glass: Glass, prompt: str) -> None:
+def submit(glass: Glass, prompt: str) -> float:
+    """When Enter was sent."""
     glass.paste(prompt)
     time.sleep(0.3)
-    glass.send(ENTER)
+    return glass.send(ENTER)
+
+
+def submit_anew(glass: Glass, prompt: str) -> float:
+    """In a new chat; when Enter was sent."""
+    glass.send(CTRL_N)
+    time.sleep(0.5)
+    return submit(glass, prompt)
 
 
 def open_sidebar(glass: Glass, title: str) -> bool:
