@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kensho_tui.core.metrics_contract import DayMetrics, Figures, ModelMetrics, SetupMetrics, Spread
-from kensho_tui.metrics.spread import MILLIONTH, spread
+from kensho_tui.core.spread import MILLIONTH, spread
 from kensho_tui.storage.generations import PackedFigures, Setup
 
 _NUMBERS = msgspec.json.Decoder(list[int])

@@ -1,11 +1,12 @@
 """What a benchmark measured so far (pure): values by settings, condition and lengths, and points of them."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kensho_tui.core.bench_contract import BenchPoint, BenchSettings, Condition
 from kensho_tui.core.metrics_contract import Spread
+from kensho_tui.core.spread import spread
 from kensho_tui.models.bench.grid import CONDITIONS
 from kensho_tui.models.bench.recommend import ANSWER, PROMPT, Found
 
@@ -131,17 +132,11 @@ def _point(key: _Key, runs: Sequence[Speeds]) -> BenchPoint:
         settings=settings,
         prompt_tokens=runs[-1].prompt_tokens,
         completion_tokens=length.answer if length.writes else 0,
-        prompt=spread([run.prompt_tok_s for run in runs]) if length.reads else None,
-        decode=spread([run.decode_tok_s for run in runs]) if length.writes else None,
+        prompt=_spread(run.prompt_tok_s for run in runs) if length.reads else None,
+        decode=_spread(run.decode_tok_s for run in runs) if length.writes else None,
     )
 
 
-def spread(values: Sequence[float]) -> Spread | None:
-    """Median, quartiles (type 7, as everywhere) and extremes of the values above 0; None of none."""
-    some = sorted(value for value in values if value > 0)
-    if not some:
-        return None
-    lower, median, upper = (
-        statistics.quantiles(some, n=4, method="inclusive") if len(some) > 1 else (some[0],) * 3
-    )
-    return Spread(count=len(some), median=median, lower=lower, upper=upper, least=some[0], most=some[-1])
+def _spread(values: Iterable[float]) -> Spread | None:
+    """Of the speeds that were measured: 0 is none."""
+    return spread(sorted(value for value in values if value > 0))
