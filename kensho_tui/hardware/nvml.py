@@ -106,7 +106,7 @@ class Nvml:
             temperature=_number(self._told("nvmlDeviceGetTemperature", place, _GPU_SENSOR)),
             power=_number(self._told("nvmlDeviceGetPowerUsage", place), 1e-3),
             power_limit=self._limits.get(place),
-            users=_joined([self._listed(names, handle) for names in _LISTS]) if users else None,
+            users=_joined([self._listed(names, handle) for names in _LISTS]) if users else {},
         )
 
     def _told(self, question: str, place: int, *more: Any) -> Any:

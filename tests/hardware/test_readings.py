@@ -154,7 +154,7 @@ def test_amd_from_sysfs(tmp_path: Path) -> None:
     amd_card(tmp_path, "card1", power1_input="30000000")
     first, second = (one for one in read_cards(users=True, root=tmp_path) if one.card.vendor == "amd")
     assert (first.device, second.device) == ("GPU-5a2b", "amd-1")
-    assert (first.card.total, first.card.used, first.users) == (16 * GIB, GIB, None)
+    assert (first.card.total, first.card.used, first.users) == (16 * GIB, GIB, {})
     assert (first.load, first.temperature, first.power, first.power_limit) == pytest.approx(
         (0.12, 45, 87, 220)
     )
