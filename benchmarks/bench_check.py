@@ -111,7 +111,9 @@ def main() -> None:
     figures: dict[str, object] = {}
     try:
         for at in CONDITIONS:
-            chosen = next(one for one in run.recommendations if one.condition == at)
+            chosen = run.recommended(at)
+            if chosen is None:
+                raise SystemExit(f"nothing was recommended for a {at} machine")
             whole = [p.settings for p in run.points if p.condition == at and p.prompt and p.decode]
             finalists = list(dict.fromkeys(whole))
             seconds: dict[BenchSettings, list[float]] = {each: [] for each in finalists}

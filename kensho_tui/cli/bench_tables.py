@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from kensho_tui.cli.table import Column, render, with_ascii_cuts
-from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BareLoop,
+    BenchPoint,
+    BenchRun,
+    BenchSettings,
+    Condition,
+    Recommendation,
+)
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago, counted
 from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
@@ -126,7 +135,8 @@ def _gain(run: BenchRun, one: Recommendation) -> str:
     less = time_saved(one.gain)
     if less <= 0:
         return f": no faster than what was in use.{exact}"
-    return f": a turn of 512 and 128 tokens takes {less} % less time than before.{exact}"
+    turn = f"a turn of {STANDARD_PROMPT} and {STANDARD_ANSWER} tokens"
+    return f": {turn} takes {less} % less time than before.{exact}"
 
 
 def _unsure(run: BenchRun, one: Recommendation) -> str:
@@ -163,6 +173,6 @@ def listed(
     return with_ascii_cuts(lines, plain=plain)
 
 
-def _short(run: BenchRun, condition: str) -> str:
-    found = next((one for one in run.recommendations if one.condition == condition), None)
+def _short(run: BenchRun, condition: Condition) -> str:
+    found = run.recommended(condition)
     return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f} tok/s" if found is not None else ""

@@ -11,6 +11,9 @@ from kensho_tui.core.model_contract import Defaults, KvType
 Condition = Literal["quiet", "shared"]
 """Nothing else runs; or another process keeps a core busy, as interfaces, editors and browsers do."""
 
+STANDARD_PROMPT, STANDARD_ANSWER = 512, 128
+"""Tokens that a standard turn reads and writes: settings are compared by the time it would take."""
+
 BenchState = Literal["running", "complete", "stopped", "failed"]
 
 
@@ -96,6 +99,9 @@ class BenchRun(Struct, frozen=True, kw_only=True):
     bare: tuple[BareLoop, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     applied: Condition | None = None
+
+    def recommended(self, condition: Condition | None) -> Recommendation | None:
+        return next((one for one in self.recommendations if one.condition == condition), None)
 
 
 class StartBench(Struct, frozen=True, kw_only=True):

@@ -208,7 +208,7 @@ class Benches:
 
     async def _as_now(self, run: BenchRun) -> BenchRun:
         """What was applied may have been taken back or changed since."""
-        made = next((one for one in run.recommendations if one.condition == run.applied), None)
+        made = run.recommended(run.applied)
         if made is None:
             return run
         try:
@@ -233,7 +233,7 @@ class Benches:
             run = self._run
         if run is None:
             raise NotFoundError(f"there is no benchmark {one_line(request.bench, 40)} that has ended")
-        made = next((one for one in run.recommendations if one.condition == request.condition), None)
+        made = run.recommended(request.condition)
         if made is None:
             raise UsageError(
                 f"this benchmark came to no recommendation for a {request.condition} machine",

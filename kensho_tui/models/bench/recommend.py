@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kensho_tui.core.bench_contract import BenchSettings, Condition, Recommendation
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BenchSettings,
+    Condition,
+    Recommendation,
+)
 
-PROMPT, ANSWER = 512, 128
-"""Tokens of a standard turn."""
 TIE = 1.02
 """Up to so much later is as soon: what is in use, and what is plainer, is not left for less."""
 WORTH = 1.05
@@ -28,7 +32,7 @@ class Found:
 
     @property
     def turn_s(self) -> float:
-        return PROMPT / self.prompt_tok_s + ANSWER / self.decode_tok_s
+        return STANDARD_PROMPT / self.prompt_tok_s + STANDARD_ANSWER / self.decode_tok_s
 
 
 def choose(found: Sequence[Found], before: BenchSettings) -> Found | None:

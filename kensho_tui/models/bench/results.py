@@ -4,11 +4,17 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kensho_tui.core.bench_contract import BenchPoint, BenchSettings, Condition
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BenchPoint,
+    BenchSettings,
+    Condition,
+)
 from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.spread import spread
 from kensho_tui.models.bench.grid import CONDITIONS
-from kensho_tui.models.bench.recommend import ANSWER, PROMPT, Found
+from kensho_tui.models.bench.recommend import Found
 
 EXCLUDED = 1.15
 """Whose best value is so much later than the median of the best is not measured again."""
@@ -60,8 +66,8 @@ class Results:
         """What a standard turn's part would take at the speeds of each run: the less the better."""
         runs = self._runs.get((condition, settings, length), ())
         return [
-            (PROMPT / run.prompt_tok_s if length.reads else 0.0)
-            + (ANSWER / run.decode_tok_s if length.writes else 0.0)
+            (STANDARD_PROMPT / run.prompt_tok_s if length.reads else 0.0)
+            + (STANDARD_ANSWER / run.decode_tok_s if length.writes else 0.0)
             for run in runs
             if (run.prompt_tok_s > 0 or not length.reads) and (run.decode_tok_s > 0 or not length.writes)
         ]

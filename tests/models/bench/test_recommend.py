@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kensho_tui.core.bench_contract import BenchSettings
+from kensho_tui.core.bench_contract import STANDARD_ANSWER, STANDARD_PROMPT, BenchSettings
 from kensho_tui.models.bench.recommend import (
-    ANSWER,
     FLOOR,
-    PROMPT,
     TIE,
     WORTH,
     Found,
@@ -41,7 +39,7 @@ found = st.lists(
 
 def at(turn_s: float, **changes: object) -> Found:
     """One whose standard turn takes so long, reading at 1,000 tok/s."""
-    return Found(replace(BEFORE, **changes), 1000.0, ANSWER / (turn_s - PROMPT / 1000.0))
+    return Found(replace(BEFORE, **changes), 1000.0, STANDARD_ANSWER / (turn_s - STANDARD_PROMPT / 1000.0))
 
 
 @given(found, settings)

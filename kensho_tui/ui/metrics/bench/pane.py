@@ -140,7 +140,7 @@ class BenchPane(Vertical):
         found: Hints = []
         if run is not None:
             for key, condition in enumerate(texts.CONDITIONS, start=1):
-                if texts.recommended(run, condition) is not None and run.applied != condition:
+                if run.recommended(condition) is not None and run.applied != condition:
                     found.append((str(key), f"use for a {texts.SAID[condition]}"))
         if self._before is not None:
             found.append(("z", "undo"))
@@ -286,7 +286,7 @@ class BenchPane(Vertical):
 
     def action_apply(self, condition: Condition) -> None:
         run = self.run
-        if run is None or self._under_way is not None or texts.recommended(run, condition) is None:
+        if run is None or self._under_way is not None or run.recommended(condition) is None:
             return
 
         async def work() -> None:

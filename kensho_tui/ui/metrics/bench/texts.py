@@ -109,7 +109,7 @@ def recommendations(run: BenchRun) -> list[Content]:
     """Each with its key, its settings, and what it gains over those in use before."""
     found: list[Content] = []
     for key, condition in enumerate(CONDITIONS, start=1):
-        one = recommended(run, condition)
+        one = run.recommended(condition)
         if one is None:
             continue
         mark = (
@@ -132,10 +132,6 @@ def _gain(run: BenchRun, one: Recommendation) -> str:
     if one.settings == run.before:
         return "the settings it had before"
     return f"{less} % less time a turn than before" if less > 0 else "no faster than before"
-
-
-def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
-    return next((one for one in run.recommendations if one.condition == condition), None)
 
 
 def table(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
@@ -163,7 +159,7 @@ def _cells(run: BenchRun, point: BenchPoint, sign: str) -> Sequence[str]:
         str(key)
         for key, condition in enumerate(CONDITIONS, start=1)
         if condition == point.condition
-        and (one := recommended(run, condition)) is not None
+        and (one := run.recommended(condition)) is not None
         and one.settings == found
     ]
     counted = point.decode or point.prompt
