@@ -322,7 +322,8 @@ class ModelManager:
             return
         plan = await self._planner.plan(model)
         room = await self._planner.room(plan.device)
-        if plan.need.total <= room.free and self._job is None and self._prefetcher.is_newest(turn):
+        may_begin = self._job is None and not self.held and self._prefetcher.is_newest(turn)
+        if may_begin and plan.need.total <= room.free:
             await self._prefetcher.start(model.path)
 
     # --- unloading -----------------------------------------------------------------------------------

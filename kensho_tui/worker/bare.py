@@ -31,6 +31,9 @@ MAX_LINE = 1 << 20
 def main() -> NoReturn:
     lines: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
+    # Drivers may print what they like to stdout: it is no answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     bare: Bare | None = None
     while True:
         try:
@@ -44,8 +47,7 @@ def main() -> NoReturn:
             said = {"message": error.message}
         except (ValueError, KeyError, TypeError) as error:
             said = {"message": f"no request: {error}"}
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+        print(json.dumps(said), file=answers, flush=True)
 
 
 def _listen(lines: "SimpleQueue[str]") -> NoReturn:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
 from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.models.bench.benches import Benches
 from kensho_tui.models.bench.tools import Tools
+from kensho_tui.models.plan import LoadPlan
+from kensho_tui.models.prefetch import Prefetcher
 from kensho_tui.storage.benches import BenchRows
 from kensho_tui.storage.database import Database, open_database
 from tests.models.stage import MB, Stage, stage
@@ -38,11 +40,17 @@ class Bed:
     on: Stage
     database: Database
     model: ModelInfo
-    benches: Benches
     tools: Tools
     told: list[BenchRun] = field(default_factory=list)
     under_way: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.benches = self.with_tools(self.tools)
+
+    def with_tools(self, tools: Tools) -> Benches:
+        rows = BenchRows(self.database)
+        return Benches(tools, self.on.library, rows, self.default, self.tell, lambda: None)
 
     async def measured(self, **request: object) -> BenchRun:
         """One benchmark to its end."""
@@ -72,21 +80,11 @@ async def bed(tmp_path: Path, cores: int = 2, limit: int = 0, **shape: object) -
         tools = Tools(
             on.manager, on.planner, cores, (max(cores - 1, 1), cores), IDLE, (sys.executable, "-c", ALONE)
         )
-
-        made: list[Bed] = []
-
-        def tell(run: BenchRun) -> None:
-            made[0].tell(run)
-
-        async def default() -> ModelInfo:
-            return await made[0].default()
-
-        benches = Benches(tools, on.library, BenchRows(database), default, tell, lambda: None)
-        made.append(Bed(on, database, model, benches, tools))
+        made = Bed(on, database, model, tools)
         try:
-            yield made[0]
+            yield made
         finally:
-            await benches.close()
+            await made.benches.close()
             await database.close()
 
 
@@ -156,14 +154,7 @@ async def test_one_that_has_just_ended_is_not_stopped_any_more(
 
 async def test_no_speeds_of_a_shared_machine_without_a_busy_core(tmp_path: Path) -> None:
     async with bed(tmp_path) as there:
-        there.benches = Benches(
-            dataclasses.replace(there.tools, spin=("false",)),
-            there.on.library,
-            BenchRows(there.database),
-            there.default,
-            there.tell,
-            lambda: None,
-        )
+        there.benches = there.with_tools(dataclasses.replace(there.tools, spin=("false",)))
         run = await there.measured()
         assert run.state == "failed" and "core busy" in run.error
         assert all(point.condition == "quiet" for point in run.points)
@@ -171,10 +162,10 @@ async def test_no_speeds_of_a_shared_machine_without_a_busy_core(tmp_path: Path)
 
 async def test_stopped_while_the_model_loads(tmp_path: Path) -> None:
     async with bed(tmp_path, load_s=30.0) as there:
-        for steps in (0, 50):
+        for loading in (False, True):
             there.ended.clear()
             begun = await there.benches.start(StartBench())
-            for _ in range(steps):
+            while loading and there.on.manager.loading is None:
                 await asyncio.sleep(0.001)
             await there.benches.stop(begun.id)
             run = await there.end()
@@ -219,6 +210,33 @@ async def test_turns_wait_and_are_told_why_and_loads_are_refused(tmp_path: Path)
         await there.benches.stop(begun.id)
         assert await turn
         assert phases[0].name == "queued" and "kensho-tui bench --stop" in phases[0].note
+
+
+async def test_a_file_that_was_to_be_read_ahead_is_not_read_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as on:
+        measured, looked_at = on.add("a"), on.add("b")
+        may_plan = asyncio.Event()
+        plan, read = on.planner.plan, list[str]()
+
+        async def later(model: ModelInfo) -> LoadPlan:
+            await may_plan.wait()
+            return await plan(model)
+
+        async def start(prefetcher: Prefetcher, path: str) -> None:
+            read.append(path)
+
+        monkeypatch.setattr(on.planner, "plan", later)
+        monkeypatch.setattr(Prefetcher, "start", start)
+        for alone in (False, True):
+            may_plan.clear()
+            prefetching = asyncio.create_task(on.manager.prefetch(looked_at))
+            await asyncio.sleep(0)
+            async with on.manager.alone(measured, "it is measured") if alone else nullcontext():
+                may_plan.set()
+                await prefetching
+        assert read == [looked_at.path]
 
 
 async def test_it_does_not_begin_while_an_answer_is_under_way(tmp_path: Path) -> None:
