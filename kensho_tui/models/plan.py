@@ -185,7 +185,7 @@ class Planner:
             threads_batch=defaults.threads_batch or self.options.threads_batch,
             kv_type=load.kv_type,
             batch=load.batch,
-            flash=defaults.flash or None if load.flash else False,
+            flash=(defaults.flash or None) if load.flash else False,
             template=defaults.template or "",
         )
 
