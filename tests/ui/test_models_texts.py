@@ -23,8 +23,8 @@ from kensho_tui.ui.models.forms import FIELDS, KEPT, defaults_of, split_tags
 from kensho_tui.ui.models.local_rows import INSTALLED, RUNNING, installed_rows, running_rows
 from kensho_tui.ui.models.rows import Workers, first_other, last_used_first, mark, names, remedy, verdict
 from kensho_tui.ui.models.sheet import content
-from kensho_tui.ui.models.table import Sort
 from kensho_tui.ui.models.what_if import WhatIf, contexts, other_kv, wider
+from kensho_tui.ui.table import Sort
 from tests.ui.fake_host import GIB, MODEL, worker
 from tests.ui.fake_models import BROKEN, FREE, GEMMA, LLAMA, QWEN, a_few, footprint, loading, model
 

@@ -19,7 +19,7 @@ from kensho_tui.ui.models.rows import (
     used,
     verdict_rank,
 )
-from kensho_tui.ui.models.table import Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 INSTALLED_COLUMNS = (
     Column("name", least=20),

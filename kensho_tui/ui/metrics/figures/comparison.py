@@ -13,7 +13,7 @@ from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 NOBODY = differences.Side("", "", mc.Figures(runs=0))
 

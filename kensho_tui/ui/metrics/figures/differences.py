@@ -14,7 +14,7 @@ from kensho_tui.ui.metrics.figures import said
 from kensho_tui.ui.metrics.figures.document import Item
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, LOAD, PROMPT, TTFT, Measure
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 UNCLEAR = "not clear"
 COMPARED = (DECODE, TTFT, PROMPT, BANDWIDTH, LOAD)

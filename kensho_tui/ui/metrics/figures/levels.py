@@ -18,7 +18,7 @@ from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, l
 from kensho_tui.ui.metrics.figures.runs import Runs, ran_with
 from kensho_tui.ui.metrics.figures.said import said, time_said
 from kensho_tui.ui.metrics.figures.spark import trend
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp

@@ -23,8 +23,7 @@ from kensho_tui.ui.metrics.figures.levels import Models
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import ALL_TIME, PERIODS, Period, next_period
 from kensho_tui.ui.metrics.graph import glyphs_for
-from kensho_tui.ui.models.line import Line
-from kensho_tui.ui.models.table import Sort, Table, Titles
+from kensho_tui.ui.table import Line, Sort, Table, Titles
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp

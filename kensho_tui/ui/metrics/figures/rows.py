@@ -21,7 +21,7 @@ from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, PROMPT, TTFT, Measure
 from kensho_tui.ui.metrics.figures.periods import by_date
 from kensho_tui.ui.metrics.figures.spark import sparkline
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 NAME_LIMIT = 100
 GONE = "✗"
