@@ -14,7 +14,7 @@ from kensho_tui.ui.metrics.figures import differences, document, rows
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
-from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days
+from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days, short_date
 from kensho_tui.ui.metrics.figures.runs import Runs, ran_with
 from kensho_tui.ui.metrics.figures.said import said, time_said
 from kensho_tui.ui.metrics.figures.spark import trend
@@ -175,11 +175,11 @@ class Settings(Level):
         )
         room = width - LABEL_CELLS - max(len(words) for _, _, words in lines) - 2
         drawn = [(name, trend(values, room, look.graphs), words) for name, values, words in lines]
-        until = f" to {_day(last.day)}, at the right the last" if len(days) > 1 else ""
+        until = f" to {short_date(last.day)}, at the right the last" if len(days) > 1 else ""
         return Content("\n").join(
             [
                 *[Content()] * (height > TREND_ROWS),
-                quiet(f"by day, {_day(dates[0])}{until}; heights begin at 0"),
+                quiet(f"by day, {short_date(dates[0])}{until}; heights begin at 0"),
                 *(
                     Content.assemble(quiet(name.ljust(LABEL_CELLS)), (line, "$primary"), quiet(f"  {words}"))
                     for name, line, words in drawn
@@ -218,11 +218,6 @@ class Settings(Level):
             return None
         names = rows.differing(one, other)
         return differences.Side(names[0], "", one.figures), differences.Side(names[1], "", other.figures)
-
-
-def _day(date: str) -> str:
-    when = fmt.parse_date(f"{date}T12:00:00Z")
-    return f"{when.day} {when.strftime('%b')}" if when is not None else date
 
 
 def _medians(spreads: Sequence[mc.Spread | None]) -> list[float | None]:
