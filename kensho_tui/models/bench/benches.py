@@ -212,7 +212,7 @@ class Benches:
         if made is None:
             return run
         try:
-            now_set = await self._library.defaults(await self._library.find(run.model))
+            now_set = await self._library.defaults(await self._still_there(run))
         except KenshoError:
             return replace(run, applied=None)
         wanted = applied(made.settings, now_set, self._tools.planner.options, gpu=family(run.device) != RAM)
@@ -225,6 +225,13 @@ class Benches:
         whole = [name for name in names if name.casefold() == wanted]
         found = whole or [name for name in names if wanted in name.casefold()]
         return found[0] if len(found) == 1 else (await self._library.find(reference)).name
+
+    async def _still_there(self, run: BenchRun) -> ModelInfo:
+        """The model of a run. Raises `NotFoundError` where it is gone: its name may be part of another's."""
+        found = await self._library.find(run.model)
+        if found.name != run.model:
+            raise NotFoundError(f"the model {one_line(run.model)} is no longer here")
+        return found
 
     async def apply(self, request: ApplyBench) -> Defaults:
         """Make a recommendation the model's defaults. Raises `NotFoundError`, `UsageError`."""
@@ -239,7 +246,7 @@ class Benches:
                 f"this benchmark came to no recommendation for a {request.condition} machine",
                 hint="Run it to its end",
             )
-        model = await self._library.find(run.model)
+        model = await self._still_there(run)
         before = await self._library.defaults(model)
         gpu = family(run.device) != RAM
         defaults = applied(made.settings, before, self._tools.planner.options, gpu=gpu)

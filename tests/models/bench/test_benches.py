@@ -335,3 +335,16 @@ async def test_a_recommendation_becomes_the_defaults_and_the_others_stay(tmp_pat
         assert kept.applied is None, "it was taken back"
         with pytest.raises(NotFoundError):
             await there.benches.apply(ApplyBench(bench="nothing"))
+
+
+async def test_a_model_that_is_gone_is_not_taken_for_one_with_a_longer_name(tmp_path: Path) -> None:
+    async with bed(tmp_path) as there:
+        run = await there.measured()
+        await there.benches.apply(ApplyBench(bench=run.id))
+        Path(there.model.path).unlink()
+        longer = there.on.add("a-longer")
+        with pytest.raises(NotFoundError, match="model a is no longer here"):
+            await there.benches.apply(ApplyBench(bench=run.id))
+        assert await there.on.library.defaults(longer) == Defaults()
+        (kept,) = (await there.benches.list(ListBenches())).runs
+        assert kept.applied is None
