@@ -61,7 +61,7 @@ class ModelManager:
         self._asked: Counter[str] = Counter()  # turns that use or wait for the model at a path
         self._closed = False
         self.held = ""
-        """Why all that is asked has to wait, where it has to."""
+        """Why turns have to wait, as they are told; empty: `alone` has not been entered."""
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -98,7 +98,7 @@ class ModelManager:
 
     @asynccontextmanager
     async def lease(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
-        """The model's worker, for one whom the turns leave alone."""
+        """The model's worker, for whoever holds the turns' lock: `use`, or one inside `alone`."""
         resident = await self._ensure(model, on_phase)
         resident.leased = True
         try:

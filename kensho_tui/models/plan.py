@@ -275,7 +275,7 @@ class Rooms:
 
 
 def _how(load: LoadShape, device: str, context: int) -> LoadSettings:
-    """Under what a load is measured."""
+    """The settings that a load is measured for: another load with the same takes as much."""
     return LoadSettings(device, context, load.kv_type, load.gpu_layers, load.batch, load.flash)
 
 

@@ -36,7 +36,7 @@ from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.model_contract import CHANGE, ChangeModel, Defaults
 from tests.support.gguf import write_model
-from tests.support.home import Home
+from tests.support.home import Home, wait_until
 
 USED = BenchSettings(threads=0, threads_batch=2, batch=256, flash=True, kv_type="f16", gpu_layers=-1)
 FAST = replace(USED, threads=2, kv_type="q8_0")
@@ -201,6 +201,11 @@ def test_what_cannot_be_asked(home: Home) -> None:
     assert (done.returncode, done.stdout) == (3, "")
 
 
+def runs(home: Home) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(home.run("bench", "--list", "--json").stdout)["runs"]
+    return found
+
+
 def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     write_model(home.paths.models / "scripted.gguf", template='#scripted {"run_s": 0.05}')
     home.start_scripted_host()
@@ -208,15 +213,13 @@ def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
         assert bench.stderr is not None
         assert bench.stderr.readline().startswith("kensho-tui: scripted")
-        while " 1 %" not in (listed := home.run("bench", "--list", "--json").stdout):
-            if json.loads(listed)["runs"] and json.loads(listed)["runs"][0]["points"]:
-                break
+        wait_until(lambda: any(run["points"] for run in runs(home)), what="for a first figure")
         bench.send_signal(signal.SIGINT)
         said, wrong = bench.communicate(timeout=30)
     assert bench.returncode == 130
     assert "stopped; what was measured is kept" in wrong
     assert "DECODE TOK/S" in said
-    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["state"] == "stopped"
+    assert runs(home)[0]["state"] == "stopped"
 
 
 async def read_with_one_thread() -> None:
@@ -240,4 +243,4 @@ def test_a_real_model_is_measured_and_its_recommendation_applied(home: Home, smo
     assert all(abs(one["prompt_tokens"] - 128) < 16 for one in run["points"])
     applied = home.run("bench", "--kept", "-m", "smol", "--apply", "shared")
     assert applied.returncode == 0 and "has these settings for a shared machine" in applied.stdout
-    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["applied"] == "shared"
+    assert runs(home)[0]["applied"] == "shared"
