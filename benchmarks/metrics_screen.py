@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from common import option_parser, report
-from stage import Cpu, scripted_home, start_app
+from stage import STILL_S, Cpu, scripted_home, start_app
 
 from kensho_tui.hardware import nvml
 from kensho_tui.host.main import run
@@ -27,8 +27,6 @@ from tests.support.scripted_host import SCRIPTED_WORKER
 
 CARDS = 8
 GIB = 1 << 30
-SETTLE_S = 12.0
-"""The cursor stops blinking ten seconds after the last key."""
 F4 = "\x1bOS"
 
 
@@ -81,7 +79,7 @@ def measure(seconds: float, sign: str) -> dict[str, float]:
             if name == "metrics":
                 glass.send(F4)
                 glass.wait_for(sign)
-            time.sleep(SETTLE_S)
+            time.sleep(STILL_S)
             cpu = Cpu(glass.process.pid, home.host_pid())
             time.sleep(seconds)
             app, behind = cpu.used()

@@ -29,6 +29,8 @@ SETTLE_S = 2.0
 # What the end of an answer draws belongs to the answer.
 TAIL_S = 0.5
 REST_S = 1.5
+# The cursor stops blinking ten seconds after the last key: from then on an app at rest draws nothing.
+STILL_S = 12.0
 KEY_GAPS_S = (0.06, 0.10)
 # Before the prompt is emptied, so that the last keys can be shown at all.
 LINE_GAP_S = 0.6
