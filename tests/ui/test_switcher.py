@@ -59,6 +59,20 @@ async def test_it_lists_the_models_last_used_first_with_their_verdicts(start: St
         assert [line.split("│")[1][1] for line in lines] == [" ", "›", " ", " ", " "]
 
 
+async def test_the_list_has_room_for_models_that_came_after_it_was_opened(
+    models: FakeModels, start: Started
+) -> None:
+    first, *_, last = a_few()
+    models.put(first)
+    async with start(size=(110, 30)) as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l")
+        await shown(pilot, "Switch model", first.name)
+        models.put(first, last)
+        await shown(pilot, "Switch model", last.name)
+        assert pilot.app.screen.query_one(ChoiceList).size.height == 2
+
+
 async def test_two_keys_go_back_and_forth_between_the_last_two(host: FakeHost, start: Started) -> None:
     async with start() as pilot:
         app = app_of(pilot)
