@@ -30,7 +30,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--since", metavar="T", help="only what began since then: 12h, 7d, 2w, or a date as 2026-11-21"
     )
-    parser.add_argument("--model", metavar="MODEL", help="only this model: a name, or a unique part of one")
+    parser.add_argument(
+        "-m", "--model", metavar="MODEL", help="only this model: a name, or a unique part of one"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 

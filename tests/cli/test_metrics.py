@@ -144,7 +144,7 @@ def test_the_document_has_the_figures_that_ask_had(scripted: Home) -> None:
 def test_exit_codes(scripted: Home) -> None:
     done = scripted.run("metrics", "--model", "scripted", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["models"] == []
-    assert scripted.run("metrics", "--model", "nothing-like-it").returncode == 3
+    assert scripted.run("metrics", "-m", "nothing-like-it").returncode == 3
     assert scripted.run("metrics", "--since", "soon").returncode == 2
 
 

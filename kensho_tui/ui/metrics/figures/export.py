@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import csv
+import errno
 import io
 import os
 import re
@@ -24,6 +25,8 @@ Kind = Literal["csv", "json"]
 _FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 MOST_OF_A_NAME = 60
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass
@@ -99,12 +102,18 @@ async def export(folder: Path, wanted: Wanted, kind: Kind, now: datetime, job: J
         return await asyncio.to_thread(sheet.finish, file_name(wanted, kind, now))
     except OSError as error:
         why = error.strerror or str(error)
-        raise KenshoError(
-            f"nothing was written to {folder}: {why}", hint="There must be space, and a folder to write to"
-        ) from None
+        raise KenshoError(f"nothing was written to {folder}: {why}", hint=_what_to_do(error)) from None
     finally:
         if sheet is not None:
             sheet.close()
+
+
+def _what_to_do(error: OSError) -> str:
+    if error.errno in _FULL:
+        return "Free some space on that disk, then export again"
+    if error.errno in _CLOSED:
+        return "Allow writing to that folder, then export again"
+    return "Check that it is a folder that can be written to, then export again"
 
 
 class _Sheet:

@@ -1,8 +1,10 @@
 """Figures as files: whole or not at all, over no other, and safe to open."""
 
 import csv
+import errno
 import io
 import json
+import os
 import stat
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -135,8 +137,30 @@ async def test_what_fails_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("a file")
-    with pytest.raises(KenshoError, match="nothing was written"):
+    with pytest.raises(KenshoError, match="nothing was written") as caught:
         await export(tmp_path / "exports", wanted(*MODELS), "csv", NOW, Job())
+    assert caught.value.hint == "Check that it is a folder that can be written to, then export again"
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "Free some space on that disk, then export again"),
+        (errno.EDQUOT, "Free some space on that disk, then export again"),
+        (errno.EACCES, "Allow writing to that folder, then export again"),
+        (errno.EROFS, "Allow writing to that folder, then export again"),
+    ],
+)
+async def test_what_helps_is_said_of_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    def refusing(self: Path, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refusing)
+    with pytest.raises(KenshoError, match=os.strerror(number)) as caught:
+        await export(tmp_path / "exports", wanted(*MODELS), "csv", NOW, Job())
+    assert caught.value.hint == hint
 
 
 def test_settings_and_generations_are_flat() -> None:
