@@ -23,6 +23,19 @@ async def test_a_cached_answer_is_labelled(host: FakeHost, start: Started) -> No
         await shown(pilot, "Rayleigh.", "cached   ")
 
 
+async def test_a_cached_answer_longer_than_the_screen_is_called_so_in_the_status_bar(
+    host: FakeHost, start: Started
+) -> None:
+    usage, timings = c.Usage(prompt_tokens=9, cached_tokens=9, completion_tokens=99), c.Timings(ttft_s=0.002)
+    text = "\n\n".join(f"Line {number}" for number in range(60))
+    asked = host.message("user", "Why?")
+    answer = host.message("assistant", text, cached=True, usage=usage, timings=timings)
+    host.add_chat("Sky", asked, answer)
+    async with start() as pilot:
+        await shown(pilot, "Line 59", "▪ TTFT 2 ms ▪ cached ▪")
+        assert screen_text(pilot).count("cached") == 1  # the message's own label is above the screen
+
+
 async def test_any_other_answer_is_not(host: FakeHost, start: Started) -> None:
     with_chat(host)
     async with start() as pilot:
