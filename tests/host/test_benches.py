@@ -1,6 +1,7 @@
 """Benchmarks through a real host with scripted workers: told as facts, kept, and no reason to end."""
 
 import msgspec
+import pytest
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.bench_contract import (
@@ -16,7 +17,8 @@ from kensho_tui.core.bench_contract import (
     ListBenches,
     StartBench,
 )
-from kensho_tui.core.model_contract import DETAILS, ModelRef
+from kensho_tui.core.errors import UsageError
+from kensho_tui.core.model_contract import DELETE, DETAILS, ModelRef
 from tests.support.gguf import write_model
 from tests.support.home import Home, wait_until
 from tests.support.turns import read_to_end, submit
@@ -75,6 +77,18 @@ async def test_a_host_goes_on_while_one_runs_and_keeps_it_when_it_is_told_to_end
     async with Kensho() as kensho:
         (kept,) = (await kensho.call(LIST_BENCHES, ListBenches(model="script"))).runs
         assert (kept.id, kept.state) == (begun.id, "stopped") and kept.points
+
+
+async def test_what_a_benchmark_measures_is_not_deleted_and_why_is_said(home: Home) -> None:
+    scripted(home, 0.05)
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        begun = await kensho.call(START_BENCH, StartBench())
+        await until(kensho, 1)
+        with pytest.raises(UsageError, match="cannot be deleted now: a benchmark of scripted runs") as caught:
+            await kensho.call(DELETE, ModelRef(model="scripted"))
+        assert "answer" not in caught.value.line()
+        await kensho.call(STOP_BENCH, BenchRef(bench=begun.id))
 
 
 async def test_a_host_that_is_killed_leaves_no_process(home: Home) -> None:

@@ -86,6 +86,16 @@ async def test_what_answers_is_not_deleted(kensho: Kensho) -> None:
     assert message.state == "stopped"
 
 
+async def test_what_is_not_ours_to_delete_stays_loaded(kensho: Kensho, home: Home) -> None:
+    path = home.root / "elsewhere.gguf"
+    write_model(path, replace(TINY, template='#scripted {"weights": 1000000}'))
+    await kensho.prepare(c.Prepare(model=str(path), switch=True))
+    before = (await kensho.status()).workers
+    with pytest.raises(UsageError, match="not deleted here"):
+        await kensho.call(m.DELETE, m.ModelRef(model=str(path)))
+    assert len(before) == 1 and (await kensho.status()).workers == before
+
+
 async def test_a_load_is_cancelled(kensho: Kensho) -> None:
     switching = asyncio.create_task(kensho.prepare(c.Prepare(model="slow", switch=True)))
     while await loaded(kensho) != ["slow"]:
