@@ -177,15 +177,22 @@ def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, 
         )
         for model in found.models
     ]
-    return [*render(layout, rows, columns), *_wrapped(_legend(found, sign), columns)]
+    table = render(layout, rows, columns)
+    return [*table, *_wrapped(_legend(found, table[0], sign), columns)]
 
 
-def _legend(found: "ModelMetricsList", sign: str) -> str:
-    return (
-        f"Median {sign} half the interquartile range (how many runs could be measured). Speeds are of runs "
-        f"that read {found.least_prompt} new tokens and wrote {found.least_completion} at least; TTFT has "
-        "loading in it; GB/s are weights read, in 10^9 bytes."
-    )
+def _legend(found: "ModelMetricsList", title: str, sign: str) -> str:
+    """What the columns in ``title`` mean."""
+    from kensho_tui.ui.metrics.figures.measures import legend
+
+    spread = legend([model.figures for model in found.models], sign)
+    parts = [
+        f"{spread[0].upper()}{spread[1:]} (how many runs could be measured). Speeds are of runs that read "
+        f"{found.least_prompt} new tokens and wrote {found.least_completion} at least"
+    ]
+    parts += ["TTFT has loading in it, and no time in the queue"] * ("TTFT" in title)
+    parts += ["GB/s are weights read, in 10^9 bytes"] * ("GB/S" in title)
+    return f"{'; '.join(parts)}."
 
 
 def _wrapped(text: str, columns: int | None) -> list[str]:

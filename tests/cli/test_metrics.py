@@ -86,6 +86,7 @@ def test_the_tables() -> None:
         assert word in full
     assert full.endswith("5 min ago") and "yesterday" in bare
     legend = " ".join(lines[3 : lines.index("")])
+    assert "no time in the queue" in legend
     assert "32 new tokens" in legend and "wrote 8 at least" in legend
     run, cut, again = lines[-3:]
     for word in ("1,060", "30", "4", "1.3 s", "760 ms", "2.0 s", "55.2", "end", "c0ffee"):
@@ -100,6 +101,13 @@ def test_the_tables_keep_to_the_terminal(columns: int) -> None:
         lines = metrics.lines(FOUND, (RUN, CUT, AGAIN), columns, plain=plain, now=NOW)
         assert all(cells(line) <= columns for line in lines), lines
         assert not plain or all(line.isascii() for line in lines)
+
+
+def test_only_columns_that_are_there_are_explained() -> None:
+    for columns, there in ((None, True), (60, False)):
+        lines = metrics.lines(FOUND, (), columns, now=NOW)
+        assert "GB/S" in lines[0] if there else "GB/S" not in lines[0]
+        assert ("GB/s" in " ".join(lines[1:])) == there
 
 
 def test_without_runs_only_the_list_is_there() -> None:

@@ -6,6 +6,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.core.contract import State, Timings, Usage
 from kensho_tui.storage.chats import Chats, ModelIdentity, Started
@@ -71,7 +72,15 @@ async def test_what_is_too_short_or_failed_says_nothing_of_speed(
     await run(chats, usage=usage, state=state)
     (some,) = await rows.figures(ALL)
     assert (some.prompt is not None, some.decode is not None) == counted
-    assert (some.runs, some.ttft, some.load) == (1, "600000", "200000")
+    assert (some.runs, some.ttft, some.load) == (1, "500000", "200000")
+
+
+async def test_a_wait_behind_others_says_nothing_of_a_model(chats: Chats, rows: GenerationRows) -> None:
+    for queue in (0.0, 88.0):
+        await run(chats, timings=replace(TIMINGS, queue_s=queue, ttft_s=0.5 + queue))
+    assert [some.ttft for some in await rows.figures(ALL)] == ["500000,500000"]
+    kept = (await rows.page(ALL, 9)).generations
+    assert [one.timings and one.timings.ttft_s for one in kept] == [88.5, 0.5]
 
 
 async def test_zeroes_are_no_measurements(chats: Chats, rows: GenerationRows) -> None:

@@ -12,6 +12,7 @@ from kensho_tui.ui.metrics.figures import differences, document
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.measures import legend
 from kensho_tui.ui.metrics.figures.periods import Period
 from kensho_tui.ui.table import Listing
 
@@ -66,9 +67,10 @@ class Comparison(Level):
         return "One of them has not answered in this time: p goes further back"
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        if self._pair is None or height < 4:
+        pair = self._pair
+        if pair is None or height < 4:
             return Content()
         return Content("\n" * (height > 5)) + quiet(
-            f"median {look.sign} half the interquartile range (runs measured); {differences.UNCLEAR}: the "
-            "middle halves of both overlap, there is no clear difference"
+            f"{legend([side.figures for side in pair], look.sign)} (runs measured); {differences.UNCLEAR}: "
+            "the middle halves of both overlap, there is no clear difference"
         )

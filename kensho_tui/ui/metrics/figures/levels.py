@@ -14,6 +14,7 @@ from kensho_tui.ui.metrics.figures import differences, document, rows
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.measures import legend
 from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days, short_date
 from kensho_tui.ui.metrics.figures.runs import Runs, ran_with
 from kensho_tui.ui.metrics.figures.said import said, time_said
@@ -84,10 +85,10 @@ class Models(Level):
         """What the figures mean."""
         if not self.found.models or height < 4:
             return Content()
+        spread = legend([model.figures for model in self.found.models], look.sign)
         return Content("\n" * (height > 5)) + quiet(
-            f"median {look.sign} half the interquartile range (runs measured); speeds are of runs that read "
-            f"{self.found.least_prompt} new tokens and wrote {self.found.least_completion} at least; "
-            "TTFT has loading in it"
+            f"{spread} (runs measured); speeds are of runs that read {self.found.least_prompt} new tokens "
+            f"and wrote {self.found.least_completion} at least; TTFT has loading in it, no time in the queue"
         )
 
     def take(self, key: str) -> Level | None:

@@ -1,6 +1,6 @@
 """What is measured of models: what each measure is called, where it is, and how it is said. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kensho_tui.core.metrics_contract import Figures, Spread
@@ -31,3 +31,8 @@ DECODE = Measure("decode tok/s", "decode_tok_s", lambda figures: figures.decode)
 BANDWIDTH = Measure("GB/s", "bandwidth", lambda figures: figures.bandwidth, unit=said.GIGA)
 MEASURES = (TTFT, LOAD, PROMPT, DECODE, BANDWIDTH)
 """In the order of files."""
+
+
+def legend(figures: Iterable[Figures], sign: str) -> str:
+    """What stands beside the medians of these."""
+    return said.legend(sign, (measure.of(one) for one in figures for measure in MEASURES))

@@ -28,6 +28,8 @@ GONE = "✗"
 """Before a model whose file is here no more, as before any that cannot be used."""
 TREND_DAYS = 14
 TREND = f"{TREND_DAYS} days"
+QUEUED_S = 0.1
+"""What waited for a shorter time waited for nobody."""
 PLAIN_TEXT = ""
 """The style of what a row is about; the rest is quiet."""
 
@@ -100,15 +102,16 @@ SETTINGS = Listing(
 GENERATIONS = Listing(
     (
         Column("time", least=12),
-        Column("in", rank=2, right=True),
-        Column("cached", rank=4, right=True),
-        Column("out", rank=1, right=True),
+        Column("in", rank=3, right=True),
+        Column("cached", rank=5, right=True),
+        Column("out", rank=2, right=True),
+        Column("queue", rank=1, right=True),
         Column("TTFT", right=True),
-        Column("prompt tok/s", rank=5, right=True),
+        Column("prompt tok/s", rank=6, right=True),
         Column("decode tok/s", right=True),
-        Column("ended", rank=3),
-        Column("memory", rank=6, right=True),
-        Column("settings", rank=7),
+        Column("ended", rank=4),
+        Column("memory", rank=7, right=True),
+        Column("settings", rank=8),
     ),
     {"time": lambda row: row.created},
     frozenset({"time"}),
@@ -248,6 +251,7 @@ def _generation(one: Generation, look: Look) -> Choice:
             Cell(fmt.thousands(usage.prompt_tokens) if usage else ""),
             Cell(fmt.thousands(usage.cached_tokens) if usage and usage.cached_tokens else ""),
             Cell(fmt.thousands(usage.completion_tokens) if usage else ""),
+            Cell(fmt.seconds(timings.queue_s) if timings and timings.queue_s >= QUEUED_S else ""),
             Cell(fmt.seconds(timings.ttft_s) if timings and timings.ttft_s > 0 else "", PLAIN_TEXT),
             Cell(_speed(timings.prompt_tok_s) if timings else ""),
             Cell(_speed(timings.decode_tok_s) if timings else "", PLAIN_TEXT),

@@ -120,7 +120,8 @@ RUNS = (
     generation(2, state="failed", stop_reason="error", usage=None, timings=None),
     generation(3, stop_reason="length"),
     generation(4, state="stopped", stop_reason="abort"),
-    *(generation(number) for number in range(5, 450)),
+    generation(5, timings=c.Timings(queue_s=31.2, ttft_s=31.234, decode_tok_s=147.0, total_s=33.0)),
+    *(generation(number) for number in range(6, 450)),
 )
 
 

@@ -74,6 +74,7 @@ async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, op
         assert "TTFT" in text and "210 ±10 ms (7)" in text
         text = await press(pilot, "down", "enter")
         assert "from cache" in text and "failed" in text and "length" in text
+        assert "queue" in text and "31 s" in text
         asked = cast("mc.ListGenerations", figures.asked[-1])
         assert (asked.model, asked.setup and asked.setup.kv_type) == (MODEL, "q8_0")
         assert "q8_0" in await press(pilot, "escape")
