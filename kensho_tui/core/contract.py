@@ -111,7 +111,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """One node of a chat's message tree. ``stream`` names the live stream while there is one.
 
     ``trimmed`` messages of the history no longer fit the context and were not told to the model. ``cached``:
-    the text is that of an earlier answer to the same question.
+    the text is that of an earlier answer to the same question. ``unsaved``: its end is in the host's memory
+    alone, until the database takes it.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Message(Struct, frozen=True, kw_only=True):
     trimmed: int = 0
     stream: str | None = None
     cached: bool = False
+    unsaved: bool = False
 
     @property
     def resumable(self) -> bool:

@@ -33,6 +33,7 @@ from kensho_tui.dialogue.history import turns_for
 from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
 from kensho_tui.dialogue.turn import Clock, TurnRun, given
+from kensho_tui.dialogue.unsaved import unsaved_notices
 from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.storage.chats import Chats, Outcome, TurnRow
@@ -109,11 +110,8 @@ class Dialogue:
         )
 
     def notices(self) -> tuple[str, ...]:
-        if not self._unsaved:
-            return ()
-        return (
-            f"{len(self._unsaved)} answer(s) could not be saved yet and are kept in memory: free disk space",
-        )
+        runs = [*self._live.values(), *(run for run, _ in self._unsaved.values())]
+        return unsaved_notices([run.unsaved for run in runs if run.unsaved is not None])
 
     # --- what front ends ask -----------------------------------------------------------------------
 
@@ -287,6 +285,7 @@ class Dialogue:
         message = await self._chats.message(row.message_id)
         stream = self._hub.open(row.generation_id, prefix)
         run = TurnRun(row, stream, sampling, message, clock, caching)
+        run.saving_changed = self.changed
         self._live[row.message_id] = run
         self._spawn(self._turn(run, model, asked))
         await self._tell(row.chat_id)
@@ -347,15 +346,15 @@ class Dialogue:
             log.warning("answer %s: %s", message, error.message)
         except StorageError as error:
             log.error("answer %s is not saved yet: %s", message, error.message)
+            run.unsaved = error
             self._unsaved[message] = (run, outcome)
-            outcome = dataclasses.replace(
-                outcome, error=f"{error.message}. The answer is kept in memory and saved again soon"
-            )
+            said = f"{error.message}. The answer is kept in memory and saved again soon"
+            outcome = dataclasses.replace(outcome, error=outcome.error or said)
             self._spawn(self._keep_saving(message))
         if self._live.pop(message, None) is not None:
             self._written += run.written
             self._read += run.read
-        run.stream.end(run.finished(outcome))
+        run.stream.end(run.finished(outcome, unsaved=message in self._unsaved))
         await self._tell(run.row.chat_id)
 
     async def _keep_saving(self, message: str) -> None:
@@ -383,7 +382,7 @@ class Dialogue:
             return msgspec.structs.replace(message, content=run.stream.text, stream=run.stream.id)
         if (kept := self._unsaved.get(message.id)) is not None:
             run, outcome = kept
-            return run.finished(outcome, run.stream.text)
+            return run.finished(outcome, run.stream.text, unsaved=True)
         return message
 
     async def _tell(self, chat: str) -> None:

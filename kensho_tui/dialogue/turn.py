@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -76,7 +76,8 @@ class TurnRun:
     """Runs one turn. `row` names its message and generation, `stream` is where its text goes.
 
     ``made``: identity of the model's files and the load, once a worker has answered. ``cached``: an earlier
-    answer was given.
+    answer was given. ``unsaved``: why the text so far could not be saved; `saving_changed` is called when
+    that begins and when it is over.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class TurnRun:
         self.aborted = False
         self.cached = False
         self.made: tuple[str, Load] | None = None
+        self.unsaved: StorageError | None = None
+        self.saving_changed: Callable[[], None] = lambda: None
         self.read = 0
         """Tokens of the prompt that were evaluated so far."""
         self._to_read = 0
@@ -233,14 +236,24 @@ class TurnRun:
             try:
                 await chats.checkpoint(self.row.message_id, self.stream.text)
                 self._saved_length = length
+                self._set_unsaved(None)
             except StorageError as error:
-                log.error("checkpoint of %s failed: %s", self.row.message_id, error.message)
+                self._set_unsaved(error)
+
+    def _set_unsaved(self, error: StorageError | None) -> None:
+        """Told once where the checkpoints of a long answer fail one after the other."""
+        changed = (error is None) != (self.unsaved is None)
+        self.unsaved = error
+        if changed:
+            said = "is saved again" if error is None else f"is not saved: {error.message}"
+            log.warning("the text so far of %s %s", self.row.message_id, said)
+            self.saving_changed()
 
     async def save(self, outcome: Outcome, chats: Chats) -> None:
         """Write the end in one transaction. Raises `StorageError` when it cannot be."""
         await chats.finish(self.row, self.stream.text, outcome)
 
-    def finished(self, outcome: Outcome, content: str = "") -> Message:
+    def finished(self, outcome: Outcome, content: str = "", *, unsaved: bool = False) -> Message:
         """The message as it stands after the turn."""
         return msgspec.structs.replace(
             self.message,
@@ -253,6 +266,7 @@ class TurnRun:
             trimmed=outcome.trimmed,
             stream=None,
             cached=self.cached,
+            unsaved=unsaved,
         )
 
 

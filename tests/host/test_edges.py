@@ -84,7 +84,7 @@ async def test_a_host_told_to_end_writes_what_it_cannot_save_beside_the_database
         host.rlimit(psutil.RLIMIT_FSIZE, (size + 100_000, psutil.RLIM_INFINITY))
         filled = await submit(kensho, script(text="efgh" * 1000, repeat=25, piece=400, rate=200))
         text, _ = await read_to_end(kensho, filled.stream)
-        unsaved = [n for n in (await kensho.status()).notices if "could not be saved" in n]
+        unsaved = [n for n in (await kensho.status()).notices if "not saved yet" in n]
         await kensho.stop_host()
         await kensho.closed()
     home.wait_empty()

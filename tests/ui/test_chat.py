@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import pytest
+from msgspec.structs import replace
+
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
@@ -42,6 +45,17 @@ async def test_esc_stops_keeps_the_partial_and_says_so(host: FakeHost, start: St
         await pilot.press("escape")
         await shown(pilot, "Half an ans", "stopped", "^G continues")
         assert host.called("abort") == [stream.id]
+
+
+@pytest.mark.parametrize(("state", "reason"), [("stopped", "abort"), ("complete", "end")])
+async def test_of_an_answer_that_is_not_saved_it_is_not_said_that_it_is_kept(
+    host: FakeHost, start: Started, state: c.State, reason: c.StopReason
+) -> None:
+    answer = host.message("assistant", "One, two", state=state, stop_reason=reason)
+    host.add_chat("Counting", host.message("user", "count"), replace(answer, unsaved=True))
+    async with start() as pilot:
+        await shown(pilot, "One, two", "is in memory only")
+        assert "is kept" not in screen_text(pilot)
 
 
 async def test_continue_goes_on_where_the_text_ends(host: FakeHost, start: Started) -> None:

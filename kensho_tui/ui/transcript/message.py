@@ -15,6 +15,8 @@ from kensho_tui.ui.transcript.tail import TailPart
 CARET = "▍"
 QUEUED = "◌ queued: it starts when the answers before it are done"
 KEPT = "the text so far is kept"
+IN_MEMORY = "the text so far is in memory only, not saved yet"
+UNSAVED = "! not saved yet: the answer is in memory only"
 CANCELLED = "loading was cancelled"
 """How the host's error begins when a person ended the load."""
 _ENDINGS = {
@@ -225,7 +227,7 @@ class MessageItem:
         message = self.message
         reason = message.stop_reason if message.state == "complete" else message.state
         if reason not in _ENDINGS:
-            return ()
+            return ((UNSAVED, "warning"),) if message.unsaved else ()
         what, style, then = _ENDINGS[reason]
         if reason == "failed" and (message.error or "").startswith(CANCELLED):
             what, style = "■ the load was cancelled", "quiet"
@@ -233,6 +235,8 @@ class MessageItem:
             what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
         if then == KEPT and not message.content:
             then = ""
+        elif message.unsaved:
+            then = " · ".join(part for part in (IN_MEMORY, then if then != KEPT else "") if part)
         go_on = f"{self._words.continue_key()} continues" if self.last else ""
         return _said(what, style, then, go_on)
 
