@@ -84,7 +84,7 @@ class SampleOffers:
 
     @property
     def gpus(self) -> tuple[Gpu, ...] | None:
-        """The cards as samples show them now; None: ask the drivers."""
+        """The cards as samples show them now; None: nobody looks at them."""
         return self._sampler.gpus if self._made else None
 
     async def prune(self) -> None:
