@@ -3,10 +3,17 @@
 import argparse
 import shlex
 import sys
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import ascii_only, print_json, print_notices, width
-from kensho_tui.core.errors import EXIT_INTERRUPTED, KenshoError, NotFoundError, UsageError
+from kensho_tui.core.errors import (
+    EXIT_INTERRUPTED,
+    HostGoneError,
+    KenshoError,
+    NotFoundError,
+    UsageError,
+)
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
 
 WATCH_S = 1.0
 LISTED = 20
+ALL = 200
+"""As many as the host keeps."""
 
 DESCRIPTION = """\
 Measures prefill and decode of a model with different numbers of threads, batches, flash attention, KV caches
@@ -23,6 +32,7 @@ EPILOG = """\
 Each choice is measured on a quiet machine and on a shared one, where a process of the benchmark keeps a core
 busy as browsers and builds do. Nothing else should run meanwhile. Answers wait until it has ended.
 --apply measures first; with --kept it takes the newest benchmark that is kept of the model instead.
+--undo gives back what was set before that, but nothing that was set otherwise since.
 Ctrl+C stops it; what was measured is kept."""
 
 
@@ -53,6 +63,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     what.add_argument("--list", action="store_true", help="the benchmarks that are kept, newest first")
     what.add_argument("--kept", action="store_true", help="measure nothing: show the newest that is kept")
     what.add_argument("--stop", action="store_true", help="stop the one that is under way")
+    what.add_argument(
+        "--undo", action="store_true", help="take back what was applied last, of all or of MODEL"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 
@@ -60,12 +73,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     import asyncio
 
-    if options.apply and (options.list or options.stop):
+    if options.apply and (options.list or options.stop or options.undo):
         raise UsageError("--apply goes with a benchmark", hint="Use it alone, or with --kept")
     if options.seconds is not None and not 0 <= options.seconds <= 86_400:
         raise UsageError("--seconds lies between 0 and 86400")
     if options.stop:
         return asyncio.run(_stop())
+    if options.undo:
+        return asyncio.run(_undo(options.model))
     if options.list:
         return asyncio.run(_list(options.model, options.json))
     return asyncio.run(_bench(options))
@@ -87,6 +102,21 @@ async def _stop() -> int:
     return 0
 
 
+async def _undo(model: str | None) -> int:
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.bench_contract import UNDO_BENCH, BenchRef
+
+    async with Kensho() as kensho:
+        left = [(one.change.at, one) for one in await _runs(kensho, model, ALL) if one.change is not None]
+        if not left:
+            raise NotFoundError("no benchmark has set anything that is left to take back")
+        _, last = max(left, key=itemgetter(0))
+        await kensho.call(UNDO_BENCH, BenchRef(bench=last.id))
+    when = one_line(last.created[:10])
+    print(f"{one_line(last.model)} no longer has what the benchmark of {when} recommends.")
+    return 0
+
+
 async def _list(model: str | None, as_json: bool) -> int:
     from kensho_tui.cli.bench_tables import listed
     from kensho_tui.client.facade import Kensho
@@ -102,11 +132,11 @@ async def _list(model: str | None, as_json: bool) -> int:
     return 0
 
 
-async def _runs(kensho: "Kensho", model: str | None = None) -> "tuple[BenchRun, ...]":
+async def _runs(kensho: "Kensho", model: str | None = None, limit: int = LISTED) -> "tuple[BenchRun, ...]":
     """The last ones, newest first; one under way comes before those that are kept."""
     from kensho_tui.core.bench_contract import LIST_BENCHES, ListBenches
 
-    return (await kensho.call(LIST_BENCHES, ListBenches(model=model, limit=LISTED))).runs
+    return (await kensho.call(LIST_BENCHES, ListBenches(model=model, limit=limit))).runs
 
 
 async def _bench(options: argparse.Namespace) -> int:
@@ -164,6 +194,11 @@ class _Bench:
             found = await self._ended()
         except asyncio.CancelledError:  # the first Ctrl+C; a second one ends this too
             return await self._interrupted()
+        except HostGoneError as error:
+            if self._run is None:
+                raise
+            hint = "What was measured is kept: kensho-tui bench --list"
+            raise HostGoneError("the host ended before the benchmark did", hint=hint) from error
         finally:
             self._progress.clear()
         return found, 1 if _tell_ending(found, "it was stopped from elsewhere") else 0

@@ -33,6 +33,9 @@ class BenchOffers:
         bus.register(bc.STOP_BENCH, self._stop)
         bus.register(bc.LIST_BENCHES, self._list)
         bus.register(bc.APPLY_BENCH, self._apply)
+        bus.register(bc.UNDO_BENCH, self._undo)
+        # Who followed a run of a host that was killed learns that none is under way.
+        self.board.post(bc.TOPIC_BENCH, bc.BenchFact())
 
     @cached_property
     def _benches(self) -> "Benches":
@@ -74,3 +77,6 @@ class BenchOffers:
 
     async def _apply(self, request: bc.ApplyBench, peer: Peer) -> Defaults:
         return await self._benches.apply(request)
+
+    async def _undo(self, request: bc.BenchRef, peer: Peer) -> Defaults:
+        return await self._benches.undo(request)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -195,10 +196,13 @@ def test_progress() -> None:
 
 def test_what_cannot_be_asked(home: Home) -> None:
     assert home.run("bench", "--list", "--apply", "quiet").returncode == 2
+    assert home.run("bench", "--undo", "--apply", "quiet").returncode == 2
     assert home.run("bench", "--seconds", "nan").returncode == 2
     assert home.run("bench", "--stop").stderr == "kensho-tui: no benchmark is under way\n"
     done = home.run("bench", "--kept", "-m", "nothing")
     assert (done.returncode, done.stdout) == (3, "")
+    done = home.run("bench", "--undo")
+    assert done.returncode == 3 and "no benchmark has set anything" in done.stderr
 
 
 def runs(home: Home) -> list[dict[str, Any]]:
@@ -222,9 +226,41 @@ def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     assert runs(home)[0]["state"] == "stopped"
 
 
-async def read_with_one_thread() -> None:
+def test_the_end_of_the_host_is_told_and_what_it_measured_is_kept(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template='#scripted {"run_s": 0.05}')
+    pid = home.start_scripted_host()
+    command = [sys.executable, "-m", "kensho_tui", "bench", "-m", "scripted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
+        wait_until(lambda: any(run["points"] for run in runs(home)), what="for a first figure")
+        os.kill(pid, signal.SIGKILL)
+        said, wrong = bench.communicate(timeout=30)
+    assert bench.returncode != 0 and said == ""
+    assert "the host ended before the benchmark did" in wrong and "kensho-tui bench --list" in wrong
+    home.start_scripted_host()
+    (kept,) = runs(home)
+    assert kept["state"] == "interrupted" and kept["points"]
+
+
+def test_what_was_applied_is_taken_back(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template="#scripted {}")
+    home.start_scripted_host()
+    asyncio.run(read_with_one_thread("scripted"))
+    done = home.run("bench", "-m", "scripted", "--quick", "--seconds", "5", "--apply", "shared", "--json")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(home)
+    given, had = run["change"]["after"], run["change"]["before"]
+    assert had["threads_batch"] == 1 and given.get("threads_batch") != 1
+    undone = home.run("bench", "--undo", "-m", "script")
+    assert undone.returncode == 0
+    assert undone.stdout.startswith("scripted no longer has what the benchmark of ")
+    (run,) = runs(home)
+    assert run["change"] is None and run["applied"] is None
+    assert home.run("bench", "--undo").returncode == 3
+
+
+async def read_with_one_thread(model: str = "smol") -> None:
     async with Kensho() as kensho:
-        await kensho.call(CHANGE, ChangeModel(model="smol", defaults=Defaults(threads_batch=1)))
+        await kensho.call(CHANGE, ChangeModel(model=model, defaults=Defaults(threads_batch=1)))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.bench_contract import (
@@ -50,10 +51,13 @@ async def test_a_benchmark_is_told_kept_and_applied(home: Home) -> None:
         assert (begun.model, begun.state) == ("scripted", "running")
         run = await until(kensho, 1 << 30)
         assert run.state == "complete" and run.ended and run.version and run.before is not None
-        assert (await kensho.call(LIST_BENCHES, ListBenches())).runs == (run,)
+        (listed,) = (await kensho.call(LIST_BENCHES, ListBenches())).runs
+        assert replace(listed, in_use=()) == run
         defaults = await kensho.call(APPLY_BENCH, ApplyBench(bench=run.id, condition="quiet"))
         assert (await kensho.call(DETAILS, ModelRef(model="scripted"))).defaults == defaults
         assert (await until(kensho, 0)).applied == "quiet"
+        (listed,) = (await kensho.call(LIST_BENCHES, ListBenches())).runs
+        assert listed.applied == "quiet" and "quiet" in listed.in_use
         submitted = await submit(kensho, "hello")
         assert (await read_to_end(kensho, submitted.stream))[1].state == "complete"
 
@@ -91,7 +95,7 @@ async def test_what_a_benchmark_measures_is_not_deleted_and_why_is_said(home: Ho
         await kensho.call(STOP_BENCH, BenchRef(bench=begun.id))
 
 
-async def test_a_host_that_is_killed_leaves_no_process(home: Home) -> None:
+async def test_a_host_that_is_killed_leaves_no_process_and_what_it_measured(home: Home) -> None:
     scripted(home, 0.05)
     pid = home.start_scripted_host()
     async with Kensho() as kensho:
@@ -105,7 +109,12 @@ async def test_a_host_that_is_killed_leaves_no_process(home: Home) -> None:
     wait_until(lambda: not home.processes(), 20, "for the neighbour and the worker to end")
     home.start_scripted_host()
     async with Kensho() as kensho:
-        assert (await kensho.call(LIST_BENCHES, ListBenches())).runs == ()
+        # Who followed it learns at once that none is under way.
+        fact = (await kensho.watch({TOPIC_BENCH: 0}, 0.0))[TOPIC_BENCH]
+        assert msgspec.msgpack.decode(fact.body, type=BenchFact).run is None
+        (kept,) = (await kensho.call(LIST_BENCHES, ListBenches())).runs
+        assert (kept.id, kept.state) == (begun.id, "interrupted")
+        assert kept.done >= run.done > 0 and kept.points
         await kensho.call(START_BENCH, StartBench(quick=True, budget_s=0.0))
         run = await until(kensho, 1)
         await kensho.call(STOP_BENCH, BenchRef(bench=run.id))

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from kensho_tui import __version__
 from kensho_tui.core.bench_contract import (
+    Applied,
     ApplyBench,
     BenchList,
+    BenchRef,
     BenchRun,
-    BenchSettings,
     ListBenches,
     StartBench,
 )
@@ -21,13 +21,13 @@ from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, Usa
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.core.text import one_line
+from kensho_tui.models.bench.defaults import as_now, taken_back, with_settings
 from kensho_tui.models.bench.grid import FULL, QUICK
 from kensho_tui.models.bench.run import Bench
 from kensho_tui.models.bench.tools import Tools
-from kensho_tui.models.estimate import usual_batch
 from kensho_tui.models.library import Library
 from kensho_tui.models.memory import RAM
-from kensho_tui.models.plan import EngineOptions, family
+from kensho_tui.models.plan import family
 from kensho_tui.storage.benches import KEPT, BenchRows
 from kensho_tui.storage.dates import now
 
@@ -91,7 +91,7 @@ class Benches:
             if request.budget_s is not None:
                 pace = pace.within(request.budget_s)
             self._run, self._keeping = run, None
-            bench = Bench(self._tools, model, pace, run, self._told)
+            bench = Bench(self._tools, model, pace, run, self._told, self._keep_so_far)
             self._task = asyncio.create_task(self._measure(bench, model))
         self._tell(run)
         self._changed()
@@ -127,6 +127,13 @@ class Benches:
         await asyncio.shield(self._keeping)
         if was_there:
             self._prepare(model)
+
+    async def _keep_so_far(self, run: BenchRun) -> None:
+        """As it is to be listed should the host be killed: then nobody is left who could put it right."""
+        try:
+            await self._rows.put(replace(run, state="interrupted", doing="", eta_s=None))
+        except StorageError as error:
+            log.warning("%s", error.message)  # told at its end, when that cannot be kept either
 
     async def _keep(self, run: BenchRun) -> None:
         """What was measured stays, also when the disk is full: then until the host ends."""
@@ -201,22 +208,27 @@ class Benches:
             raise UsageError(f"between 1 and {KEPT} benchmarks can be listed at once")
         model = await self._named(request.model) if request.model else None
         kept = await self._rows.last(request.limit, model)
-        run = self._run if self.active else None
-        if run is not None and model in (None, run.model):
-            kept = (run, *(one for one in kept if one.id != run.id))
-        return BenchList(runs=tuple([await self._as_now(one) for one in kept[: request.limit]]))
+        last = self._run
+        if last is not None:
+            # The one under way, or one whose end the disk had no room for.
+            kept = tuple(last if one.id == last.id else one for one in kept)
+            if last.state == "running" and last not in kept and model in (None, last.model):
+                kept = (last, *kept)
+        shown = kept[: request.limit]
+        defaults = {
+            run.model: await self._defaults(run) for run in {run.model: run for run in shown}.values()
+        }
+        options = self._tools.planner.options
+        return BenchList(
+            runs=tuple([as_now(run, defaults[run.model], options, gpu=_on_gpu(run)) for run in shown])
+        )
 
-    async def _as_now(self, run: BenchRun) -> BenchRun:
-        """What was applied may have been taken back or changed since."""
-        made = run.recommended(run.applied)
-        if made is None:
-            return run
+    async def _defaults(self, run: BenchRun) -> Defaults | None:
+        """Those that its model has now; None: it is gone."""
         try:
-            now_set = await self._library.defaults(await self._still_there(run))
+            return await self._library.defaults(await self._still_there(run))
         except KenshoError:
-            return replace(run, applied=None)
-        wanted = applied(made.settings, now_set, self._tools.planner.options, gpu=family(run.device) != RAM)
-        return run if wanted == now_set else replace(run, applied=None)
+            return None
 
     async def _named(self, reference: str) -> str:
         """A model that was measured here, be it gone since, else one that is there."""
@@ -233,13 +245,17 @@ class Benches:
             raise NotFoundError(f"the model {one_line(run.model)} is no longer here")
         return found
 
+    async def _ended(self, bench: str) -> BenchRun:
+        """A run that is no longer under way. Raises `NotFoundError`."""
+        last = self._run if self._run is not None and self._run.id == bench else None
+        run = last or await self._rows.get(bench)
+        if run is None or run.state == "running":
+            raise NotFoundError(f"there is no benchmark {one_line(bench, 40)} that has ended")
+        return run
+
     async def apply(self, request: ApplyBench) -> Defaults:
         """Make a recommendation the model's defaults. Raises `NotFoundError`, `UsageError`."""
-        run = await self._rows.get(request.bench)
-        if run is None and self._run is not None and self._run.id == request.bench and not self.active:
-            run = self._run
-        if run is None:
-            raise NotFoundError(f"there is no benchmark {one_line(request.bench, 40)} that has ended")
+        run = await self._ended(request.bench)
         made = run.recommended(request.condition)
         if made is None:
             raise UsageError(
@@ -247,33 +263,46 @@ class Benches:
                 hint="Run it to its end",
             )
         model = await self._still_there(run)
-        before = await self._library.defaults(model)
-        gpu = family(run.device) != RAM
-        defaults = applied(made.settings, before, self._tools.planner.options, gpu=gpu)
-        await self._library.change(ChangeModel(model=model.path, defaults=defaults))
-        run = replace(run, applied=request.condition)
+        now_set = await self._library.defaults(model)
+        defaults = with_settings(made.settings, now_set, self._tools.planner.options, gpu=_on_gpu(run))
+        # The other recommendation of this run may be what is there now: what was before both comes back.
+        without = taken_back(now_set, run.change) if run.change is not None else now_set
+        change = Applied(at=now(), before=without, after=defaults) if without != defaults else None
+        # Kept first: what cannot be taken back is not set.
+        await self._put(replace(run, applied=request.condition, change=change))
+        await self._set(model, defaults)
+        return defaults
+
+    async def undo(self, request: BenchRef) -> Defaults:
+        """Take back what of a run's recommendation nobody has changed since. Raises `NotFoundError`, and
+        `UsageError` where there is no such thing.
+        """
+        run = await self._ended(request.bench)
+        model = await self._still_there(run)
+        now_set = await self._library.defaults(model)
+        defaults = taken_back(now_set, run.change) if run.change is not None else now_set
+        if defaults == now_set:
+            raise UsageError(
+                f"this benchmark changed nothing of {one_line(model.name)} that is left to take back",
+                hint="The models screen changes its defaults: F5, e",
+            )
+        await self._set(model, defaults)
+        await self._put(replace(run, applied=None, change=None))
+        return defaults
+
+    async def _put(self, run: BenchRun) -> None:
+        """Keep and tell one that has ended."""
         await self._rows.put(run)
         if self._run is not None and self._run.id == run.id:
             self._run = run
             self._tell_now()
+
+    async def _set(self, model: ModelInfo, defaults: Defaults) -> None:
+        """Where it is loaded it is set up anew now: the next answer has them, and not only the next load."""
+        await self._library.change(ChangeModel(model=model.path, defaults=defaults))
         if self._tools.manager.residents.ready(model.path) is not None:
-            # Set up anew now: the next answer shall have it, and not only the next load.
             self._prepare(model, switch=True)
-        return defaults
 
 
-def applied(settings: BenchSettings, before: Defaults, options: EngineOptions, *, gpu: bool) -> Defaults:
-    """``before`` with ``settings``: what the program would choose by itself is left to it (pure)."""
-    usual = usual_batch(on_gpu=gpu and settings.gpu_layers != 0)
-    threads = (settings.threads, settings.threads) if settings.threads else options.paying
-    changed = {
-        "threads": None if threads == options.decoding(None) else settings.threads,
-        "threads_batch": None if settings.threads_batch == options.threads_batch else settings.threads_batch,
-        "batch": None if settings.batch == usual else settings.batch,
-        "flash": None if settings.flash else False,
-        "kv_type": None if settings.kv_type == options.kv_type else settings.kv_type,
-        "gpu_layers": before.gpu_layers,
-    }
-    if gpu:
-        changed["gpu_layers"] = None if settings.gpu_layers == options.gpu_layers else settings.gpu_layers
-    return msgspec.convert({**msgspec.structs.asdict(before), **changed}, Defaults)
+def _on_gpu(run: BenchRun) -> bool:
+    return family(run.device) != RAM

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,16 +60,25 @@ class Stage:
 
 
 class Bench:
-    """``tell`` gets the run whenever it would read otherwise; ``run`` is how it stands."""
+    """``tell`` gets the run whenever it would read otherwise, ``keep`` after each measurement; ``run`` is how
+    it stands.
+    """
 
     def __init__(
-        self, tools: Tools, model: ModelInfo, pace: Pace, run: BenchRun, tell: Callable[[BenchRun], None]
+        self,
+        tools: Tools,
+        model: ModelInfo,
+        pace: Pace,
+        run: BenchRun,
+        tell: Callable[[BenchRun], None],
+        keep: Callable[[BenchRun], Awaitable[None]],
     ) -> None:
         self.run = run
         self._tools = tools
         self._model = model
         self._pace = pace
         self._tell = tell
+        self._keep = keep
         self._results = Results()
         self._machine = Machine(tools.cores, tools.paying)
         self._began = time.monotonic()
@@ -96,13 +105,18 @@ class Bench:
     def _say(self, doing: str) -> None:
         left, done = sum(self._ahead.values()), self.run.done
         eta = self._spent() / done * left if done else None
-        self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta, points=self._results.points())
+        self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta)
         self._tell(self.run)
 
-    def _did(self, what: str) -> None:
+    def _count(self, what: str) -> None:
         """One measurement less to come."""
         self._ahead[what] = max(self._ahead[what] - 1, 0)
-        self.run = replace(self.run, done=self.run.done + 1)
+        self.run = replace(self.run, done=self.run.done + 1, points=self._results.points())
+
+    async def _did(self, what: str) -> None:
+        """Counted, and kept before the next one begins: writing would disturb that."""
+        self._count(what)
+        await self._keep(self.run)
 
     def _on_phase(self, phase: Phase) -> None:
         self._say(f"loading the model ({phase.note})" if phase.note else "loading the model")
@@ -219,7 +233,7 @@ class Bench:
             hasty = first and settings != self.run.before
             patience = self._results.patience(at, stage.length) if hasty else None
             await self._try(session, at, settings, stage.length, patience)
-        self._did(stage.name)
+        await self._did(stage.name)
 
     async def _try(
         self,
@@ -250,7 +264,7 @@ class Bench:
                         await self._try(
                             session, one.condition, one.settings, Length(tokens, whole.answer // 2)
                         )
-                    self._did(LENGTHS)
+                    await self._did(LENGTHS)
         self._ahead[LENGTHS] = 0
 
     async def _compare(self, session: Session | None, base: Load, text: str, whole: Length) -> None:
@@ -259,7 +273,7 @@ class Bench:
         """
 
         def tick() -> None:
-            self._did(ALONE)
+            self._count(ALONE)
             self._say(ALONE)
 
         rounds = 1 if self._spent() > self._pace.budget_s else self._pace.alone
@@ -273,3 +287,4 @@ class Bench:
                 log.warning("no comparison with llama.cpp alone: %s", error.message)
             else:
                 self.run = replace(self.run, bare=(*self.run.bare, figures))
+                await self._keep(self.run)

@@ -57,7 +57,7 @@ def test_the_table_has_medians_spread_counts_and_reasons() -> None:
 
 
 def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
-    rows = [row.plain for row in texts.recommendations(run(applied="quiet"))]
+    rows = [row.plain for row in texts.recommendations(run(in_use=("quiet",)))]
     assert rows[0] == "1 shared machine  decode 120 tok/s, prompt 600 tok/s"
     assert rows[1].strip() == "no faster than before"
     assert rows[3] == "2 quiet machine   decode 162 tok/s, prompt 812 tok/s · in use"
@@ -102,6 +102,8 @@ def test_how_far_it_is() -> None:
     assert texts.progress(failed, BRAILLE, 80)[0].plain == "✗ the engine died · Try again"
     stopped = texts.progress(replace(GONE_ON, state="stopped"), BRAILLE, 80)
     assert stopped[0].plain.startswith("stopped after 17 of 50")
+    cut = texts.progress(replace(GONE_ON, state="interrupted"), BRAILLE, 80)
+    assert cut[0].plain == "the host ended: 17 of 50 measurements are kept; r or R measures anew"
 
 
 def test_whose_it_is() -> None:
@@ -203,14 +205,53 @@ async def test_a_recommendation_is_applied_and_undone(
         await pilot.press("1")
         await shown(pilot, "threads 4 → 7", "by itself → on", "z undoes", "· in use")
         assert host.called("bench.apply") == [b.ApplyBench(bench="b1", condition="shared")]
+        await shown(pilot, "z undo ")
         await pilot.press("z")
-        await shown(pilot, "has the defaults it had before")
-        before = mc.Defaults(threads=4, temperature=0.2)
-        assert host.called("models.change") == [mc.ChangeModel(model=MODEL, defaults=before)]
+        await shown(pilot, "threads 7 → 4", "taken back, from its next answer on")
+        assert host.called("bench.undo") == [b.BenchRef(bench="b1")]
         await shown(pilot, "1 use for a shared machine")
-        assert "in use" not in screen_text(pilot)
+        assert "in use" not in screen_text(pilot) and "z undo " not in screen_text(pilot)
         await pilot.press("2")
         await shown(pilot, "threads 4 → 8")
+
+
+async def test_what_was_applied_before_the_app_was_started_can_be_undone(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    before, after = mc.Defaults(), mc.Defaults(threads=7, threads_batch=8, flash=True)
+    change = b.Applied(at="2026-11-21T09:05:00+00:00", before=before, after=after)
+    benches.kept += [run(applied="shared", in_use=("shared",), change=change), run(id="b0")]
+    benches.defaults = after
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "· in use", "z undo ")
+        await pilot.press("o")
+        await shown(pilot, "2 of 2")
+        assert "z undo " not in screen_text(pilot)
+        await pilot.press("z")
+        await shown(pilot, "nothing that is left to take back")
+        await pilot.press("n", "z")
+        await shown(pilot, "threads 7 → by itself", "taken back", "1 use for a shared machine")
+        assert benches.defaults == before
+
+
+@pytest.mark.parametrize("measured", [17, 0])
+async def test_one_that_was_cut_by_the_end_of_the_host_is_under_way_no_more(
+    start: Started, host: FakeHost, samples: Samples, benches: Benches, measured: int
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        benches.post(GONE_ON)
+        await shown(pilot, "34 %", "about 42 s left")
+        benches.killed(*([replace(GONE_ON, state="interrupted")] if measured else []))
+        samples.lose()
+        if measured:
+            await shown(pilot, "· interrupted", "the host ended: 17 of 50 measurements are kept", "162 ±2")
+        else:
+            await shown(pilot, "The host ended before the benchmark had measured anything", "none yet")
+        assert "under way" not in screen_text(pilot)
+        await pilot.press("r")
+        await shown(pilot, "under way", "0 %")
 
 
 async def test_what_is_set_already_is_said_and_offers_no_undo(start: Started, benches: Benches) -> None:

@@ -127,7 +127,7 @@ def test_a_benchmark(
     host: FakeHost, samples: Samples, make_app: Make, snap_compare: Compare, size: tuple[int, int]
 ) -> None:
     samples.take(*waves())
-    Benches(host, run(applied="shared"), run(id="b0"))
+    Benches(host, run(applied="shared", in_use=("shared",)), run(id="b0"))
     act = at_rest(open_metrics("b"), "1 of 2", "in use", "use for a quiet machine")
     assert snap_compare(frozen(make_app()), terminal_size=size, run_before=act)
 

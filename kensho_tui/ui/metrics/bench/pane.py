@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -18,6 +18,7 @@ from kensho_tui.core.bench_contract import (
     START_BENCH,
     STOP_BENCH,
     TOPIC_BENCH,
+    UNDO_BENCH,
     ApplyBench,
     BenchFact,
     BenchRef,
@@ -27,7 +28,7 @@ from kensho_tui.core.bench_contract import (
     StartBench,
 )
 from kensho_tui.core.errors import KenshoError
-from kensho_tui.core.model_contract import CHANGE, DETAILS, ChangeModel, Defaults, ModelRef
+from kensho_tui.core.model_contract import DETAILS, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.lines import SplitLine, quiet
 from kensho_tui.ui.metrics.bench import texts
@@ -81,10 +82,6 @@ class BenchPane(Vertical):
         self._watching: Worker[None] | None = None
         self._stopping = ""
         self._error: KenshoError | None = None
-        self._before: tuple[BenchRun, Defaults] | None = None
-        """What was applied here last, and the defaults that its model had before."""
-        self._undone: set[str] = set()
-        """Runs of which that was taken back: the host knows of other defaults, and not of whose they were."""
         self._title = SplitLine(id="bench-title")
         self._progress, self._rows = TextRows("bench-progress"), TextRows("bench-rows")
         self._scroll = VerticalScroll(self._rows)
@@ -140,9 +137,9 @@ class BenchPane(Vertical):
         found: Hints = []
         if run is not None:
             for key, condition in enumerate(texts.CONDITIONS, start=1):
-                if run.recommended(condition) is not None and run.applied != condition:
+                if run.recommended(condition) is not None and condition not in run.in_use:
                     found.append((str(key), f"use for a {texts.SAID[condition]}"))
-        if self._before is not None:
+        if run is not None and run.change is not None:
             found.append(("z", "undo"))
         found += [("r", "measure"), ("R", "thoroughly"), ("m", "another model")]
         if len(self._runs or ()) > 1:
@@ -154,8 +151,7 @@ class BenchPane(Vertical):
         """The one that is shown."""
         if self._under_way is not None:
             return self._under_way
-        found = self._runs[self._at] if self._runs else None
-        return replace(found, applied=None) if found is not None and found.id in self._undone else found
+        return self._runs[self._at] if self._runs else None
 
     # --- what the host says ---------------------------------------------------------------------------
 
@@ -183,9 +179,12 @@ class BenchPane(Vertical):
             self._stopping = ""
             self._at = 0
             self._model = before.model
-            self._list()
-            if run is not None and run.id == before.id:
-                self._tell_end(run)
+            if run is None:
+                self._kensho.run_quietly(partial(self._read_cut, before), "bench-list")
+            else:
+                self._list()
+                if run.id == before.id:
+                    self._tell_end(run)
         self.renew()
 
     def _tell_end(self, run: BenchRun) -> None:
@@ -197,6 +196,13 @@ class BenchPane(Vertical):
             self._kensho.show_error(KenshoError(run.error or "the benchmark failed", hint=run.hint))
         elif run.state == "stopped":
             self._kensho.say("The benchmark was stopped before anything was measured: nothing is kept")
+
+    async def _read_cut(self, run: BenchRun) -> None:
+        """The host of ``run`` was killed: what is kept of it is listed."""
+        await self._read_list()
+        self._scroll.scroll_home(animate=False)
+        if self._error is None and all(one.id != run.id for one in self._runs or ()):
+            self._kensho.say("The host ended before the benchmark had measured anything: r measures anew")
 
     def _list(self) -> None:
         self._kensho.run_quietly(self._read_list, "bench-list")
@@ -293,11 +299,8 @@ class BenchPane(Vertical):
             host = self._kensho.session.host
             before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
             after = await host.call(APPLY_BENCH, ApplyBench(bench=run.id, condition=condition))
-            said = texts.changes(before, after)
-            name = one_line(run.model, 40)
-            self._undone.discard(run.id)
+            said, name = texts.changes(before, after), one_line(run.model, 40)
             if said:
-                self._before = (run, before)
                 then = "from its next answer on; z undoes"
                 self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
             else:
@@ -307,15 +310,17 @@ class BenchPane(Vertical):
         self._kensho.run_quietly(work, "bench-apply")
 
     def action_undo(self) -> None:
-        if self._before is None:
+        """Take back what applying the run that is shown has changed."""
+        run = self.run
+        if run is None or self._under_way is not None:
             return
-        run, defaults = self._before
 
         async def work() -> None:
-            await self._kensho.session.host.call(CHANGE, ChangeModel(model=run.model, defaults=defaults))
-            self._before = None
-            self._undone.add(run.id)
-            self._kensho.say(f"{one_line(run.model, 40)} has the defaults it had before")
+            host = self._kensho.session.host
+            before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
+            after = await host.call(UNDO_BENCH, BenchRef(bench=run.id))
+            said, name = texts.changes(before, after), one_line(run.model, 40)
+            self._kensho.say(f"{name}: {said}", "taken back, from its next answer on")
             await self._changed_defaults()
 
         self._kensho.run_quietly(work, "bench-apply")

@@ -26,8 +26,20 @@ CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
 """In the order of their keys, 1 and 2."""
 SAID: dict[Condition, str] = {"shared": "shared machine", "quiet": "quiet machine"}
 BAR_CELLS = 24
-STATES = {"running": "under way", "complete": "complete", "stopped": "stopped", "failed": "failed"}
-STYLES = {"running": "$primary", "complete": "$success", "stopped": "$warning", "failed": "$error"}
+STATES = {
+    "running": "under way",
+    "complete": "complete",
+    "stopped": "stopped",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+STYLES = {
+    "running": "$primary",
+    "complete": "$success",
+    "stopped": "$warning",
+    "failed": "$error",
+    "interrupted": "$warning",
+}
 COLUMNS = (
     Column("", rank=0),
     Column("machine", rank=3),
@@ -76,9 +88,12 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     if run.error:
         hint = f"{SEPARATOR}{one_line(run.hint, 200)}" if run.hint else ""
         return [Content.assemble((f"✗ {one_line(run.error, 200)}", "$error"), quiet(hint))]
+    of = f" of {run.total}" if run.total > run.done else ""
     if run.state == "stopped":
-        of = f" of {run.total}" if run.total > run.done else ""
         return [quiet(f"stopped after {run.done}{of} measurements: they are kept; advice takes a whole run")]
+    if run.state == "interrupted":
+        kept = f"{run.done}{of} {'measurement is' if run.total == 1 else 'measurements are'} kept"
+        return [quiet(f"the host ended: {kept}; r or R measures anew")]
     return []
 
 
@@ -114,7 +129,7 @@ def recommendations(run: BenchRun) -> list[Content]:
             continue
         mark = (
             Content.assemble(quiet(SEPARATOR), ("in use", "$success"))
-            if run.applied == condition
+            if condition in run.in_use
             else Content()
         )
         speeds = f"decode {fmt.speed(one.decode_tok_s)}, prompt {fmt.speed(one.prompt_tok_s)}"
