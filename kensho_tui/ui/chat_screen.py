@@ -10,6 +10,7 @@ from textual.geometry import Offset
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
+from textual.worker import Worker
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import KenshoError, UsageError
@@ -56,7 +57,7 @@ class ChatScreen(SteadyScreen):
         super().__init__(id="chat")
         self._kensho = app
         self._bindings = app.screen_bindings(self.PLACE)
-        self.prompt = Prompt(self._history, complete)
+        self.prompt = Prompt(self._history, complete, self._sent)
         words = Words(app.now, lambda: app.key_label("continue"), self._load_of)
         self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
@@ -67,6 +68,7 @@ class ChatScreen(SteadyScreen):
         self._status = StatusBar(id="status")
         self._ticking: Timer | None = None
         self._outbox: list[Outgoing] = []
+        self._sender: Worker[None] | None = None
         self._given_back = ""
         self._notice = Notice(id="notice")
         self._asked_to_leave = float("-inf")
@@ -221,13 +223,13 @@ class ChatScreen(SteadyScreen):
                 self._kensho.run_quietly(self.session.prepare, "prepare")
         self._show_frame()
 
-    def on_prompt_sent(self, event: Prompt.Sent) -> None:
-        slash = parse_slash(event.text)
+    def _sent(self, text: str) -> None:
+        slash = parse_slash(text)
         if slash is None:
-            self._send(Outgoing(event.text))
+            self._send(Outgoing(text))
         elif slash.command is None:
             hint = "F1 lists the commands; two slashes send the text as it is"
-            self._give_back(event.text + self.prompt.text)
+            self._give_back(text + self.prompt.text)
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
         else:
             self._kensho.run_command(slash.command, slash.argument)
@@ -243,7 +245,7 @@ class ChatScreen(SteadyScreen):
     def _send(self, prompt: Outgoing) -> None:
         self._outbox.append(prompt)
         if len(self._outbox) == 1:
-            self._kensho.run_quietly(self._send_all, "send")
+            self._sender = self._kensho.run_quietly(self._send_all, "send")
 
     async def _send_all(self) -> None:
         """Send what waits, in order. What the host does not take comes back into the prompt."""
@@ -261,6 +263,17 @@ class ChatScreen(SteadyScreen):
                 self._outbox.clear()
                 self._give_back(unsent)
             self._show_frame()
+
+    def _take_back(self) -> bool:
+        """Prompts that the host was not even asked for come back into the prompt. False: there are none."""
+        if not self._outbox or self.session.sending or self._sender is None:
+            return False
+        unsent = self.unsent()
+        self._outbox.clear()
+        self._sender.cancel()
+        self._give_back(unsent)
+        self._show_frame()
+        return True
 
     def _give_back(self, text: str) -> None:
         """Put `text` back into the prompt; what is said of it stays until it is changed."""
@@ -302,8 +315,9 @@ class ChatScreen(SteadyScreen):
             self.prompt.focus()
 
     async def _stop(self) -> bool:
-        """End the answer under way, else the load of the chat's model. False: there is neither."""
-        if await self.session.stop():
+        """End the answer under way, else take back what waits, else end the load of the chat's model. False:
+        there is none of these."""
+        if await self.session.stop() or self._take_back():
             return True
         model = self.session.model
         if model is None or self.session.progress is None:

@@ -66,7 +66,7 @@ async def test_fresh_asks_what_follows_it(host: FakeHost, start: Started) -> Non
     async with start() as pilot:
         await send(pilot, "/fresh Why not?")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="Why not?", fresh=True, show=True)]
+        assert host.called("submit") == [c.Submit(prompt="Why not?", model=MODEL, fresh=True, show=True)]
         await send(pilot, "And now?")
         await until(pilot, lambda: len(host.called("submit")) == 2)
         last = host.called("submit")[-1]

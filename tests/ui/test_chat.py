@@ -9,7 +9,7 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
-from tests.ui.fake_host import FakeHost
+from tests.ui.fake_host import MODEL, FakeHost
 
 
 def only_stream(host: FakeHost) -> str:
@@ -20,7 +20,7 @@ async def test_a_prompt_is_sent_and_its_answer_streams(host: FakeHost, start: St
     async with start() as pilot:
         await pilot.press(*"hello", "enter")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="hello", show=True)]
+        assert host.called("submit") == [c.Submit(prompt="hello", model=MODEL, show=True)]
         stream = host.hub.get(only_stream(host))
         stream.set_phase(c.Phase(name="loading", done=62, total=100))
         await shown(pilot, "you", "hello", "loading the model", "62 %", "Esc stops")
@@ -106,7 +106,7 @@ async def test_what_is_typed_early_is_sent_when_the_host_is_there(
         await shown(pilot, "early bird", "a prompt waits for the host")
         host.reachable = True
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="early bird", show=True)]
+        assert host.called("submit") == [c.Submit(prompt="early bird", model=MODEL, show=True)]
         await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "")
 
 
@@ -147,7 +147,7 @@ async def test_the_model_is_prepared_once_when_typing_begins(host: FakeHost, sta
     async with start() as pilot:
         assert not host.called("prepare")
         await pilot.press(*"abc")
-        await until(pilot, lambda: host.called("prepare") == [c.Prepare()])
+        await until(pilot, lambda: host.called("prepare") == [c.Prepare(model=MODEL)])
         await pilot.press(*"def")
         await pilot.pause()
-        assert host.called("prepare") == [c.Prepare()]
+        assert host.called("prepare") == [c.Prepare(model=MODEL)]
