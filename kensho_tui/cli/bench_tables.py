@@ -150,16 +150,18 @@ def listed(
     now = now or datetime.now(UTC)
     layout = (
         Column("WHEN"),
-        Column("MODEL", least=16),
-        Column("STATE", rank=2),
-        Column("QUIET"),
-        Column("SHARED"),
-        Column("APPLIED", rank=1),
+        Column("MODEL", least=18),
+        Column("QUANT", rank=3),
+        Column("STATE"),
+        Column("QUIET", rank=1),
+        Column("SHARED", rank=2),
+        Column("APPLIED", rank=4),
     )
     rows = [
         (
             ago(run.created, now),
             run.model,
+            run.quantisation,
             run.state,
             _short(run, "quiet"),
             _short(run, "shared"),
@@ -175,4 +177,4 @@ def listed(
 
 def _short(run: BenchRun, condition: Condition) -> str:
     found = run.recommended(condition)
-    return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f} tok/s" if found is not None else ""
+    return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f}" if found is not None else ""

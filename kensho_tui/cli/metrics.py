@@ -151,12 +151,12 @@ def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, 
     if not found.models:
         return []
     layout = (
-        Column("MODEL", least=16),
-        Column("QUANT", rank=4),
-        Column("RUNS", right=True, rank=3),
-        Column("TTFT", right=True),
+        Column("MODEL", least=21),
+        Column("QUANT", rank=1),
+        Column("RUNS", right=True, rank=4),
+        Column("TTFT", right=True, rank=2),
         Column("LOAD", right=True, rank=8),
-        Column("PROMPT TOK/S", right=True, rank=2),
+        Column("PROMPT TOK/S", right=True, rank=3),
         Column("DECODE TOK/S", right=True),
         Column("GB/S", right=True, rank=6),
         Column("FROM CACHE", right=True, rank=7),
@@ -206,7 +206,8 @@ def _generation_lines(generations: "tuple[Generation, ...]", columns: int | None
 
     layout = (
         Column("WHEN"),
-        Column("MODEL", least=12),
+        Column("MODEL", least=21),
+        Column("QUANT", rank=1),
         Column("IN", right=True, rank=3),
         Column("CACHED", right=True, rank=6),
         Column("OUT", right=True, rank=2),
@@ -229,6 +230,7 @@ def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
     return (
         clock(one.created, now),
         one.model or "",
+        one.quantisation,
         *((f"{usage.prompt_tokens:,}", f"{usage.cached_tokens:,}") if usage else ("", "")),
         f"{usage.completion_tokens:,}" if usage else "",
         *(seconds(time) if time > 0 else "" for time in times),

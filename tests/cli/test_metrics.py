@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.cli import metrics
 from kensho_tui.cli.table import cells
@@ -108,6 +109,15 @@ def test_only_columns_that_are_there_are_explained() -> None:
         lines = metrics.lines(FOUND, (), columns, now=NOW)
         assert "GB/S" in lines[0] if there else "GB/S" not in lines[0]
         assert ("GB/s" in " ".join(lines[1:])) == there
+
+
+def test_two_quantisations_of_a_model_can_be_told_apart_in_80_columns() -> None:
+    name = "SmolLM2-135M-Instruct"
+    both = tuple(replace(FULL, model=name, quantisation=kind) for kind in ("Q4_1", "Q8_0"))
+    runs = tuple(replace(RUN, model=name, quantisation=kind) for kind in ("Q4_1", "Q8_0"))
+    lines = metrics.lines(replace(FOUND, models=both), runs, 80, now=NOW)
+    for kind in ("Q4_1", "Q8_0"):
+        assert sum(f"{name}  {kind}" in line for line in lines) == 2
 
 
 def test_without_runs_only_the_list_is_there() -> None:

@@ -73,6 +73,11 @@ def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
     assert "unsure" not in "".join(row.plain for row in texts.recommendations(repeated))
 
 
+def test_what_is_said_before_the_first_one_is_whole_in_a_narrow_terminal() -> None:
+    rows = [row.plain for row in texts.none_yet(70)]
+    assert " ".join(rows) == " ".join(texts.NONE_YET) and all(len(row) <= 70 for row in rows)
+
+
 def test_settings_that_were_in_use_already_gain_nothing() -> None:
     rows = texts.recommendations(run(before=settings(7)))
     assert rows[1].plain.strip() == "the settings it had before"

@@ -229,7 +229,7 @@ class BenchPane(Vertical):
             name = one_line(self._model, 60) or "no model"
             self._title.show(Content.styled(f"Benchmarks of {name}", "bold"))
             self._progress.show([])
-            self._rows.show(self._instead())
+            self._rows.show(self._instead(width))
         else:
             many = len(self._runs or ())
             number = quiet(f"{self._at + 1} of {many} ") if many > 1 and self._under_way is None else ""
@@ -243,21 +243,20 @@ class BenchPane(Vertical):
                 self._scroll.scroll_end(animate=False)
         self._changed()
 
-    def _instead(self) -> list[Content]:
+    def _instead(self, width: int) -> list[Content]:
         """What to do where there is nothing to show."""
         error = self._error
         if error is not None:
-            return [Content.styled(one_line(error.message, 200), "$error"), quiet(one_line(error.hint, 200))]
+            said = (
+                Content.styled(one_line(error.message, 200), "$error"),
+                quiet(one_line(error.hint, 200)),
+            )
+            return texts.wrapped(said, width)
         if self._runs is None:
             return [quiet("asking the host for them")]
         if not self._model:
             return [quiet("there is no model yet: F5 finds one")]
-        return [
-            quiet(
-                "none yet: a benchmark measures prefill and decode with each setting, and recommends the best"
-            ),
-            quiet("r measures the settings that matter most, R all of them; answers wait meanwhile"),
-        ]
+        return texts.none_yet(width)
 
     # --- what can be done -----------------------------------------------------------------------------
 

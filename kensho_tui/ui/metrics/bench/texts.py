@@ -1,6 +1,6 @@
 """A benchmark as lines of text: how far it is, what it measured, and what follows from that. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from textual.content import Content
@@ -57,6 +57,21 @@ COLUMNS = (
 
 SETTINGS = range(2, 9)
 """Of these columns those are left out, and said once, that are the same in every row."""
+
+
+NONE_YET = (
+    "none yet: a benchmark measures prefill and decode with each setting, and recommends the best",
+    "r measures the settings that matter most, R all of them; answers wait meanwhile",
+)
+
+
+def wrapped(lines: Iterable[Content], width: int) -> list[Content]:
+    return [row for line in lines for row in line.wrap(width)]
+
+
+def none_yet(width: int) -> list[Content]:
+    """What stands there before the first one."""
+    return wrapped(map(quiet, NONE_YET), width)
 
 
 def head(run: BenchRun, now: datetime) -> Content:

@@ -18,10 +18,8 @@ class Measure(NamedTuple):
     unit: float = 1.0
 
     def parts(self, spread: Spread | None, sign: str) -> said.Parts:
-        """In words, with ``sign`` before the spread; a count of few runs is said to be one."""
-        if self.time:
-            return said.time_parts(spread, sign, "only ")
-        return said.parts(spread, sign, self.unit, "only ")
+        """In words, with ``sign`` before the spread."""
+        return said.time_parts(spread, sign) if self.time else said.parts(spread, sign, self.unit)
 
 
 TTFT = Measure("TTFT", "ttft_s", lambda figures: figures.ttft, time=True)

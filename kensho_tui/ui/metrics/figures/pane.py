@@ -338,7 +338,8 @@ class FiguresPane(Vertical):
             self._show_frame()
         if place is not None:
             many = f"{fmt.thousands(job.written)} {wanted.kind if job.written != 1 else wanted.kind[:-1]}"
-            app.say(f"✓ {many} in {one_line(str(place), 400)}", style="$success", seconds=20)
+            folder = f"folder {one_line(str(place.parent), 400)}"  # apart, so that no line ends in the name
+            app.say(f"✓ {many} in {one_line(place.name, 200)}", folder, "$success", seconds=20)
         else:
             app.say("Nothing was written")
 

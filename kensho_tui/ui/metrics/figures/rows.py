@@ -57,14 +57,14 @@ _FALLING = frozenset({"last used", DECODE.title, PROMPT.title, BANDWIDTH.title, 
 
 MODELS = Listing(
     (
-        Column("model", least=16),
-        Column("quant", rank=4),
+        Column("model", least=21),
+        Column("quant"),
         Column("runs", rank=6, right=True),
         Column("TTFT", rank=1, right=True),
         Column("prompt tok/s", rank=3, right=True),
         Column("decode tok/s", right=True),
         Column("GB/s", rank=7, right=True),
-        Column(TREND, rank=2),
+        Column(TREND, rank=4),
         Column("last used", rank=5, right=True),
     ),
     {

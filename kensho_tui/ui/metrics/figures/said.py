@@ -49,31 +49,26 @@ def legend(sign: str, spreads: "Iterable[Spread | None]") -> str:
     return f"median {sign} half the interquartile range{far}"
 
 
-def _count(spread: "Spread", only: str) -> str:
-    return f"({only if few(spread) else ''}{spread.count:,})"
-
-
-def parts(spread: "Spread | None", sign: str = "±", unit: float = 1.0, only: str = "") -> Parts:
-    """``only`` stands before the count of few."""
+def parts(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> Parts:
     if spread is None:
         return Parts()
     median = spread.median / unit
     digits = 1 if median < 100 else 0
-    return Parts(f"{median:,.{digits}f}", _around(spread, sign, unit, digits), _count(spread, only))
+    return Parts(f"{median:,.{digits}f}", _around(spread, sign, unit, digits), f"({spread.count:,})")
 
 
-def time_parts(spread: "Spread | None", sign: str = "±", only: str = "") -> Parts:
+def time_parts(spread: "Spread | None", sign: str = "±") -> Parts:
     """Seconds, from one on; below, thousandths of them."""
     if spread is None:
         return Parts()
     unit, name, digits = (1e-3, "ms", 0) if spread.median < 1 else (1.0, "s", 2)
     around = f"{_around(spread, sign, unit, digits)} {name}".lstrip()
-    return Parts(f"{spread.median / unit:.{digits}f}", around, _count(spread, only))
+    return Parts(f"{spread.median / unit:.{digits}f}", around, f"({spread.count:,})")
 
 
-def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0, only: str = "") -> str:
+def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> str:
     """``148 ±2 (31)``; empty for none."""
-    return parts(spread, sign, unit, only).together()
+    return parts(spread, sign, unit).together()
 
 
 def uncounted(spread: "Spread | None", sign: str = "±") -> str:
@@ -81,9 +76,9 @@ def uncounted(spread: "Spread | None", sign: str = "±") -> str:
     return parts(spread, sign)._replace(runs="").together()
 
 
-def time_said(spread: "Spread | None", sign: str = "±", only: str = "") -> str:
+def time_said(spread: "Spread | None", sign: str = "±") -> str:
     """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``, ``284 [210–3,900] ms (34)``."""
-    return time_parts(spread, sign, only).together()
+    return time_parts(spread, sign).together()
 
 
 def aligned(column: Sequence[Parts]) -> list[str]:

@@ -1,10 +1,12 @@
 """The pane of figures, key by key."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from kensho_tui.config.paths import Paths
@@ -15,7 +17,7 @@ from kensho_tui.ui.app import KenshoApp
 from tests.ui.conftest import NOW, app_of, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
 from tests.ui.metrics.figures.conftest import Opened, busy, pane_of
-from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, ScriptedFigures, generation
+from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, SMALL, ScriptedFigures, generation
 
 WIDE = (160, 48)
 EVIL = "\x1b]0;x\x07evil\x9b31m"
@@ -38,10 +40,24 @@ async def test_models_with_counts_spread_and_days(figures: ScriptedFigures, open
     async with opened(size=WIDE) as pilot:
         text = screen_text(pilot)
         assert names(text) == [MODEL, QWEN, GONE]
-        for part in ("148 ±5    (1,111)", "(only 2)", "45.4 ±1.5", "███▆███▆███▆██", "14 days", "6 min ago"):
+        for part in ("148 ±5   (1,111)", "(2)", "45.4 ±1.5", "███▆███▆███▆██", "14 days", "6 min ago"):
             assert part in text
         assert f"✗ {GONE}" in text and "gone · 2 Oct" in text
         assert "all time" in text and "by last used ▼" in text
+
+
+async def test_a_narrow_terminal_shows_which_model_it_is(host: FakeHost, opened: Opened) -> None:
+    far = mc.Spread(count=1234, median=0.284, lower=0.21, upper=3.9, least=0.1, most=9.0)
+    same = [
+        replace(SMALL, quantisation=kind, figures=replace(SMALL.figures, ttft=far))
+        for kind in ("Q4_1", "Q8_0")
+    ]
+    ScriptedFigures(host, *same)
+    async with opened() as pilot:
+        text = screen_text(pilot)
+        for kind in ("Q4_1", "Q8_0"):
+            assert re.search(rf"{MODEL} +{kind} +284 \[210–3,900\] ms \(1,234\) +148 ±5", text)
+        assert "[both quartiles]" in text
 
 
 async def test_days_are_asked_for_after_the_figures_and_only_the_last(
@@ -278,8 +294,6 @@ async def test_nothing_ran_yet(host: FakeHost, opened: Opened) -> None:
 
 
 async def test_names_cannot_break_the_screen(host: FakeHost, opened: Opened) -> None:
-    from msgspec.structs import replace
-
     ScriptedFigures(host, replace(OLD, model=EVIL, quantisation="[b]x[/b]"))
     async with opened() as pilot:
         text = await press(pilot, "enter")
@@ -297,8 +311,8 @@ async def test_what_is_shown_is_written(
 ) -> None:
     async with opened(own_app) as pilot:
         text = await press(pilot, "slash", *"qwen", "enter", "e")
-        assert "1 model in" in text
         [place] = (paths.data / "exports").iterdir()
+        assert f"1 model in {place.name}" in text and "· folder" in text
         assert [line.split(",")[0] for line in place.read_text().splitlines()] == ["model", QWEN]
 
 
