@@ -167,7 +167,7 @@ class TurnRun:
                 resident = await stack.enter_async_context(models.use(model, self._on_phase))
             self.clock.got_model()
             settings = _settings(self.sampling, resident)
-            started = Started(model.name, ModelIdentity.of(model.path), settings)
+            started = Started(model.name, resident.file, settings)
             await chats.start_generation(self.row, started)
             request = Generate(
                 id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix

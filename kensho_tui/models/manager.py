@@ -134,6 +134,7 @@ class ModelManager:
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
         await self._adopted()
+        await self.residents.let_go_of_replaced(model.path)
         if self.residents.ready(model.path) is None:
             await asyncio.to_thread(check_file, model)
         while (resident := self.residents.ready(model.path)) is None:
@@ -176,6 +177,7 @@ class ModelManager:
         raised. Otherwise a failure is left to the turn to tell.
         """
         await self._adopted()
+        await self.residents.let_go_of_replaced(model.path)
         try:
             for last in (False, True):
                 if self.residents.ready(model.path) is None:

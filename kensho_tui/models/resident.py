@@ -25,6 +25,7 @@ from kensho_tui.core.frames import (
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.worker_process import WorkerProcess
+from kensho_tui.storage.rows import ModelIdentity
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ OnFrame = Callable[[Chunk | Progress], None]
 class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
-    ``chat`` is the one whose KV cache it holds, ``identity`` says which file was loaded, ``key`` what the
-    cache is good for (empty: nothing), ``shape`` what the file's header says where it could be read.
+    ``chat`` is the one whose KV cache it holds, ``identity`` says which files were loaded, ``file`` is the
+    first of them as runs remember it, ``key`` what the cache is good for (empty: nothing), ``shape`` what the
+    file's header says where it could be read.
     ``footprint`` is what it takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A
     ``leased`` one is in a turn's hands, a ``pinned`` one stays when room is needed.
     """
@@ -52,6 +54,7 @@ class Resident:
         self.loaded: Loaded | None = None
         self.request: Load | None = None
         self.chat = self.identity = self.key = ""
+        self.file = ModelIdentity(model.path, 0, 0.0)
         self.device = "CPU"
         self.footprint: Footprint | None = None
         self.shape: ModelShape | None = None
