@@ -211,6 +211,8 @@ class KenshoApp(App[None], inherit_bindings=False):
             self.push_screen(screen)
 
     def action_command(self, name: str) -> None:
+        if getattr(self.screen, "GIVES_WAY", False):
+            self.pop_screen()
         self.run_command(registry.BY_NAME[name])
 
     def run_command(self, command: Command, argument: str = "") -> None:
