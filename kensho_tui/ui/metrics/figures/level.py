@@ -21,6 +21,8 @@ class Level:
 
     filters: ClassVar[bool] = True
     """Whether typing may filter its rows."""
+    filter_says: ClassVar[str] = "type to filter"
+    """What stands in the line to type in while that is empty."""
     opens: ClassVar[str] = ""
     """What Enter on a row shows, in a word or two."""
     others: ClassVar[str] = ""

@@ -132,7 +132,7 @@ class FiguresPane(Vertical):
         """The keys that matter now, the most important first."""
         level = self._level
         if self.screen.focused is self._line:
-            return [("Enter", "to the table"), ("Esc", "all rows")]
+            return [("Enter", "to the table"), ("Esc", "all rows")] if level.filters else [("Esc", "back")]
         if self._asking.error is not None:
             return [("r", "try again"), *self._up()]
         if not self._table.highlighted:
@@ -248,7 +248,7 @@ class FiguresPane(Vertical):
 
     def _begin(self, row: str = "") -> None:
         """Another level is shown, with this row highlighted."""
-        self._line.serve("type to filter", self._level.typed)
+        self._line.serve(self._level.filter_says, self._level.typed)
         self._asking.error = None
         self.renew(row)
         self._asking.ask()
@@ -346,10 +346,10 @@ class FiguresPane(Vertical):
     # --- the filter -----------------------------------------------------------------------------------
 
     def _to_line(self) -> None:
-        if self._level.filters:
-            self._line.display = True
-            self.screen.set_focus(self._line)
-            self._show_frame()
+        """Also where nothing is filtered: letters that are meant for it must not be taken for keys."""
+        self._line.display = True
+        self.screen.set_focus(self._line)
+        self._show_frame()
 
     def _to_table(self) -> None:
         """With what the line lets through: the message that it changed may be behind the next key."""
@@ -366,6 +366,8 @@ class FiguresPane(Vertical):
         self._read_line()
 
     def _read_line(self) -> None:
-        if self._line.value != self._level.typed:
+        if not self._level.filters:
+            self._line.value = ""
+        elif self._line.value != self._level.typed:
             self._level.typed = self._line.value
             self.renew("")

@@ -27,6 +27,7 @@ class Runs(Level):
 
     opens: ClassVar[str] = "the chat"
     filters: ClassVar[bool] = False
+    filter_says: ClassVar[str] = "not to be filtered: generations come page by page"
 
     def __init__(
         self,

@@ -197,6 +197,19 @@ async def test_filtering(figures: ScriptedFigures, opened: Opened) -> None:
         assert names(await press(pilot, "slash", *"q8")) == [GONE]  # by its quantisation
 
 
+async def test_what_is_typed_to_filter_generations_does_nothing_else(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "enter", "enter", "slash")
+        assert "not to be filtered: generations come page by page" in text and "Esc back" in text
+        before = len(figures.asked)
+        text = await press(pilot, *"stop eg", "enter")
+        assert len(figures.asked) == before and "all time" in text and "writing" not in text
+        assert "not to be filtered" not in text and "Enter the chat" in text
+        assert "today" in await press(pilot, "slash", "x", "escape", "p")
+
+
 async def test_periods(figures: ScriptedFigures, opened: Opened) -> None:
     async with opened(of_late=True) as pilot:
         text = await press(pilot, "p")
