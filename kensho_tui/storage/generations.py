@@ -152,7 +152,7 @@ def _list_of(figure: str, condition: str) -> str:
 
 
 # What others made it wait for says nothing of a model.
-_TTFT = "ttft_s - coalesce(queue_s, 0)"
+_TTFT = "(ttft_s - coalesce(queue_s, 0))"
 _LONG_PROMPT = f"prompt_tok_s > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
 _LONG_ANSWER = (
     f"decode_tok_s > 0 AND completion_tokens >= {LEAST_TOKENS} AND state IN ('complete', 'stopped')"
