@@ -184,20 +184,30 @@ def _tell_trimmed(result: "Message") -> None:
         )
 
 
+def _where(result: "Message", submitted: "Submitted") -> str:
+    """What became of the text that came."""
+    if result.unsaved:
+        return "is in the host's memory only, not saved yet (kensho-tui host status)"
+    return f"is kept in chat {submitted.chat}"
+
+
 def _exit_code(result: "Message", interrupted: bool, submitted: "Submitted") -> int:
+    where = _where(result, submitted)
     if interrupted:
-        print(f"\nkensho-tui: stopped; what came is kept in chat {submitted.chat}", file=sys.stderr)
+        print(f"\nkensho-tui: stopped; what came {where}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if result.state == "failed":
         raise EngineError(result.error or "the engine failed")
     if result.state != "complete":
         raise KenshoError(
-            f"the answer was {result.state}; what came is kept in chat {submitted.chat}",
+            f"the answer was {result.state}; what came {where}",
             hint=f"See it with: kensho-tui show {submitted.chat}",
         )
     if result.stop_reason in ("length", "context"):
         limit = "the longest answer allowed" if result.stop_reason == "length" else "the model's context"
-        print(f"\nkensho-tui: cut at {limit}; it is kept in chat {submitted.chat}", file=sys.stderr)
+        print(f"\nkensho-tui: cut at {limit}; it {where}", file=sys.stderr)
+    elif result.unsaved:
+        print(f"\nkensho-tui: the answer {where}", file=sys.stderr)
     return 0
 
 
