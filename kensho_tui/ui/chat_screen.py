@@ -52,6 +52,7 @@ class ChatScreen(SteadyScreen):
 
     AUTO_FOCUS = "#prompt"
     PLACE = "chat"
+    VERTICAL_BREAKPOINTS = [(0, "tiny"), (5, "low"), (8, "high")]  # noqa: RUF012 - Textual declares it so
 
     def __init__(self, app: "KenshoApp") -> None:
         super().__init__(id="chat")
