@@ -284,7 +284,7 @@ class Benches:
         if defaults == now_set:
             raise UsageError(
                 f"this benchmark changed nothing of {one_line(model.name)} that is left to take back",
-                hint="The models screen changes its defaults: F5, e",
+                hint="What it has now can be changed among the models: F3, d",
             )
         await self._set(model, defaults)
         await self._put(replace(run, applied=None, change=None))
