@@ -168,7 +168,8 @@ class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
     ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
-    ``fresh``: no earlier answer will do. ``show``: the reply brings the chat along.
+    ``fresh``: no earlier answer will do. ``anew``: the message that ``prompt`` is, the last of its chat; it
+    gets another answer beside the one it has. ``show``: the reply brings the chat along.
     """
 
     prompt: str
@@ -179,6 +180,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     given: tuple[str, ...] = ()
     attached: bool = False
     fresh: bool = False
+    anew: str | None = None
     show: bool = False
 
 

@@ -30,8 +30,10 @@ from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, Usa
 from kensho_tui.core.text import valid
 from kensho_tui.dialogue.answers import Answers, Asked
 from kensho_tui.dialogue.history import turns_for
+from kensho_tui.dialogue.rescue import write_rescue
 from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
+from kensho_tui.dialogue.tally import Tally
 from kensho_tui.dialogue.turn import Clock, TurnRun, given
 from kensho_tui.dialogue.unsaved import unsaved_notices
 from kensho_tui.models.library import Library
@@ -45,16 +47,6 @@ SAVE_AGAIN_S = 3.0
 AT_ONCE_S = 0.05
 MOST_SHOWN = 1_000_000
 """Characters of a chat that come with the reply to a prompt: in too large a frame that would be an error."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """``streams`` under way, ``queued`` among them, and tokens that models have written and read so far."""
-
-    streams: int
-    queued: int
-    written: int
-    read: int
 
 
 class Dialogue:
@@ -127,6 +119,8 @@ class Dialogue:
 
         An answer that is there already is written along with the prompt.
         """
+        if request.anew is not None:
+            return await self._submit_anew(request, request.anew)
         clock = Clock()
         prompt = valid(request.prompt)
         if not prompt.strip():
@@ -152,6 +146,17 @@ class Dialogue:
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
         submitted = await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+        return await self._with_chat(submitted) if request.show else submitted
+
+    async def _submit_anew(self, request: Submit, prompt: str) -> Submitted:
+        """Answer a prompt that has an answer once more. The new one stands for itself: it is never cached."""
+        clock = Clock()
+        chat = await self._chats.chat_of(prompt)
+        model = await self._choose(request.model, chat)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
+        queued = self._others_first(chat)
+        row = await self._chats.begin_anew(prompt, model.name, "queued" if queued else "streaming")
+        submitted = await self._start(row, sampling, model, clock, queued)
         return await self._with_chat(submitted) if request.show else submitted
 
     async def _at_once(self, look: Coroutine[object, object, Asked | None]) -> Asked | None:
@@ -260,7 +265,7 @@ class Dialogue:
         for message, (run, _) in list(self._unsaved.items()):
             await self._save_again(message)
             if message in self._unsaved:
-                self._write_rescue(message, run.stream.text)
+                write_rescue(self._rescue, message, run.stream.text)
 
     # --- the life of a turn ------------------------------------------------------------------------
 
@@ -296,14 +301,6 @@ class Dialogue:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _write_rescue(self, message: str, text: str) -> None:
-        path = self._rescue / f"unsaved-{message}.txt"
-        try:
-            path.write_text(text, encoding="utf-8")
-            log.error("answer %s could not be saved; its text is in %s", message, path)
-        except OSError as error:
-            log.error("answer %s is lost: neither the database nor %s took it: %s", message, path, error)
 
     async def _turn(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> None:
         try:

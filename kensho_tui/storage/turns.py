@@ -68,6 +68,30 @@ class Turns:
             await _end(work, row, given.text, given.outcome)
             return row
 
+    async def begin_anew(
+        self, prompt_id: str, model: str | None, state: Literal["queued", "streaming"]
+    ) -> TurnRow:
+        """Save another, empty answer to the last prompt of a chat, beside the one it has: the active path
+        ends there now. `model` as for `begin_turn`.
+
+        Raises `NotFoundError`, and `UsageError` where the chat does not end with an answer to that prompt,
+        or that one is still being written.
+        """
+        async with self._database.transaction("the prompt was not asked anew", durable=True) as work:
+            found = await work.first(
+                "SELECT m.chat_id, a.state FROM messages m JOIN chats c ON c.id = m.chat_id"
+                " LEFT JOIN messages a ON a.id = c.head AND a.parent_id = m.id WHERE m.id = ?",
+                (valid(prompt_id),),
+            )
+            if found is None:
+                raise no_message(prompt_id)
+            chat_id, answered = found
+            if answered is None:
+                raise UsageError("only the last prompt of a chat can be asked anew")
+            if answered in _LIVE:
+                raise UsageError("this prompt is being answered", hint="Stop that answer to ask anew")
+            return await _add_answer(work, chat_id, prompt_id, model, None, state)
+
     async def begin_resume(self, message_id: str, model: str | None) -> TurnRow:
         """Set an answer back to streaming with its text kept, and begin another generation of it.
 
@@ -152,8 +176,16 @@ async def _begin(
         chat_id, head = await _new_chat(work, prompt, date), None
     else:
         head = await _head(work, chat_id)
-    user_id, message_id = new_id(), new_id()
+    user_id = new_id()
     await _add_message(work, (user_id, chat_id, head, "user", "complete", None, prompt, date, date))
+    return await _add_answer(work, chat_id, user_id, model, system, state)
+
+
+async def _add_answer(
+    work: Transaction, chat_id: str, user_id: str, model: str | None, system: str | None, state: State
+) -> TurnRow:
+    """An empty answer to the prompt `user_id`, at the end of the active path."""
+    message_id, date = new_id(), now()
     await _add_message(
         work, (message_id, chat_id, user_id, "assistant", state, _valid(model), "", date, date)
     )

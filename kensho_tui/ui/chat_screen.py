@@ -1,6 +1,6 @@
 """The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -16,11 +16,12 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
+from kensho_tui.ui.commands.registry import complete, matching, parse_slash
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
-from kensho_tui.ui.live import last_prompt, resumable
+from kensho_tui.ui.live import resumable
 from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.middle import Middle
+from kensho_tui.ui.outgoing import Outgoing, anew
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import StatusBar, numbers
@@ -34,17 +35,6 @@ if TYPE_CHECKING:
     from kensho_tui.ui.sidebar import Sidebar
 
 SECOND_PRESS_S = 2.0
-
-
-class Outgoing(NamedTuple):
-    """A prompt that the host has not taken yet, as typed. ``fresh``: no cached answer will do."""
-
-    text: str
-    fresh: bool = False
-
-    @property
-    def prompt(self) -> str:
-        return self.text if self.fresh else unescape(self.text.strip("\n"))
 
 
 class ChatScreen(SteadyScreen):
@@ -236,12 +226,8 @@ class ChatScreen(SteadyScreen):
             self._kensho.run_command(slash.command, slash.argument)
 
     def ask_anew(self, text: str = "") -> None:
-        """Ask `text`, else the chat's last prompt, of the model itself."""
-        chat = self.session.chat
-        asked = text or (last_prompt(chat.messages) if chat is not None else None)
-        if not asked:
-            raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
-        self._send(Outgoing(asked, fresh=True))
+        """Ask `text` of the model itself; without one, have the chat's last prompt answered once more."""
+        self._send(Outgoing(text, fresh=True) if text else anew(self.session.chat))
 
     def _send(self, prompt: Outgoing) -> None:
         self._outbox.append(prompt)
@@ -255,8 +241,10 @@ class ChatScreen(SteadyScreen):
         self._show_frame()
         try:
             while self._outbox:
-                await self.session.submit(self._outbox[0].prompt, fresh=self._outbox[0].fresh)
-                del self._outbox[0]
+                await self.session.submit(self._outbox[0])
+                sent = self._outbox.pop(0)
+                if sent.chat is not None:
+                    self._kensho.say(*sent.kept_words())
                 self._show_frame()
         finally:
             if self._outbox:

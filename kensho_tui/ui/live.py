@@ -23,8 +23,3 @@ class Live:
 def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
     """The answer that `continue` goes on with: the last message, when it is one that was cut."""
     return messages[-1] if messages and messages[-1].resumable else None
-
-
-def last_prompt(messages: tuple[c.Message, ...]) -> str | None:
-    """What was asked last."""
-    return next((message.content for message in reversed(messages) if message.role == "user"), None)

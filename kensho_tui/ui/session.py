@@ -13,6 +13,7 @@ from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
 from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS
 from kensho_tui.ui.live import Live, resumable
 from kensho_tui.ui.open_chat import OpenChat
+from kensho_tui.ui.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.ports import Host, View
@@ -292,15 +293,17 @@ class Session(OpenChat):
             if self._sending is sending:
                 self._sending = None
 
-    async def submit(self, text: str, *, fresh: bool = False) -> None:
+    async def submit(self, prompt: Outgoing) -> None:
         """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
         await self._connected.wait()
         before = self.chat_id
         with self._asking() as stream:
-            asked = c.Submit(prompt=text, chat=before, model=self.asked_model, fresh=fresh, show=True)
+            text, anew = prompt.prompt, prompt.anew.id if prompt.anew is not None else None
+            model, fresh = self.asked_model, prompt.fresh
+            asked = c.Submit(prompt=text, chat=before, model=model, fresh=fresh, anew=anew, show=True)
             sent = await self._sent(asked)
             stream.set_result(sent.stream)
-            if self._prompts is not None:
+            if self._prompts is not None and anew is None:
                 self._prompts = [text, *(old for old in self._prompts if old != text)]
             if before is None:
                 self.choice.got_id(sent.chat)
@@ -313,7 +316,7 @@ class Session(OpenChat):
         try:
             return await self.host.submit(asked)
         except HostGoneError:
-            shown = await self._arrived_anyway(asked.prompt, asked.chat, known)
+            shown = await self._arrived_anyway(asked, known)
             if shown is None:
                 raise
         answer = shown.messages[-1]
@@ -324,21 +327,24 @@ class Session(OpenChat):
         messages = self.chat.messages if self.chat is not None else ()
         return {message.id for message in messages} | {chat.id for chat in self.recent}
 
-    async def _arrived_anyway(self, text: str, before: str | None, known: set[str]) -> c.Chat | None:
-        """The chat that has `text` although the line was cut before the host could say so; None: it has not.
+    async def _arrived_anyway(self, asked: c.Submit, known: set[str]) -> c.Chat | None:
+        """The chat that has what was `asked` although the line was cut before the host could say so; None: it
+        has not.
 
         Sending it again would ask twice.
         """
         self._connected.clear()
         await self._connected.wait()
         try:
-            chat = await self.host.chat(before)
+            chat = await self.host.chat(asked.chat)
         except NotFoundError:
             return None
-        if before is None and chat.id in known:
+        if asked.chat is None and chat.id in known:
             return None
-        new = (m for m in chat.messages if m.role == "user" and m.id not in known)
-        return chat if any(message.content == text for message in new) else None
+        new = [message for message in chat.messages if message.id not in known]
+        if asked.anew is not None:
+            return chat if any(message.parent_id == asked.anew for message in new) else None
+        return chat if any((m.role, m.content) == ("user", asked.prompt) for m in new) else None
 
     async def resume(self) -> bool:
         """Go on with the answer that was cut. False: there is none."""

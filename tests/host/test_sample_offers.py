@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kensho_tui.core.sample_contract import ReadSamples
-from kensho_tui.dialogue.service import Tally
+from kensho_tui.dialogue.tally import Tally
 from kensho_tui.host import sample_offers
 from kensho_tui.host.sample_offers import SampleOffers
 from kensho_tui.storage.database import open_database

@@ -57,6 +57,23 @@ async def test_stop_keeps_the_partial_and_resume_goes_on(home: Home) -> None:
     assert (result.state, len(chat.messages)) == ("complete", 2)
 
 
+async def test_a_prompt_that_is_being_answered_is_not_asked_anew_beside_that(home: Home) -> None:
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        submitted = await submit(kensho, script(text="abcd", repeat=400, rate=100), show=True)
+        assert submitted.shown is not None
+        prompt = submitted.shown.messages[0]
+        with pytest.raises(UsageError, match="is being answered"):
+            await submit(kensho, prompt.content, submitted.chat, anew=prompt.id)
+        await kensho.abort(submitted.stream)
+        await read_to_end(kensho, submitted.stream)
+        anew = await submit(kensho, prompt.content, submitted.chat, anew=prompt.id)
+        await kensho.abort(anew.stream)
+        await read_to_end(kensho, anew.stream)
+        chat = await kensho.chat(submitted.chat)
+    assert [m.id for m in chat.messages] == [prompt.id, anew.message]
+
+
 async def test_a_complete_answer_cannot_be_resumed(home: Home) -> None:
     home.start_scripted_host()
     async with Kensho() as kensho:

@@ -66,6 +66,42 @@ async def test_an_unknown_chat_gets_nothing(chats: Chats, database: Database) ->
     assert await database.fetch("SELECT count(*) FROM messages") == [(0,)]
 
 
+async def test_a_prompt_asked_anew_has_both_answers_and_the_path_ends_with_the_new_one(chats: Chats) -> None:
+    first = await chats.begin_turn(None, "one", "tiny", None, "streaming")
+    await chats.finish(first, "eins", Outcome("complete", "end"))
+    second = await chats.begin_turn(first.chat_id, "two", "tiny", None, "streaming")
+    await chats.finish(second, "zwei", Outcome("complete", "end"))
+    assert second.user_id is not None
+    anew = await chats.begin_anew(second.user_id, "big", "queued")
+    assert (anew.chat_id, anew.user_id) == (first.chat_id, second.user_id)
+    await chats.finish(anew, "deux", Outcome("complete", "end"))
+    assert [m.content for m in await chats.path(first.chat_id)] == ["one", "eins", "two", "deux"]
+    assert [m.content for m in await chats.path_to(anew.message_id)] == ["one", "eins", "two", "deux"]
+    every = [m.content for m in await chats.all_messages(first.chat_id)]
+    assert every == ["one", "eins", "two", "zwei", "deux"]
+    third = await chats.begin_turn(first.chat_id, "three", None, None, "queued")
+    assert [m.content for m in await chats.path_to(third.message_id)][3:] == ["deux", "three", ""]
+
+
+async def test_only_the_last_prompt_that_is_answered_can_be_asked_anew(
+    chats: Chats, database: Database
+) -> None:
+    first = await chats.begin_turn(None, "one", None, None, "streaming")
+    assert first.user_id is not None
+    with pytest.raises(UsageError, match="is being answered"):
+        await chats.begin_anew(first.user_id, None, "streaming")
+    await chats.finish(first, "eins", Outcome("stopped", "abort"))
+    with pytest.raises(UsageError, match="last prompt"):
+        await chats.begin_anew(first.message_id, None, "streaming")
+    second = await chats.begin_turn(first.chat_id, "two", None, None, "streaming")
+    await chats.finish(second, "zwei", Outcome("complete", "end"))
+    with pytest.raises(UsageError, match="last prompt"):
+        await chats.begin_anew(first.user_id, None, "streaming")
+    with pytest.raises(NotFoundError):
+        await chats.begin_anew("nothing", None, "streaming")
+    assert await database.fetch("SELECT count(*) FROM messages") == [(4,)]
+
+
 async def test_a_turn_from_queue_to_end(chats: Chats, database: Database) -> None:
     row = await chats.begin_turn(None, "one", None, None, "queued")
     await chats.start_generation(row, Started("tiny", MODEL, {"context": 8192}))

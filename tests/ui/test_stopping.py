@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
+from kensho_tui.ui.outgoing import Outgoing
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_session import session_on
@@ -122,9 +123,9 @@ async def test_esc_at_once_after_continuing_stops_the_answer(host: SlowHost, sta
 async def test_the_first_of_two_streams_is_stopped_before_anything_of_it_was_read(host: SlowHost) -> None:
     host.lets.set()
     async with session_on(host) as (session, view):
-        await session.submit("one")
+        await session.submit(Outgoing("one"))
         running = session.running()
         host.read = lambda *_: asyncio.Event().wait()  # type: ignore[assignment]
-        await session.submit("two")
+        await session.submit(Outgoing("two"))
         await view.until(lambda: len(session.live) == 2)
         assert session.running() is running
