@@ -24,10 +24,10 @@ MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
 
 
 def settings_words(settings: BenchSettings) -> str:
-    """``2 threads, prefill 2, batch 256, f16 KV``; what is as usual is not said."""
+    """``2 threads, 2 prefill threads, batch 256, f16 KV``; what is as usual is not said."""
     words = [
         counted(settings.threads, "thread") if settings.threads else "auto threads",
-        f"prefill {settings.threads_batch}",
+        counted(settings.threads_batch, "prefill thread"),
         f"batch {settings.batch}",
         f"{settings.kv_type} KV",
     ]
@@ -69,7 +69,7 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
     layout = (
         Column("MACHINE"),
         Column("THREADS", right=True),
-        Column("PREFILL", right=True, rank=1),
+        Column("PREFILL THREADS", right=True, rank=1),
         Column("BATCH", right=True, rank=2),
         Column("FLASH", rank=4),
         Column("KV", rank=3),

@@ -95,12 +95,12 @@ def test_the_report(columns: int | None) -> None:
     whole = " ".join(text.split())
     assert "\x1b" not in text and "400.0" not in whole
     assert "90.0 ±2.0 (3)" in text
-    assert "Cannot be used: auto threads, prefill 2, batch 512, f16 KV: too large" in whole
+    assert "Cannot be used: auto threads, 2 prefill threads, batch 512, f16 KV: too large" in whole
     assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 prompt tok/s, 97% of its 92.0" in whole
-    assert "2 threads, prefill 2, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20 % less" in whole
+    assert "2 threads, 2 prefill threads, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20 % less" in whole
     assert "loses some exactness" in whole
     assert (
-        "For a shared machine: auto threads, prefill 2, batch 256, f16 KV: what was in use already." in whole
+        "For a shared machine: auto threads, 2 prefill threads, batch 256, f16 KV: what was in use already." in whole
     )
     assert columns is None or all(len(line) <= columns for line in lines)
     assert "\n".join(told(RUN, columns, plain=True)).isascii()
@@ -113,7 +113,7 @@ def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
     made = Recommendation(condition="quiet", settings=chosen, prompt_tok_s=90, decode_tok_s=90, gain=1.25)
     found = replace(RUN, points=(point,), bare=(), recommendations=(made,))
     whole = " ".join(" ".join(told(found, None)).split())
-    assert "For a quiet machine: 1 thread, prefill 2" in whole
+    assert "For a quiet machine: 1 thread, 2 prefill threads" in whole
     assert "takes 20 % less time than before. Unsure: one run each" in whole
 
 

@@ -162,10 +162,10 @@ def _each(base: BenchSettings, more: Iterable[BenchSettings]) -> tuple[BenchSett
 
 
 def in_words(settings: BenchSettings, *, gpu: bool = False) -> str:
-    """``2 threads · prefill 2 · batch 256 · f16``."""
+    """``2 threads · 2 prefill threads · batch 256 · f16``."""
     words = [
         f"{settings.threads} thread{'s' * (settings.threads > 1)}" if settings.threads else "threads auto",
-        f"prefill {settings.threads_batch}",
+        f"{settings.threads_batch} prefill thread{'s' * (settings.threads_batch > 1)}",
         f"batch {settings.batch}",
         settings.kv_type,
     ]

@@ -41,7 +41,7 @@ async def opened(pilot: Pilot[None]) -> None:
 
 def test_the_table_has_medians_spread_counts_and_reasons() -> None:
     same, *rows = [row.plain for row in texts.table(run(), BRAILLE, 120)]
-    assert same == "all with prefill 8, batch 512, flash on, prompt 512"
+    assert same == "all with prefill threads 8, batch 512, flash on, prompt 512"
     assert rows[0].split()[:4] == ["machine", "threads", "KV", "prompt"]
     assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
     assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
@@ -62,7 +62,7 @@ def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> No
     assert rows[1].strip() == "no faster than before"
     assert rows[3] == "2 quiet machine   decode 162 tok/s, prompt 812 tok/s · in use"
     assert rows[4].strip() == "24 % less time a turn than before"
-    assert rows[5].strip() == "8 threads, prefill 8, batch 512, flash attention, f16 KV"
+    assert rows[5].strip() == "8 threads, 8 prefill threads, batch 512, flash attention, f16 KV"
 
 
 def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
@@ -85,7 +85,7 @@ def test_settings_that_were_in_use_already_gain_nothing() -> None:
 
 def test_settings_in_words() -> None:
     found = settings(0, flash=False, gpu_layers=-1)
-    said = "auto threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
+    said = "auto threads, 8 prefill threads, batch 512, no flash attention, f16 KV, all layers on the GPU"
     assert texts.settings(found, gpu=True) == said
     assert "GPU" not in texts.settings(found, gpu=False)
     assert "1 thread," in texts.settings(settings(1), gpu=False)
@@ -118,7 +118,7 @@ def test_whose_it_is() -> None:
 def test_what_another_choice_changes() -> None:
     before = mc.Defaults(threads=4, flash=False, temperature=0.2)
     after = mc.Defaults(threads=7, flash=True, gpu_layers=-1, temperature=0.2)
-    said = "threads 4 → 7, flash attention off → on, GPU layers by itself → all"
+    said = "threads 4 → 7, flash attention off → on, GPU layers auto → all"
     assert texts.changes(before, after) == said
     assert texts.changes(before, before) == ""
 
@@ -208,7 +208,7 @@ async def test_a_recommendation_is_applied_and_undone(
         await opened(pilot)
         await shown(pilot, "1 use for a shared machine")
         await pilot.press("1")
-        await shown(pilot, "threads 4 → 7", "by itself → on", "z undoes", "· in use")
+        await shown(pilot, "threads 4 → 7", "auto → on", "z undoes", "· in use")
         assert host.called("bench.apply") == [b.ApplyBench(bench="b1", condition="shared")]
         await shown(pilot, "z undo ")
         await pilot.press("z")
@@ -236,7 +236,7 @@ async def test_what_was_applied_before_the_app_was_started_can_be_undone(
         await pilot.press("z")
         await shown(pilot, "nothing that is left to take back")
         await pilot.press("n", "z")
-        await shown(pilot, "threads 7 → by itself", "taken back", "1 use for a shared machine")
+        await shown(pilot, "threads 7 → auto", "taken back", "1 use for a shared machine")
         assert benches.defaults == before
 
 

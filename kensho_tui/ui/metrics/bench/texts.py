@@ -44,7 +44,7 @@ COLUMNS = (
     Column("", rank=0),
     Column("machine", rank=3),
     Column("threads", right=True),
-    Column("prefill", right=True, rank=4),
+    Column("prefill threads", right=True, rank=4),
     Column("batch", right=True, rank=5),
     Column("flash", rank=6),
     Column("KV", rank=7),
@@ -113,12 +113,12 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
 
 
 def settings(found: BenchSettings, gpu: bool) -> str:
-    """``6 threads, prefill 8, batch 512, flash attention, f16 KV, all layers on the GPU``."""
+    """``6 threads, 8 prefill threads, batch 512, flash attention, f16 KV, all layers on the GPU``."""
     threads = fmt.counted(found.threads, "thread") if found.threads else "auto threads"
     layers = _layers(found.gpu_layers)
     parts = [
         threads,
-        f"prefill {found.threads_batch}",
+        fmt.counted(found.threads_batch, "prefill thread"),
         f"batch {found.batch}",
         "flash attention" if found.flash else "no flash attention",
         f"{found.kv_type} KV",
@@ -249,7 +249,7 @@ def changes(before: Defaults, after: Defaults) -> str:
 
 def _value(value: object) -> str:
     if value is None:
-        return "by itself"
+        return "auto"
     if isinstance(value, bool):
         return "on" if value else "off"
     return "all" if value == -1 else one_line(str(value), 20)
