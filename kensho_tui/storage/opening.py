@@ -113,7 +113,10 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> str | None:
     try:
         with closing(_reader(path)) as connection:
             done = applied(connection)
-            refuse_newer(done, [migration.name for migration in migrations], path)
+            known = [migration.name for migration in migrations]
+            refuse_newer(done, known, path)
+            if done and done.keys().isdisjoint(known):
+                return "its list of migrations is none"
             if not done and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return FOREIGN
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()

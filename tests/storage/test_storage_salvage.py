@@ -28,6 +28,7 @@ from kensho_tui.storage.responses import Response, Responses
 from kensho_tui.storage.salvage import CUT, salvage
 
 PAGE = 4096
+EXAMPLES = 40
 CHATS, TURNS = 12, 12
 STARTED = Started(model="tiny", identity=ModelIdentity("/m/tiny.gguf", 7, 1.0), settings={"context": 64})
 
@@ -153,7 +154,7 @@ def check_texts(known: Known, path: Path, pages: set[int]) -> int:
     return whole
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1 << 32),
     part=st.integers(1, 100),
@@ -174,6 +175,40 @@ def test_random_pages_of_noise(known: Known, tmp_path: Path, seed: int, part: in
     if told or kind != "zeros":  # SQLite takes zeros at the end of a text for the text
         assert told
         check_texts(known, path, pages)
+        assert prepare(path, MIGRATIONS) == ()
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 1 << 32),
+    count=st.integers(1, 40),
+    how=st.sampled_from(("bytes", "sectors", "swapped", "repeated", "shifted", "cut")),
+)
+def test_any_other_damage_is_survived(known: Known, tmp_path: Path, seed: int, count: int, how: str) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    chooser, content = random.Random(seed), bytearray(known.path.read_bytes())
+    last = len(content) // PAGE
+    for _ in range(count):
+        one, other = (PAGE * chooser.randrange(last) for _ in range(2))
+        if how == "bytes":
+            content[one + chooser.randrange(PAGE)] ^= 1 << chooser.randrange(8)
+        elif how == "sectors":
+            at = one + 512 * chooser.randrange(PAGE // 512)
+            content[at : at + 512] = chooser.randbytes(512)
+        elif how == "swapped":
+            content[one : one + PAGE], content[other : other + PAGE] = (
+                content[other : other + PAGE],
+                content[one : one + PAGE],
+            )
+        elif how == "repeated":
+            content[one : one + PAGE] = content[other : other + PAGE]
+        elif how == "shifted":
+            at = one + chooser.randrange(PAGE - 64)
+            content[at : one + PAGE] = content[at + 8 : one + PAGE] + bytes(8)
+    path.write_bytes(content[: chooser.randrange(len(content))] if how == "cut" else content)
+    told = prepare(path, MIGRATIONS)
+    if told:
+        check_sound(path).close()
         assert prepare(path, MIGRATIONS) == ()
 
 

@@ -100,8 +100,8 @@ def check_set_aside(around: Surroundings) -> Finding:
     size = sum(map(size_of, files)) / MIB
     last, more = found[-1][0], f" and {len(found) - 1} more" if len(found) > 1 else ""
     return bad(
-        f"a damaged database was set aside{_moment(last)}: {last}{more}, {size:.1f} MiB; what could be read"
-        " of it was saved then",
+        f"a damaged database was set aside{_moment(last)}: {last}{more}, {size:.1f} MiB; what of it could not"
+        " be read is nowhere else",
         f"Once your chats are there (kensho-tui chats), delete it: rm {shlex.join(map(str, files))}",
     )
 
