@@ -46,7 +46,8 @@ PER_CHAT = 20
 SETTINGS = {
     "sampling": {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 1},
     "context": 8192, "device": "CPU", "build": "llama-cpp-python 0.3.36", "threads": 3, "threads_batch": 4,
-    "gpu_layers": -1, "kv_type": "f16", "quantisation": "Q4_K_M", "active_weights": 10**9, "memory": 1 << 30,
+    "gpu_layers": -1, "kv_type": "f16", "batch": 256, "flash": "on",
+    "quantisation": "Q4_K_M", "active_weights": 10**9, "memory": 1 << 30,
     "memory_host": 0,
 }  # fmt: skip
 COLUMNS = (

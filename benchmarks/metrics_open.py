@@ -84,11 +84,11 @@ def of_all_time(row: str) -> bool:
 
 
 def settings_of_a_model(row: str) -> bool:
-    return "f16" in row and "±" in row
+    return "CPU" in row and "±" in row
 
 
 def generation(row: str) -> bool:
-    return "CPU" in row and "±" not in row
+    return " end" in row and "±" not in row
 
 
 async def rounds(pilot: Pilot[None], watch: Watch, count: int) -> dict[str, list[float]]:

@@ -29,6 +29,7 @@ from kensho_tui.core.frames import Chunk, Generate, Load, Progress
 from kensho_tui.core.frames import Turn as Spoken
 from kensho_tui.dialogue.response_key import Caching
 from kensho_tui.models.active import active_weights
+from kensho_tui.models.estimate import usual_batch
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
 from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started, TurnRow
@@ -301,6 +302,7 @@ def said(error: KenshoError) -> str:
 def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
     """What the generation row remembers, to compare runs later."""
     loaded, request, shape, footprint = resident.loaded, resident.request, resident.shape, resident.footprint
+    on_gpu = loaded is not None and loaded.device != "CPU"
     return {
         **_settings_of(sampling),
         "context": loaded.context if loaded else 0,
@@ -308,6 +310,8 @@ def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
         "build": loaded.build if loaded else "",
         "threads": request.threads if request else 0,
         "threads_batch": request.threads_batch if request else 0,
+        "batch": (request.batch or usual_batch(on_gpu=on_gpu)) if request else 0,
+        "flash": ("off" if request.flash is False else "on") if request else "",
         "gpu_layers": request.gpu_layers if request else 0,
         "kv_type": request.kv_type if request else "",
         "quantisation": shape.quantisation if shape else resident.model.quantisation,

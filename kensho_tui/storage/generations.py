@@ -1,7 +1,7 @@
 """Runs of models: what they ran with, the list of them, and their figures by settings and day."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 from kensho_tui.core.metrics_contract import Generation
@@ -29,6 +29,9 @@ class Setup:
     context: int = 0
     kv_type: str = ""
     threads: int = 0
+    threads_batch: int = 0
+    batch: int = 0
+    flash: str = ""
 
     @classmethod
     def of(cls, model: str, settings: Mapping[str, object]) -> "Setup":
@@ -42,6 +45,9 @@ class Setup:
             count_of(settings, "context"),
             _text(settings, "kv_type"),
             count_of(settings, "threads"),
+            count_of(settings, "threads_batch"),
+            count_of(settings, "batch"),
+            _text(settings, "flash"),
         )
 
 
@@ -55,8 +61,9 @@ def count_of(settings: Mapping[str, object], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-_FIELDS = "model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads"
-_MARKS = "?, ?, ?, ?, ?, ?, ?, ?"
+_NAMES = tuple(field.name for field in fields(Setup))
+_FIELDS = ", ".join(_NAMES)
+_MARKS = ", ".join("?" * len(_NAMES))
 
 
 async def keep_setup(work: Transaction, setup: Setup) -> int:
@@ -124,6 +131,9 @@ _COLUMNS = {
     "context": "coalesce(s.context, 0)",
     "kv_type": "coalesce(s.kv_type, '')",
     "threads": "coalesce(s.threads, 0)",
+    "threads_batch": "coalesce(s.threads_batch, 0)",
+    "batch": "coalesce(s.batch, 0)",
+    "flash": "coalesce(s.flash, '')",
     "gpu_layers": "coalesce(s.gpu_layers, 0)",
     "device": "coalesce(s.device, '')",
     "memory": "coalesce(g.memory, 0)",

@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIFTH, FIRST, FOURTH, SECOND, SEVENTH, SIXTH, THIRD
+from kensho_tui.storage.schema import EIGHTH, FIFTH, FIRST, FOURTH, SECOND, SEVENTH, SIXTH, THIRD
 
 COPIES_KEPT = 3
 
@@ -54,6 +54,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0005-samples", _executing(FIFTH)),
     Migration("0006-benches", _executing(SIXTH)),
     Migration("0007-queue", _executing(SEVENTH)),
+    Migration("0008-settings", _executing(EIGHTH)),
 )
 
 

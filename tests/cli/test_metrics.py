@@ -149,6 +149,8 @@ def test_the_document_has_the_figures_that_ask_had(scripted: Home) -> None:
         assert (one["usage"], one["timings"]) == (asked["usage"], asked["timings"])
         assert (one["model"], one["stop_reason"]) == (asked["model"], asked["stop_reason"])
     (model,) = found["models"]
+    for ran in (*found["generations"], *model["settings"]):
+        assert ran["threads_batch"] > 0 and (ran["batch"], ran["flash"]) == (256, "on")
     assert (model["model"], model["runs"], found["more"]) == ("scripted", 2, False)
     assert model["ttft_s"]["count"] == model["decode_tok_s"]["count"] == 2
     speeds = [asked["timings"]["decode_tok_s"] for asked in said]

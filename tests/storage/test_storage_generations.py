@@ -36,6 +36,7 @@ async def test_a_run_is_kept_whole(chats: Chats, rows: GenerationRows) -> None:
     )
     assert (kept.usage, kept.timings) == (USAGE, TIMINGS)
     assert (kept.context, kept.kv_type, kept.threads, kept.gpu_layers) == (8192, "f16", 3, -1)
+    assert (kept.threads_batch, kept.batch, kept.flash) == (4, 256, "on")
     assert (kept.device, kept.memory, kept.memory_host) == ("CPU", 150 << 20, 0)
     assert kept.bandwidth == 10**8 * 30.0
     assert kept.ended is not None and kept.created <= kept.ended
@@ -48,6 +49,16 @@ async def test_runs_with_the_same_settings_share_one_setup(chats: Chats, rows: G
     assert sorted(setup.threads for setup in setups.values()) == [3, 4]
     assert await rows.setups("tiny") == setups and await rows.setups("other") == {}
     assert sorted(some.runs for some in await rows.figures(ALL)) == [1, 3]
+
+
+@pytest.mark.parametrize("change", [{"threads_batch": 1}, {"batch": 512}, {"flash": "off"}])
+async def test_what_a_benchmark_changes_tells_settings_apart(
+    chats: Chats, rows: GenerationRows, change: dict[str, object]
+) -> None:
+    for settings in (SETTINGS, {**SETTINGS, **change}):
+        await run(chats, settings=settings)
+    assert [some.runs for some in await rows.figures(ALL)] == [1, 1]
+    assert len((await rows.page(ALL, 9, "", Setup.of("tiny", {**SETTINGS, **change}))).generations) == 1
 
 
 async def test_settings_of_another_form_count_as_not_known(chats: Chats, rows: GenerationRows) -> None:
@@ -225,4 +236,30 @@ async def test_runs_of_an_older_database_are_kept_and_counted(path: Path) -> Non
     page = (await rows.page(ALL, 9)).generations
     assert [one.id for one in page][::-1] == [row[0] for row in before]
     assert [one.message for one in page][::-1] == [row[1] for row in before]
+    await database.close()
+
+
+async def test_setups_of_the_version_before_are_kept_and_the_new_settings_not_known(path: Path) -> None:
+    before = next(at for at, step in enumerate(MIGRATIONS) if step.name == "0008-settings")
+    database = (await open_database(path, migrations=MIGRATIONS[:before])).database
+    async with database.transaction("not written") as work:
+        for number, threads in ((3, 4), (7, 2)):
+            await work.run(
+                "INSERT INTO setups (number, model, quantisation, active_weights, device, gpu_layers,"
+                " context, kv_type, threads) VALUES (?, 'tiny', 'Q4_1', 9, 'CPU', -1, 8192, 'f16', ?)",
+                (number, threads),
+            )
+    row = await Chats(database).begin_turn(None, "question", "tiny", None, "streaming")
+    async with database.transaction("not written") as work:
+        await work.run("UPDATE generations SET setup = 7, day = substr(created, 1, 10), state = 'complete'")
+    await database.close()
+    database = (await open_database(path)).database
+    rows = GenerationRows(database)
+    assert {number: setup.threads for number, setup in (await rows.setups()).items()} == {3: 4, 7: 2}
+    (kept,) = (await rows.page(ALL, 9)).generations
+    assert (kept.id, kept.threads, kept.threads_batch, kept.batch, kept.flash) == (
+        row.generation_id, 2, 0, 0, "",
+    )  # fmt: skip
+    await run(Chats(database))
+    assert sorted(some.runs for some in await rows.figures(ALL)) == [1, 1]
     await database.close()

@@ -8,6 +8,7 @@ from kensho_tui.storage.database import Database
 
 SETTINGS: dict[str, object] = {
     "context": 8192, "device": "CPU", "threads": 3, "gpu_layers": -1, "kv_type": "f16",
+    "threads_batch": 4, "batch": 256, "flash": "on",
     "quantisation": "Q4_1", "active_weights": 10**8, "memory": 150 << 20, "memory_host": 0,
 }  # fmt: skip
 USAGE = Usage(prompt_tokens=100, cached_tokens=40, completion_tokens=50)

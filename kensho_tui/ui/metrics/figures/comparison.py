@@ -16,7 +16,7 @@ from kensho_tui.ui.metrics.figures.measures import legend
 from kensho_tui.ui.metrics.figures.periods import Period
 from kensho_tui.ui.table import Listing
 
-NOBODY = differences.Side("", "", mc.Figures(runs=0))
+NOBODY = differences.Side("", {}, mc.Figures(runs=0))
 
 
 class Comparison(Level):

@@ -1,6 +1,6 @@
 """Two of a kind side by side: how far apart they are, and whether that is more than noise. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,10 +25,10 @@ Judgement = Literal["none", "few", "unclear", "first", "second"]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, what it ran with, and its figures."""
+    """One of the two: its name, what it ran with by title, and its figures."""
 
     name: str
-    about: str
+    about: Mapping[str, str]
     figures: Figures
 
 
@@ -80,9 +80,10 @@ def listing(first: Side, second: Side, found: Sequence[Choice]) -> Listing:
 
 
 def rows(first: Side, second: Side, look: Look) -> list[Choice]:
-    about = [_row("runs with", (Cell(first.about), Cell(second.about), Cell(""), Cell("")))]
-    if not first.about and not second.about:
-        about = []
+    about = [
+        _row(title, (Cell(first.about.get(title, "")), Cell(second.about.get(title, "")), Cell(""), Cell("")))
+        for title in {**first.about, **second.about}
+    ]
     runs = Cell(f"{first.figures.runs:,}"), Cell(f"{second.figures.runs:,}"), Cell(""), Cell("")
     found = differences(first.figures, second.figures)
     measured = [

@@ -10,7 +10,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.metrics.figures import differences, document, rows
+from kensho_tui.ui.metrics.figures import differences, document, ran, rows
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
@@ -121,7 +121,9 @@ class Models(Level):
 
 
 def _side(model: mc.ModelMetrics) -> differences.Side:
-    return differences.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
+    quantisation = one_line(model.quantisation, 12)
+    about = {"runs with": quantisation} if quantisation else {}
+    return differences.Side(one_line(model.model, 60), about, model.figures)
 
 
 class Settings(Level):
@@ -143,7 +145,11 @@ class Settings(Level):
 
     @property
     def listing(self) -> Listing:
-        return rows.SETTINGS
+        return rows.settings_listing(self._settings)
+
+    @property
+    def _settings(self) -> Sequence[mc.SetupMetrics]:
+        return self.found.settings if self.found is not None else ()
 
     async def load(self, period: Period) -> None:
         asked = mc.ListModelMetrics(since=period.since(self.app.now()), model=self.model, days=MOST_DAYS)
@@ -153,16 +159,17 @@ class Settings(Level):
         self.loaded = True
 
     def ordered(self) -> list[mc.SetupMetrics]:
-        return self.listing.ordered(self.found.settings if self.found is not None else (), self.sort)
+        return self.listing.ordered(self._settings, self.sort)
 
     def rows(self, look: Look) -> list[Choice]:
         return rows.setup_rows(self.ordered(), look)
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        """Trends over days, the last of them in words behind each."""
+        """What all rows have in common, and trends over days, the last of them in words behind each."""
         days = self.found.days if self.found is not None else ()
-        if not days or height < TREND_ROWS:
-            return Content()
+        shared = ran.common(self._settings, width)
+        if not days or height < TREND_ROWS + len(shared):
+            return Content("\n").join(shared[:height])
         dates = every_date(days)
         found = by_date(days, dates)
         last = days[-1]
@@ -179,7 +186,8 @@ class Settings(Level):
         until = f" to {short_date(last.day)}, at the right the last" if len(days) > 1 else ""
         return Content("\n").join(
             [
-                *[Content()] * (height > TREND_ROWS),
+                *[Content()] * (height > TREND_ROWS + len(shared)),
+                *shared,
                 quiet(f"by day, {short_date(dates[0])}{until}; heights begin at 0"),
                 *(
                     Content.assemble(quiet(name.ljust(LABEL_CELLS)), (line, "$primary"), quiet(f"  {words}"))
@@ -192,7 +200,8 @@ class Settings(Level):
         setup = self._setup(key)
         if setup is None:
             return None
-        crumb = f"{rows.setup_words(setup) or 'these settings'}: generations"
+        apart = ran.words(setup, ran.differing(self._settings))
+        crumb = f"{apart}: generations" if apart else "generations"
         return Runs(self.app, self.renew, self.model, crumb, ran_with(self.quantisation, setup))
 
     def model_of(self, key: str) -> str:
@@ -210,15 +219,17 @@ class Settings(Level):
         return Wanted("settings", head, once([document.setup(one) for one in setups]), of=self.model)
 
     def _setup(self, key: str) -> mc.SetupMetrics | None:
-        settings = self.found.settings if self.found is not None else ()
-        return next((setup for setup in settings if rows.setup_key(setup) == key), None)
+        return next((setup for setup in self._settings if rows.setup_key(setup) == key), None)
 
     def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         one, other = self._setup(first), self._setup(second)
         if one is None or other is None:
             return None
-        names = rows.differing(one, other)
-        return differences.Side(names[0], "", one.figures), differences.Side(names[1], "", other.figures)
+        apart, names = ran.differing([one, other]), ran.names(one, other)
+        return (
+            differences.Side(names[0], ran.facts(one, apart), one.figures),
+            differences.Side(names[1], ran.facts(other, apart), other.figures),
+        )
 
 
 def _medians(spreads: Sequence[mc.Spread | None]) -> list[float | None]:

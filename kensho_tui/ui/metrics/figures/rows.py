@@ -1,6 +1,8 @@
 """Models, their settings and their generations as rows of the tables. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from kensho_tui.core.metrics_contract import (
@@ -15,7 +17,7 @@ from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import IDLE, Choice
 from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
-from kensho_tui.ui.metrics.figures import said
+from kensho_tui.ui.metrics.figures import ran, said
 from kensho_tui.ui.metrics.figures.document import RAN_WITH
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, PROMPT, TTFT, Measure
@@ -77,41 +79,33 @@ MODELS = Listing(
 SETTINGS = Listing(
     (
         Column("device", least=8),
-        Column("context", right=True),
-        Column("KV", rank=2),
-        Column("threads", rank=3, right=True),
-        Column("GPU layers", rank=4, right=True),
-        Column("runs", rank=7, right=True),
+        Column("runs", rank=10, right=True),
         Column("TTFT", rank=1, right=True),
-        Column("prompt tok/s", rank=5, right=True),
+        Column("prompt tok/s", rank=6, right=True),
         Column("decode tok/s", right=True),
-        Column("GB/s", rank=8, right=True),
-        Column("last used", rank=6, right=True),
+        Column("GB/s", rank=11, right=True),
+        Column("last used", rank=9, right=True),
     ),
     {
         "last used": lambda row: row.last,
-        "device": lambda row: row.device.casefold(),
-        "context": lambda row: row.context,
-        "KV": lambda row: row.kv_type,
-        "threads": lambda row: row.threads,
-        "GPU layers": lambda row: row.gpu_layers,
+        **{one.title: attrgetter(one.name) for one in ran.SETTINGS},
         **_FIGURES,
     },
-    _FALLING | {"context", "threads", "GPU layers"},
+    _FALLING | {one.title for one in ran.SETTINGS if one.right},
 )
 GENERATIONS = Listing(
     (
         Column("time", least=12),
         Column("in", rank=3, right=True),
-        Column("cached", rank=5, right=True),
+        Column("cached", rank=6, right=True),
         Column("out", rank=2, right=True),
         Column("queue", rank=1, right=True),
         Column("TTFT", right=True),
-        Column("prompt tok/s", rank=6, right=True),
+        Column("prompt tok/s", rank=7, right=True),
         Column("decode tok/s", right=True),
         Column("ended", rank=4),
-        Column("memory", rank=7, right=True),
-        Column("settings", rank=8),
+        Column("memory", rank=8, right=True),
+        Column("settings", rank=5),
     ),
     {"time": lambda row: row.created},
     frozenset({"time"}),
@@ -179,22 +173,37 @@ def _column(measure: Measure, figures: Sequence[Figures], look: Look) -> list[Ce
     ]
 
 
+def _shown(setups: Sequence[SetupMetrics]) -> list[ran.Setting]:
+    """Beside the device: of several what tells them apart. `ran.common` says the rest once."""
+    found = ran.differing(setups) if len(setups) > 1 else ran.SETTINGS
+    return [one for one in found if one.name != "device"]
+
+
+def settings_listing(setups: Sequence[SetupMetrics]) -> Listing:
+    """A narrow terminal has what tells these apart rather than figures that are looked at less."""
+    apart = len(setups) > 1
+    columns = [
+        Column(one.title, rank=min(one.rank, 2) if apart else one.rank, right=one.right)
+        for one in _shown(setups)
+    ]
+    return replace(SETTINGS, columns=(SETTINGS.columns[0], *columns, *SETTINGS.columns[1:]))
+
+
 def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
+    """In the columns of `settings_listing`."""
     columns = _columns([setup.figures for setup in setups], look)
+    shown = _shown(setups)
     rows = []
     for setup, measured in zip(setups, columns, strict=True):
         key = setup_key(setup)
         rows.append(
             Choice(
                 key,
-                one_line(setup.device, 40) or "not known",
+                one_line(setup.device, 40) or ran.UNKNOWN,
                 **look.mark(key),
-                also=one_line(f"{setup.kv_type} {setup.context} {setup.threads} threads", 60),
+                also=one_line(ran.words(setup), 120),
                 cells=(
-                    Cell(fmt.thousands(setup.context) if setup.context else ""),
-                    Cell(one_line(setup.kv_type, 12)),
-                    Cell(f"{setup.threads or ''}"),
-                    Cell(layers(setup.gpu_layers, setup.device)),
+                    *(Cell(one.cell(setup)) for one in shown),
                     Cell(f"{setup.figures.runs:,}"),
                     *measured,
                     Cell(fmt.ago(setup.last, look.now)),
@@ -204,44 +213,20 @@ def setup_rows(setups: Sequence[SetupMetrics], look: Look) -> list[Choice]:
     return rows
 
 
-def layers(count: int, device: str) -> str:
-    """-1 asks for all of them; on a CPU that is none, and says nothing."""
-    if device == "CPU":
-        return ""
-    return "all" if count < 0 else str(count) if count else ""
-
-
-def setup_words(setup: SetupMetrics) -> str:
-    """``CPU · 8 192 tokens · f16 · 3 threads``."""
-    return " · ".join(part for part in _parts(setup) if part)
-
-
-def _parts(ran: SetupMetrics | Generation) -> tuple[str, ...]:
-    gpu_layers = layers(ran.gpu_layers, ran.device)
-    return (
-        one_line(ran.device, 40),
-        f"{fmt.thousands(ran.context)} tokens" if ran.context else "",
-        one_line(ran.kv_type, 12),
-        fmt.counted(ran.threads, "thread") if ran.threads else "",
-        f"{gpu_layers} GPU layers" if gpu_layers else "",
-    )
-
-
-def differing(first: SetupMetrics, second: SetupMetrics) -> tuple[str, str]:
-    """What one ran with, and the other: no more than tells them apart."""
-    pairs = [pair for pair in zip(_parts(first), _parts(second), strict=True) if pair[0] != pair[1]]
-    if not pairs:  # the file was replaced by one with other weights
-        weights = (fmt.size(first.active_weights), fmt.size(second.active_weights))
-        return f"{weights[0]} of weights", f"{weights[1]} of weights"
-    first_words, second_words = zip(*pairs, strict=True)
-    return " · ".join(word or "-" for word in first_words), " · ".join(word or "-" for word in second_words)
-
-
 def generation_rows(generations: Sequence[Generation], look: Look) -> list[Choice]:
-    return [_generation(one, look) for one in generations]
+    """In the columns of `generations_listing`."""
+    apart = ran.differing(generations)
+    return [_generation(one, [Cell(ran.words(one, apart))] if apart else [], look) for one in generations]
 
 
-def _generation(one: Generation, look: Look) -> Choice:
+def generations_listing(generations: Sequence[Generation]) -> Listing:
+    """With settings only where these ran with several."""
+    if ran.differing(generations):
+        return GENERATIONS
+    return replace(GENERATIONS, columns=GENERATIONS.columns[:-1])
+
+
+def _generation(one: Generation, settings: Sequence[Cell], look: Look) -> Choice:
     usage, timings = one.usage, one.timings
     return Choice(
         one.id,
@@ -257,7 +242,7 @@ def _generation(one: Generation, look: Look) -> Choice:
             Cell(_speed(timings.decode_tok_s) if timings else "", PLAIN_TEXT),
             Cell(ended(one), "$error" if one.state == "failed" else QUIET),
             Cell(fmt.size(one.memory + one.memory_host) if one.memory + one.memory_host else ""),
-            Cell(" · ".join(part for part in _parts(one) if part)),
+            *settings,
         ),
     )
 

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.content import Content
+
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.metrics.figures import rows
+from kensho_tui.ui.metrics.figures import ran, rows
 from kensho_tui.ui.metrics.figures.document import RAN_WITH, Document, Item
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.level import Level
@@ -54,7 +56,7 @@ class Runs(Level):
 
     @property
     def listing(self) -> Listing:
-        return rows.GENERATIONS
+        return rows.generations_listing(self.found)
 
     def model_of(self, key: str) -> str:
         return self._model
@@ -82,6 +84,10 @@ class Runs(Level):
 
     def rows(self, look: Look) -> list[Choice]:
         return rows.generation_rows(self.found, look)
+
+    def below(self, width: int, height: int, look: Look) -> Content:
+        """What all of them ran with."""
+        return Content("\n").join(ran.common(self.found, width)[:height])
 
     def near_end(self, key: str) -> bool:
         return bool(self._next) and self._places.get(key, 0) >= len(self.found) - AHEAD

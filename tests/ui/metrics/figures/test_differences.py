@@ -44,18 +44,21 @@ def test_words() -> None:
 
 
 def test_rows_have_counts_ratio_and_judgement() -> None:
-    sides = Side("small", "Q4_1", SMALL.figures), Side("coder", "Q4_K_M", CODER.figures)
+    sides = (
+        Side("small", {"runs with": "Q4_1"}, SMALL.figures),
+        Side("coder", {"runs with": "Q4_K_M"}, CODER.figures),
+    )
     shown = {row.label: [cell.text for cell in row.cells] for row in rows(*sides, Look(NOW))}
     assert shown["runs"] == ["1,234", "86", "", ""]
     assert shown["runs with"][:2] == ["Q4_1", "Q4_K_M"]
     assert shown["decode tok/s"][2:] == ["0.28 x", "A is faster"]
     assert "(1,111)" in shown["decode tok/s"][0]
-    old = Side("old", "", OLD.figures)
+    old = Side("old", {}, OLD.figures)
     assert {row.cells[3].text for row in rows(sides[0], old, Look(NOW))} == {"", "too few runs"}
 
 
 def test_items_have_a_field_for_every_figure() -> None:
-    found = items(Side("a", "", SMALL.figures), Side("b", "", CODER.figures))
+    found = items(Side("a", {}, SMALL.figures), Side("b", {}, CODER.figures))
     documents = [one for one in found if isinstance(one, dict)]
     assert [one["figure"] for one in documents] == [
         "decode_tok_s",

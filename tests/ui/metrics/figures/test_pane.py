@@ -245,6 +245,25 @@ async def test_one_marked_row_is_compared_with_the_highlighted_one(
         assert "has not answered in this time" in await press(pilot, "p")
 
 
+async def test_before_and_after_a_benchmark_are_rows_of_their_own(host: FakeHost, opened: Opened) -> None:
+    usual = CODER.settings[0]
+    changed = replace(usual, threads_batch=1, last="2026-11-20T19:00:00.000Z")
+    figures = ScriptedFigures(host, replace(CODER, settings=(changed, usual)))
+    async with opened() as pilot:
+        text = await press(pilot, "enter")
+        assert re.search("device +prefill +.*TTFT", text) and "all with CPU · 8" in text
+        text = await press(pilot, "space", "space", "c")
+        assert (
+            "A 1 prefill thread" in text
+            and "B 4 prefill threads" in text
+            and re.search("prefill +1 +4", text)
+        )
+        text = await press(pilot, "escape", "home", "enter")
+        assert "› 1 prefill thread" in text
+        asked = cast("mc.ListGenerations", figures.asked[-1])
+        assert asked.setup is not None and asked.setup.threads_batch == 1
+
+
 async def test_an_error_is_said_with_the_key_to_try_again(
     host: FakeHost, figures: ScriptedFigures, opened: Opened
 ) -> None:
