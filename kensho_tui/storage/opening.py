@@ -41,6 +41,8 @@ def prepare(path: Path, migrations: Sequence[Migration]) -> tuple[str, ...]:
         saved = beside(path, SAVED)
         if saved.exists() and (damage or not path.exists()):  # a start was cut short between two renames
             notices = (_replaced(path, saved, "Chats were saved from a damaged database"),)
+        elif saved.exists():  # somebody has put another database in its place since
+            set_aside(saved)
         elif damage:
             notices = (_mended(path, saved, damage, migrations),)
         make_private(path)

@@ -181,7 +181,7 @@ class _Salvage:
         if shape.name == "messages":
             if row.cut:
                 values |= {"error": CUT} | ({} if values.get("role") == "user" else {"state": "failed"})
-            if not self._insert("messages", values):
+            if not self._insert_newest("messages", values):
                 # A byte of these may have changed; the text is what counts.
                 role = "user" if values.get("model") is None else "assistant"
                 known = values.get("role") in ("system", "user", "assistant")
@@ -189,8 +189,20 @@ class _Salvage:
                 if not self._insert("messages", values | mended | ({} if known else {"role": role})):
                     return
             self._cut += row.cut
+        elif text:
+            self._insert_newest(shape.name, values)
         else:
             self._insert(shape.name, values)
+
+    def _insert_newest(self, table: str, values: dict[str, Value]) -> bool:
+        """As `_insert`. A leaf that no tree leads to may be an old one: of two versions the newer stays."""
+        if self._insert(table, values):
+            return True
+        older = self._connection.execute(
+            f'DELETE FROM "{table}" WHERE number = ? AND updated < ?',  # noqa: S608 - a name of ours
+            (values.get("number"), values.get("updated")),
+        )
+        return older.rowcount > 0 and self._insert(table, values)
 
     def _insert(self, table: str, values: dict[str, Value]) -> bool:
         """Whether the row was taken: it may be there already, or be none that the table allows."""

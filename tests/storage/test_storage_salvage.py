@@ -20,6 +20,7 @@ from kensho_tui.core.errors import DatabaseNewerError, DiskFullError
 from kensho_tui.storage import opening
 from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started
 from kensho_tui.storage.database import open_database
+from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family
 from kensho_tui.storage.migrations import MIGRATIONS
 from kensho_tui.storage.opening import prepare
@@ -353,6 +354,34 @@ def test_pages_of_deleted_chats_stay_deleted(known: Known, tmp_path: Path) -> No
         file.write(os.urandom(PAGE))
     prepare(path, MIGRATIONS)
     assert texts_in(path) == expected
+
+
+def test_of_two_versions_of_a_row_the_newer_stays(known: Known, tmp_path: Path) -> None:
+    """Without the first page nobody knows which leaves are free: an old one may come before the real one."""
+    shared = Counter(page for pages in known.pages.values() for page in pages)
+    leaf = max(page for page, count in shared.items() if count > 2)
+    place = roots_of(known.path)["messages_chat"]
+    assert place < leaf
+    content = known.path.read_bytes()[(leaf - 1) * PAGE : leaf * PAGE]
+    old = content.replace(now()[:5].encode(), b"1999-").replace(b": ", b"? ")
+    path = damaged(known, tmp_path, {1}, lambda: os.urandom(PAGE))
+    with path.open("r+b") as file:
+        file.seek((place - 1) * PAGE)
+        file.write(old)
+    prepare(path, MIGRATIONS)
+    there = texts_in(path)
+    whole = [identity for identity, pages in known.pages.items() if pages == {leaf}]
+    assert len(whole) >= 2
+    assert all(known.messages[identity][1] in there for identity in whole)
+
+
+def test_what_was_saved_does_not_replace_a_database_put_there_since(known: Known, tmp_path: Path) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    beside(path, opening.SAVED).write_bytes(b"of an earlier start")
+    assert prepare(path, MIGRATIONS) == ()
+    assert check_texts(known, path, set()) == len(known.messages)
+    [kept] = set(tmp_path.iterdir()) - {path}
+    assert kept.read_bytes() == b"of an earlier start"
 
 
 @pytest.mark.parametrize("moved", ["nothing", "all"])
