@@ -18,7 +18,7 @@ from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
-from kensho_tui.ui.live import resumable
+from kensho_tui.ui.live import cannot_fit, resumable
 from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.middle import Middle
 from kensho_tui.ui.outgoing import Outgoing, anew
@@ -188,7 +188,7 @@ class ChatScreen(SteadyScreen):
             keys = [(label("stop"), "stop"), ("Enter", "queue a prompt")]
         elif self.session.progress is not None:
             keys.append((label("stop"), "cancel the load"))
-        elif self.resumable is not None:
+        elif self.resumable is not None and not cannot_fit(self.resumable):
             keys.insert(0, (label("continue"), "continue"))
         elif self.session.last_answer() is not None:
             keys.append((label("copy"), "copy"))

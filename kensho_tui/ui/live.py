@@ -23,3 +23,8 @@ class Live:
 def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
     """The answer that `continue` goes on with: the last message, when it is one that was cut."""
     return messages[-1] if messages and messages[-1].resumable else None
+
+
+def cannot_fit(message: c.Message) -> bool:
+    """Whether its prompt had no room in the context, so that going on helps only with a larger one."""
+    return message.state == "failed" and message.stop_reason == "context"

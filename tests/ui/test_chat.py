@@ -151,3 +151,12 @@ async def test_the_model_is_prepared_once_when_typing_begins(host: FakeHost, sta
         await pilot.press(*"def")
         await pilot.pause()
         assert host.called("prepare") == [c.Prepare(model=MODEL)]
+
+
+async def test_a_prompt_that_cannot_fit_is_not_said_to_go_on(host: FakeHost, start: Started) -> None:
+    error = "the prompt has 9,000 tokens, and 6,144 fit. Load the model with a larger context"
+    failed = host.message("assistant", "", state="failed", stop_reason="context", error=error)
+    host.add_chat("Long", host.message("user", "word"), failed)
+    async with start() as pilot:
+        await shown(pilot, "with a larger context ^G continues", "Enter send")
+        assert "^G continue ·" not in screen_text(pilot)

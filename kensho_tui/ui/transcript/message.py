@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from kensho_tui.core import contract as c
 from kensho_tui.core.text import Cleaner, one_line, printable
 from kensho_tui.ui import format as fmt
+from kensho_tui.ui.live import cannot_fit
 from kensho_tui.ui.transcript.blocks import BlockSplitter, split
 from kensho_tui.ui.transcript.canvas import Canvas
 from kensho_tui.ui.transcript.extent import Extent
@@ -237,7 +238,8 @@ class MessageItem:
             then = ""
         elif message.unsaved:
             then = " · ".join(part for part in (IN_MEMORY, then if then != KEPT else "") if part)
-        go_on = f"{self._words.continue_key()} continues" if self.last else ""
+        larger = "with a larger context " if cannot_fit(message) else ""
+        go_on = f"{larger}{self._words.continue_key()} continues" if self.last else ""
         return _said(what, style, then, go_on)
 
     def _left_out(self) -> Said:
