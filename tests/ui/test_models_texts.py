@@ -418,7 +418,7 @@ def test_a_choice_is_remembered_until_the_host_has_it() -> None:
     choice = ModelChoice()
     choice.choose(None, "B", "A")
     choice.got_id("c1")
-    assert (choice.of(None), choice.of("c1"), choice.recent) == (None, "B", ["B", "A"])
+    assert (choice.of(None), choice.of("c1"), choice.recent) == ("B", "B", ["B", "A"])
     choice.settle("c1", "A")
     assert choice.of("c1") == "B"
     choice.settle("c1", "B")
