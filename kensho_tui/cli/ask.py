@@ -1,6 +1,7 @@
 """``kensho-tui ask``: one prompt, the answer on stdout as it comes."""
 
 import argparse
+import contextlib
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from kensho_tui.client.facade import Kensho
     from kensho_tui.client.launch import Launched
-    from kensho_tui.core.contract import Message, Phase, Submit, Submitted
+    from kensho_tui.core.contract import BenchNow, Message, Phase, Submit, Submitted
+
+WATCH_S = 20.0
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,10 +107,13 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
         submitted = await kensho.submit(_request(options, prompt, chat))
         interrupted = _stop_on_interrupt(kensho, submitted)
         writer = _Writer(quiet=options.json)
+        watching = writer.told_why(kensho) if submitted.queued else None
         async for piece in kensho.follow(submitted.stream):
             writer.phase(piece.phase, piece.state == "waiting")
             writer.text(piece.text)
         writer.close()
+        if watching is not None:
+            watching.cancel()
         await asking
         result = piece.result
         if result is None:
@@ -220,20 +226,57 @@ class _Writer:
         self._cleaner = Cleaner() if sys.stdout.isatty() else None
         self._progress = sys.stderr.isatty()
         self._shown = ""
+        self._phase: Phase | None = None
+        self._bench: BenchNow | None = None
 
     @property
     def whole(self) -> str:
         return "".join(self._parts)
 
     def phase(self, phase: "Phase", waiting: bool) -> None:
-        if not self._progress:
-            return
-        fraction = phase.fraction
-        said = f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
-        said = said if waiting else ""
+        self._phase = phase if waiting else None
+        self._show()
+
+    def told_why(self, kensho: "Kensho") -> "asyncio.Task[None] | None":
+        """Show what an answer that is queued waits for, as the host says it, until this is cancelled."""
+        import asyncio
+
+        from kensho_tui.core.contract import Phase
+
+        self.phase(Phase(name="queued"), True)
+        return asyncio.get_running_loop().create_task(self._follow_bench(kensho)) if self._progress else None
+
+    async def _follow_bench(self, kensho: "Kensho") -> None:
+        import msgspec
+
+        from kensho_tui.core.contract import TOPIC_HOST, HostStatus
+
+        seen = 0
+        with contextlib.suppress(KenshoError):  # whoever follows the answer meets it, too
+            while True:
+                facts = await kensho.watch({TOPIC_HOST: seen}, WATCH_S)
+                if TOPIC_HOST in facts:
+                    seen = facts[TOPIC_HOST].version
+                    self._bench = msgspec.msgpack.decode(facts[TOPIC_HOST].body, type=HostStatus).bench
+                    self._show()
+
+    def _show(self) -> None:
+        said = self._said() if self._progress else ""
         if said != self._shown:
             self._shown = said
             print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
+
+    def _said(self) -> str:
+        phase = self._phase
+        if phase is None:
+            return ""
+        if phase.name == "queued" and self._bench is not None:
+            from kensho_tui.cli.benchmark import waiting
+            from kensho_tui.cli.drawn_line import DrawnLine
+
+            return waiting(self._bench, DrawnLine(sys.stderr).columns)
+        fraction = phase.fraction
+        return f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
 
     def text(self, text: str) -> None:
         if not text:

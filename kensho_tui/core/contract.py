@@ -302,6 +302,8 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     has_template: bool = True
     device: str = "CPU"
     pinned: bool = False
+    bench: bool = False
+    """A benchmark has it: it is ``busy`` to its end, also while it is set up anew."""
     footprint: Footprint | None = None
     elapsed_s: float = 0.0
     expected_s: float = 0.0
@@ -316,6 +318,13 @@ class Memory(Struct, frozen=True, kw_only=True):
     total: int
 
 
+class BenchNow(Struct, frozen=True, kw_only=True):
+    """The benchmark under way; turns wait for its end. ``left_s``: how long still, None: not known yet."""
+
+    model: str
+    left_s: float | None = None
+
+
 class HostStatus(Struct, frozen=True, kw_only=True):
     """Topic ``host``, and the reply to ``host.status``."""
 
@@ -328,6 +337,7 @@ class HostStatus(Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerInfo, ...]
     memory: Memory | None = None
     notices: tuple[str, ...] = ()
+    bench: BenchNow | None = None
 
 
 class ChatFact(Struct, frozen=True, kw_only=True):

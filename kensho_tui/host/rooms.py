@@ -230,6 +230,7 @@ class Host:
                 *((self._mismatch,) if self._mismatch else ()),
                 *self._dialogue.notices(),
             ),
+            bench=self._benches.now,
         )
 
     def _changed(self) -> None:

@@ -102,14 +102,15 @@ class SampleOffers:
         from kensho_tui.metrics.sample import Counts
 
         tally, cache, rooms = self.dialogue.tally(), self.responses, self.rooms
+        measured = rooms.manager.measured
         downloading = rooms.downloading
         return Counts(
             workers=rooms.manager.workers(),
             working=self._working,
             streams=tally.streams,
             queued=tally.queued,
-            written=tally.written,
-            read=tally.read,
+            written=tally.written + measured.written,
+            read=tally.read + measured.read,
             downloads=downloading,
             download_rate=sum(view.rate for view in rooms.downloads.views()) if downloading else 0.0,
             cache_hits=cache.hits,

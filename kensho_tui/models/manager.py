@@ -25,7 +25,7 @@ from kensho_tui.models.kept_chats import KeptChats
 from kensho_tui.models.loading import Loader, LoadJob, OnPhase
 from kensho_tui.models.plan import LoadPlan, Planner
 from kensho_tui.models.prefetch import Prefetcher
-from kensho_tui.models.resident import Resident
+from kensho_tui.models.resident import Resident, Tokens
 from kensho_tui.models.residents import Residents
 from kensho_tui.models.spawn import WORKER_COMMAND, spawn_worker
 from kensho_tui.models.worker_process import WorkerProcess
@@ -62,6 +62,8 @@ class ModelManager:
         self._closed = False
         self.held = ""
         """Why turns have to wait, as they are told; empty: `alone` has not been entered."""
+        self.measured = Tokens()
+        """Those of benchmarks: turns count their own."""
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -349,7 +351,8 @@ class ModelManager:
         idle = [one for one in meant if not one.leased]
         freed = await self.residents.retire(one.model.path for one in idle)
         await self.residents.settled()
-        return Unloaded(models=(*gone, *(one.model.name for one in idle)), busy=tuple(busy), freed=freed)
+        names = (*gone, *(one.model.name for one in idle))
+        return Unloaded(models=names, busy=tuple(busy), freed=freed, bench=bool(busy and self.held))
 
     async def unload_unused(self) -> None:
         """End the workers that no turn uses; pinned ones stay."""

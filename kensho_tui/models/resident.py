@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo, WorkerState
@@ -36,6 +37,14 @@ SAVE_S = 15.0
 OnFrame = Callable[[Chunk | Progress], None]
 
 
+@dataclass
+class Tokens:
+    """How many models wrote and read so far."""
+
+    written: int = 0
+    read: int = 0
+
+
 class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
@@ -43,7 +52,8 @@ class Resident:
     first of them as runs remember it, ``key`` what the cache is good for (empty: nothing), ``shape`` what the
     file's header says where it could be read.
     ``footprint`` is what it takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A
-    ``leased`` one is in a turn's hands, a ``pinned`` one stays when room is needed.
+    ``leased`` one is in the hands of a turn or a benchmark (``bench``), a ``pinned`` one stays when room is
+    needed.
     """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
@@ -60,6 +70,7 @@ class Resident:
         self.shape: ModelShape | None = None
         self.pinned = model.pinned
         self.leased = False
+        self.bench = False
         self.expected_s = 0.0
         self.load_s = 0.0
         self.last_used = self.began = time.monotonic()
@@ -77,15 +88,17 @@ class Resident:
 
     def info(self) -> WorkerInfo:
         loaded = self.loaded
+        measured = self.bench and self.state != "closing"
         return WorkerInfo(
             pid=self.worker.pid,
             model=self.model.name,
-            state=self.state,
-            phase=self.phase,
+            state="busy" if measured else self.state,
+            phase=self.phase if not measured else None,
             context=loaded.context if loaded else 0,
             has_template=loaded.has_template if loaded else True,
             device=loaded.device if loaded else "CPU",
             pinned=self.pinned,
+            bench=measured,
             footprint=self.footprint,
             elapsed_s=0.0 if loaded else time.monotonic() - self.began,
             expected_s=0.0 if loaded else self.expected_s,

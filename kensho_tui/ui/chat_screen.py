@@ -1,5 +1,6 @@
 """The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -49,7 +50,8 @@ class ChatScreen(SteadyScreen):
         self._kensho = app
         self._bindings = app.screen_bindings(self.PLACE)
         self.prompt = Prompt(self._history, complete, self._sent)
-        words = Words(app.now, lambda: app.key_label("continue"), self._load_of)
+        go_on = partial(app.key_label, "continue")
+        words = Words(app.now, go_on, self._load_of, lambda: self.session.bench)
         self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))

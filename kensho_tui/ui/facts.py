@@ -90,6 +90,11 @@ class HostFacts:
     def workers(self) -> tuple[c.WorkerInfo, ...]:
         return self.status.workers if self.status is not None else ()
 
+    @property
+    def bench(self) -> c.BenchNow | None:
+        """The benchmark under way, as far as is known."""
+        return self.status.bench if self.status is not None else None
+
     def load_of(self, model: str) -> Progress | None:
         """The load of `model`, while there is one."""
         return self._loads.of(model, self.clock())

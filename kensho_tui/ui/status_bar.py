@@ -21,6 +21,7 @@ LEAST_NOTICE, LEAST_WORDS = 20, 8
 WIDE = 96
 MODEL_CELLS, LEAST_MODEL_CELLS = 40, 12
 OFFER_CELLS, LEAST_OFFER_CELLS = 24, 6
+BENCH_CELLS = 24
 
 
 class Numbers(NamedTuple):
@@ -130,8 +131,10 @@ def _name_cells(session: Session) -> int:
 def parts(session: Session, width: int) -> list[tuple[int, Content]]:
     """What is known in figures, each with its rank; where the row is short the highest are left out."""
     found = numbers(session)
-    worker = session.worker
+    worker, bench = session.worker, session.bench
     shown: list[tuple[int, Content]] = []
+    if bench is not None and session.link == "connected":
+        shown.append((1, quiet(fmt.benchmark(bench, BENCH_CELLS if width >= WIDE else 0))))
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
         drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""

@@ -16,7 +16,7 @@ from kensho_tui.core.bench_contract import (
     ListBenches,
     StartBench,
 )
-from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.contract import BenchNow, ModelInfo
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.model_contract import ChangeModel, Defaults
@@ -68,6 +68,14 @@ class Benches:
     @property
     def active(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    @property
+    def now(self) -> BenchNow | None:
+        """The one under way, as the host tells of it."""
+        run = self._run
+        if not self.active or run is None or run.state != "running":
+            return None
+        return BenchNow(model=run.model, left_s=run.eta_s)
 
     # --- one run ---------------------------------------------------------------------------------------
 

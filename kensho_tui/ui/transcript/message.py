@@ -197,8 +197,12 @@ class MessageItem:
 
     @property
     def waiting(self) -> bool:
-        """Whether a stream is followed that has not brought text yet."""
-        return self._piece is not None and self._piece.state == "waiting"
+        """Whether a stream is followed that has not brought text yet. Until its turn nothing may have been
+        heard of it.
+        """
+        if self._piece is None:
+            return self.message.state == "queued" and self.message.stream is not None
+        return self._piece.state == "waiting"
 
     def say(self, elapsed: float) -> bool:
         """Label, numbers and state, `elapsed` seconds of waiting; whether anything looks different."""
@@ -219,8 +223,10 @@ class MessageItem:
             return ()
         if self._piece is not None:
             return self._live_line(self._piece, elapsed)
-        if message.state in ("queued", "streaming"):
-            return ((QUEUED if message.state == "queued" else CARET, "quiet"),)
+        if message.state == "queued":
+            return self._queued()
+        if message.state == "streaming":
+            return ((CARET, "quiet"),)
         return (*self._ending(), *self._left_out())
 
     def _ending(self) -> Said:
@@ -251,12 +257,20 @@ class MessageItem:
         said = f"… {count} earlier {messages} the context and {were} left out"
         return ((f" · {said}" if self._ending() else said, "quiet"),)
 
+    def _queued(self) -> Said:
+        """What it waits for before its turn, and what ends that."""
+        bench = self._words.bench()
+        if bench is None:
+            return _said(QUEUED, "quiet", "Esc stops" if self._piece is not None else "")
+        said = f"◌ {fmt.waits_for(bench)} · {fmt.BENCH_STOPS} · Esc stops waiting"
+        return ((said, "quiet"),)
+
     def _live_line(self, piece: c.Piece, elapsed: float) -> Said:
         """What is awaited, while nothing can be read yet."""
         if piece.phase.name == "decode":
             return ((CARET, "model"),)
         if piece.phase.name == "queued":
-            return ((f"{QUEUED} · Esc stops", "quiet"),)
+            return self._queued()
         style = "warning" if piece.phase.name == "stalled" else "model"
         load = self._words.load(self.message.model)
         said = fmt.phase_text(piece.phase, elapsed, load.share if load is not None else None)

@@ -134,6 +134,8 @@ def test_workers_have_their_columns_right_aligned() -> None:
     assert rows[0].split() == ["worker", "state", "RAM", "mapped", "CPU", "context", "pid"]
     assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8\u202f192" in rows[1]
     assert rows[1].endswith("  42") and rows[2].endswith("4321")
+    measured = replace(worker("busy"), bench=True)
+    assert "benchmark" in texts(worker_rows(now, now, {42: measured}, 76, 4))[1]
     assert "VRAM" in worker_rows(replace(now, devices=(device(),)), now, {}, 90, 4)[0].plain
 
 
@@ -156,8 +158,17 @@ def test_everything_else_is_one_line() -> None:
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
     assert activity(now, 60).cell_length <= 60
-    assert "cache not asked yet" in activity(sample(cache_asked=0, cache_hits=0), 200).plain
+    assert "3 of 12 from cache since the host started" in said
+    assert "cache not asked since the host started" in activity(sample(cache_asked=0), 200).plain
+    assert "cache not asked yet" in activity(sample(cache_asked=0), 100).plain
+    assert " · 3 of 12 from cache · " in activity(now, 120).plain
     assert not activity(None, 80)
+
+
+def test_a_benchmark_is_told_before_what_waits_for_it() -> None:
+    bench = c.BenchNow(model="Gemma", left_s=59.0)
+    said = activity(sample(streams=1, queued=1), 80, bench).plain
+    assert said.startswith("benchmark of Gemma, about 59 s · no answers under way · 1 in the queue")
 
 
 def test_the_figures_below_keep_their_place_in_every_terminal() -> None:

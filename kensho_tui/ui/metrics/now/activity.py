@@ -2,24 +2,37 @@
 
 from textual.content import Content
 
+from kensho_tui.core.contract import BenchNow
 from kensho_tui.core.sample_contract import Sample
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.lines import in_a_row, quiet
+from kensho_tui.ui.lines import SEPARATOR, in_a_row, quiet
+
+SINCE = " since the host started"
 
 
-def activity(sample: Sample | None, width: int) -> Content:
-    """What is queued, streamed and fetched, how often the cache helped, what database and host take."""
+def activity(sample: Sample | None, width: int, bench: BenchNow | None = None) -> Content:
+    """What is measured, streamed, queued and fetched, how often the cache helped, what database and host
+    take."""
     if sample is None:
         return Content()
+    parts = _parts(sample, bench, SINCE)
+    if len(SEPARATOR.join(text for _, text in parts)) > width:
+        parts = _parts(sample, bench, "")
+    return in_a_row([(rank, quiet(text)) for rank, text in parts], width)
+
+
+def _parts(sample: Sample, bench: BenchNow | None, since: str) -> list[tuple[int, str]]:
+    """Each with its rank: the highest are left out first. ``since`` when the cache has counted."""
     parts = [
+        (0, fmt.benchmark(bench) if bench is not None else ""),
         (0, _count(sample.streams - sample.queued, "answer") + " under way"),
         (1, f"{sample.queued} in the queue"),
         (3, _downloads(sample)),
-        (2, _cache(sample)),
+        (2, _cache(sample, since)),
         (4, f"database {fmt.size(sample.database)}"),
         (5, f"host {sample.host_cpu * 100:.1f} % of a core"),
     ]
-    return in_a_row([(rank, quiet(text)) for rank, text in parts], width)
+    return [part for part in parts if part[1]]
 
 
 def _count(number: int, what: str) -> str:
@@ -32,7 +45,8 @@ def _downloads(sample: Sample) -> str:
     return f"{_count(sample.downloads, 'download')} at {sample.download_rate / 1e6:.1f} MB/s"
 
 
-def _cache(sample: Sample) -> str:
+def _cache(sample: Sample, since: str) -> str:
     if not sample.cache_asked:
-        return "cache not asked yet"
-    return f"{fmt.thousands(sample.cache_hits)} of {fmt.thousands(sample.cache_asked)} from cache"
+        return f"cache not asked{since or ' yet'}"
+    hits, asked = fmt.thousands(sample.cache_hits), fmt.thousands(sample.cache_asked)
+    return f"{hits} of {asked} from cache{since}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.content import Content
 from textual.timer import Timer
 
+from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostError, UsageError
 from kensho_tui.core.metrics_contract import GENERATIONS, Generation, ListGenerations
 from kensho_tui.core.sample_contract import Sample
@@ -111,7 +112,7 @@ class NowPane(TextRows):
         latest, now = self.feed.latest, self.feed.now
         parts = {"gauges": [quiet(self._nothing())]} if latest is None else self._machine(latest, now, width)
         parts["answer"] = self._answer(width)
-        parts["activity"] = [activity(now, width)] if now is not None else []
+        parts["activity"] = [activity(now, width, self._kensho.session.bench)] if now is not None else []
         self._parts = parts
         self._draw()
 
@@ -183,7 +184,10 @@ class NowPane(TextRows):
 
     def _answer(self, width: int) -> list[Content]:
         """The answer under way in the open chat, else the last one there was."""
-        live = next((one for one in self._kensho.session.live.values() if one.piece is not None), None)
+        session = self._kensho.session
+        # While a benchmark runs all of them wait, also one that nothing has been heard of yet.
+        waits = session.bench is not None
+        live = next((one for one in session.live.values() if waits or one.piece is not None), None)
         if self._ticking is not None:
             (self._ticking.pause if live is None else self._ticking.resume)()
         if live is not None:
@@ -194,14 +198,14 @@ class NowPane(TextRows):
 
     def _live(self, live: Live, width: int) -> list[Content]:
         session, piece = self._kensho.session, live.piece
-        assert piece is not None  # noqa: S101 - for the type checker: whoever calls has looked
+        phase = piece.phase if piece is not None else c.Phase(name="queued")
         now = session.clock()
         if self._elapsed is None or self._elapsed.stream != live.stream:
-            self._elapsed = Elapsed.of(live.stream, piece.phase.name, live.since, live.first_at)
-        self._elapsed.take(piece.phase.name, now)
-        figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece.tokens else ""]
+            self._elapsed = Elapsed.of(live.stream, phase.name, live.since, live.first_at)
+        self._elapsed.take(phase.name, now)
+        figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece is not None and piece.tokens else ""]
         speed = numbers(session).tok_s
         figures.append(fmt.speed(speed) if speed else "")
         figures.append(one_line(session.model or "", 40))
-        said = fmt.phase_text(piece.phase, now - live.since)
+        said = fmt.phase_text(phase, now - live.since, bench=session.bench)
         return live_rows(self._elapsed, said, figures, self._glyphs, width)

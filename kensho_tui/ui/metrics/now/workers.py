@@ -23,6 +23,7 @@ COLUMNS = (
 )
 NONE = "no model is loaded: ask something in F2, or load one in F3"
 STATES = {"busy": "answering", "ready": "warm", "closing": "unloading"}
+BENCH = "benchmark"
 STYLES = {"busy": "$primary", "ready": "$success"}
 
 
@@ -49,9 +50,10 @@ def worker_rows(
 
 def _cells(worker: WorkerSample, known: WorkerInfo | None, gpus: bool) -> Sequence[str]:
     vram = fmt.size(worker.vram) if worker.vram is not None else "–" if gpus else ""
+    measured = known is not None and known.bench and worker.state == "busy"
     return (
         one_line(worker.model, 60),
-        STATES.get(worker.state, worker.state),
+        BENCH if measured else STATES.get(worker.state, worker.state),
         fmt.size(worker.ram),
         fmt.size(worker.file) if worker.file else "",
         vram,
