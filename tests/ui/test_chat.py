@@ -30,7 +30,7 @@ async def test_a_prompt_is_sent_and_its_answer_streams(host: FakeHost, start: St
         stream.append("ning**, you.", 5, 10)
         await shown(pilot, "Good morning, you.")
         host.end(stream)
-        await shown(pilot, "148 tok/s", "TTFT 34 ms", "15 of 8\u202f192 tokens")
+        await shown(pilot, "148 tok/s", "TTFT 34 ms", "15 of 8,192 tokens")
         assert "Esc stops" not in screen_text(pilot)
         assert not app_of(pilot).session.live
 

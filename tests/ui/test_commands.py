@@ -86,7 +86,7 @@ async def test_a_giant_answer_is_copied_in_part_and_that_is_said(host: FakeHost,
     async with start() as pilot:
         await shown(pilot, "word word")
         await pilot.press("ctrl+y")
-        await shown(pilot, "74\u202f000 characters sent", "the rest")
+        await shown(pilot, "74,000 characters sent", "the rest")
         assert len(pilot.app.clipboard.encode()) <= 74_000
 
 

@@ -232,7 +232,7 @@ def test_repositories_say_how_far_their_download_is() -> None:
         (c.Verdict(kind="after", unload=("A",)), "fits after unloading A"),
         (
             c.Verdict(kind="too large", remedies=(c.Remedy(what="x", context=4096),)),
-            "4\u202f096 tokens fit",
+            "4,096 tokens fit",
         ),
     ],
 )

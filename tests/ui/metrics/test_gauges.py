@@ -132,7 +132,7 @@ def test_workers_have_their_columns_right_aligned() -> None:
     now = sample(workers=(working(), working(pid=4321, model="Gemma", state="ready", cpu=0.0)))
     rows = texts(worker_rows(now, now, {42: worker("busy")}, 76, 4))
     assert rows[0].split() == ["worker", "state", "RAM", "mapped", "CPU", "context", "pid"]
-    assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8\u202f192" in rows[1]
+    assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8,192" in rows[1]
     assert rows[1].endswith("  42") and rows[2].endswith("4321")
     measured = replace(worker("busy"), bench=True)
     assert "benchmark" in texts(worker_rows(now, now, {42: measured}, 76, 4))[1]

@@ -16,7 +16,7 @@ BEFORE = replace(USUAL, threads_batch=0, batch=0, flash="")
 
 def test_everything_in_words() -> None:
     assert ran.words(USUAL) == (
-        "CPU · 8\u202f192 tokens · f16 · 3 threads · 4 prefill threads · batch 256 · flash attention"
+        "CPU · 8,192 tokens · f16 · 3 threads · 4 prefill threads · batch 256 · flash attention"
     )
     everywhere = replace(USUAL, device="CUDA0", gpu_layers=-1, flash="off")
     assert ran.words(everywhere).endswith("batch 256 · no flash attention · all GPU layers")
@@ -31,7 +31,7 @@ def test_settings_that_differ_have_columns_and_the_others_are_said_once() -> Non
     assert shown == [["4", "256"], ["1", "256"], ["4", "512"]]
     assert len(rows.setup_rows(setups, Look(NOW))[0].cells) == len(titles) - 1
     assert [row.plain for row in ran.common(setups, 80)] == [
-        "all with CPU · 8\u202f192 tokens · f16 · 3 threads · flash attention"
+        "all with CPU · 8,192 tokens · f16 · 3 threads · flash attention"
     ]
 
 
