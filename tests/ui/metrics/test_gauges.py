@@ -154,7 +154,7 @@ def test_without_workers_it_says_what_to_do() -> None:
 def test_everything_else_is_one_line() -> None:
     now = sample(queued=2, streams=3, downloads=1, download_rate=12.3e6)
     said = activity(now, 200).plain
-    for part in ("1 answer under way", "2 in the queue", "1 download at 12.3 MB/s", "3 of 12 from cache",
+    for part in ("1 answer under way", "2 in the queue", "1 download at 11.7 M/s", "3 of 12 from cache",
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
     assert activity(now, 60).cell_length <= 60
