@@ -10,6 +10,7 @@
     python benchmarks/switch.py [--rounds 5]
 """
 
+import argparse
 import asyncio
 import os
 import statistics
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 import floor
-from common import gemma, home, median_ratio, option_parser, report, starter
+from common import gemma, home, median_ratio, report, starter
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core import contract as c
@@ -123,7 +124,7 @@ async def measure(gemma_path: Path, rounds: int, limit: float) -> dict[str, obje
 
 
 async def main() -> None:
-    parser = option_parser(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     with gemma() as path:

@@ -111,8 +111,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """One node of a chat's message tree. ``stream`` names the live stream while there is one.
 
     ``trimmed`` messages of the history no longer fit the context and were not told to the model. ``cached``:
-    the text is that of an earlier answer to the same question. ``unsaved``: its end is in the host's memory
-    alone, until the database takes it.
+    the text is that of an earlier answer to the same question.
     """
 
     id: str
@@ -129,7 +128,6 @@ class Message(Struct, frozen=True, kw_only=True):
     trimmed: int = 0
     stream: str | None = None
     cached: bool = False
-    unsaved: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -168,8 +166,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
     ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
-    ``fresh``: no earlier answer will do. ``anew``: the message that ``prompt`` is, the last of its chat; it
-    gets another answer beside the one it has. ``show``: the reply brings the chat along.
+    ``fresh``: no earlier answer will do. ``show``: the reply brings the chat along.
     """
 
     prompt: str
@@ -180,7 +177,6 @@ class Submit(Struct, frozen=True, kw_only=True):
     given: tuple[str, ...] = ()
     attached: bool = False
     fresh: bool = False
-    anew: str | None = None
     show: bool = False
 
 
@@ -302,8 +298,6 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     has_template: bool = True
     device: str = "CPU"
     pinned: bool = False
-    bench: bool = False
-    """A benchmark has it: it is ``busy`` to its end, also while it is set up anew."""
     footprint: Footprint | None = None
     elapsed_s: float = 0.0
     expected_s: float = 0.0
@@ -318,13 +312,6 @@ class Memory(Struct, frozen=True, kw_only=True):
     total: int
 
 
-class BenchNow(Struct, frozen=True, kw_only=True):
-    """The benchmark under way; turns wait for its end. ``left_s``: how long still, None: not known yet."""
-
-    model: str
-    left_s: float | None = None
-
-
 class HostStatus(Struct, frozen=True, kw_only=True):
     """Topic ``host``, and the reply to ``host.status``."""
 
@@ -337,7 +324,6 @@ class HostStatus(Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerInfo, ...]
     memory: Memory | None = None
     notices: tuple[str, ...] = ()
-    bench: BenchNow | None = None
 
 
 class ChatFact(Struct, frozen=True, kw_only=True):

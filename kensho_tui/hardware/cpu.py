@@ -12,8 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from kensho_tui.hardware.cgroup import cpu_quota
-from kensho_tui.hardware.kernel_files import ROOT
+from kensho_tui.hardware.cgroup import ROOT, cpu_quota
 
 FEW_CORES = 6
 

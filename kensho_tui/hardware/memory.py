@@ -6,8 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from kensho_tui.hardware.cgroup import MemoryGroup, memory_groups
-from kensho_tui.hardware.kernel_files import ROOT
+from kensho_tui.hardware.cgroup import ROOT, MemoryGroup, memory_groups
 
 
 @dataclass(frozen=True)

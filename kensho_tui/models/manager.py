@@ -25,7 +25,7 @@ from kensho_tui.models.kept_chats import KeptChats
 from kensho_tui.models.loading import Loader, LoadJob, OnPhase
 from kensho_tui.models.plan import LoadPlan, Planner
 from kensho_tui.models.prefetch import Prefetcher
-from kensho_tui.models.resident import Resident, Tokens
+from kensho_tui.models.resident import Resident
 from kensho_tui.models.residents import Residents
 from kensho_tui.models.spawn import WORKER_COMMAND, spawn_worker
 from kensho_tui.models.worker_process import WorkerProcess
@@ -61,9 +61,7 @@ class ModelManager:
         self._asked: Counter[str] = Counter()  # turns that use or wait for the model at a path
         self._closed = False
         self.held = ""
-        """Why turns have to wait, as they are told; empty: `alone` has not been entered."""
-        self.measured = Tokens()
-        """Those of benchmarks: turns count their own."""
+        """Why all that is asked has to wait, where it has to."""
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -100,7 +98,7 @@ class ModelManager:
 
     @asynccontextmanager
     async def lease(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
-        """The model's worker, for whoever holds the turns' lock: `use`, or one inside `alone`."""
+        """The model's worker, for one whom the turns leave alone."""
         resident = await self._ensure(model, on_phase)
         resident.leased = True
         try:
@@ -136,7 +134,6 @@ class ModelManager:
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
         await self._adopted()
-        await self.residents.let_go_of_replaced(model.path)
         if self.residents.ready(model.path) is None:
             await asyncio.to_thread(check_file, model)
         while (resident := self.residents.ready(model.path)) is None:
@@ -179,7 +176,6 @@ class ModelManager:
         raised. Otherwise a failure is left to the turn to tell.
         """
         await self._adopted()
-        await self.residents.let_go_of_replaced(model.path)
         try:
             for last in (False, True):
                 if self.residents.ready(model.path) is None:
@@ -326,8 +322,7 @@ class ModelManager:
             return
         plan = await self._planner.plan(model)
         room = await self._planner.room(plan.device)
-        may_begin = self._job is None and not self.held and self._prefetcher.is_newest(turn)
-        if may_begin and plan.need.total <= room.free:
+        if plan.need.total <= room.free and self._job is None and self._prefetcher.is_newest(turn):
             await self._prefetcher.start(model.path)
 
     # --- unloading -----------------------------------------------------------------------------------
@@ -351,8 +346,7 @@ class ModelManager:
         idle = [one for one in meant if not one.leased]
         freed = await self.residents.retire(one.model.path for one in idle)
         await self.residents.settled()
-        names = (*gone, *(one.model.name for one in idle))
-        return Unloaded(models=names, busy=tuple(busy), freed=freed, bench=bool(busy and self.held))
+        return Unloaded(models=(*gone, *(one.model.name for one in idle)), busy=tuple(busy), freed=freed)
 
     async def unload_unused(self) -> None:
         """End the workers that no turn uses; pinned ones stay."""

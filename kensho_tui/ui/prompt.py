@@ -17,11 +17,10 @@ NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter", "newline"})
 
 History = Callable[[], Awaitable[Sequence[str]]]
 Complete = Callable[[str], str | None]
-Send = Callable[[str], None]
 
 
 class Prompt(TextArea):
-    """Enter sends and empties it; `send` has the text then, or puts it back."""
+    """Enter sends and empties it; whoever handles `Sent` has the text then, or puts it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+shift+z", "redo", "Redo", show=False),
@@ -30,6 +29,13 @@ class Prompt(TextArea):
         Binding("end,ctrl+e", "end", "End", show=False),
         Binding("ctrl+end", "follow", "Follow", show=False),
     ]
+
+    class Sent(Message):
+        """Enter was pressed on a prompt that is not blank."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class Scroll(Message):
         """The transcript should move by `pages`; 0: to its end."""
@@ -41,7 +47,7 @@ class Prompt(TextArea):
     class Leave(Message):
         """Tab in an empty prompt: the transcript gets the keys."""
 
-    def __init__(self, history: History, complete: Complete, send: Send) -> None:
+    def __init__(self, history: History, complete: Complete) -> None:
         super().__init__(
             id="prompt",
             soft_wrap=True,
@@ -51,7 +57,6 @@ class Prompt(TextArea):
         )
         self._history = history
         self._complete = complete
-        self._send = send
         self._index = -1
         self._draft = ""
         self._blinking: Timer | None = None
@@ -84,11 +89,11 @@ class Prompt(TextArea):
         if self.selection.is_empty and column and self.document.get_line(row)[column - 1] == "\\":
             self.replace("\n", (row, column - 1), (row, column))
         elif self.text.strip():
-            # Here and now: the next key may be there already, and mean what was sent.
+            # Cleared here and now: the next key may come before anybody handles the message.
             text = self.text
             self._index, self._draft = -1, ""
             self.load_text("")
-            self._send(text)
+            self.post_message(self.Sent(text))
 
     def _tab(self) -> None:
         if not self.text:

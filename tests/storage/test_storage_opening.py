@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def zero_page_in_the_middle(path: Path) -> None:
 
 
 def truncated(path: Path) -> None:
-    os.truncate(path, path.stat().st_size * 3 // 4)
+    os.truncate(path, path.stat().st_size // 2)
 
 
 def overwritten_header(path: Path) -> None:
@@ -126,20 +126,19 @@ def another_programs(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "messages"),
+    "damage",
     [
-        (random_bytes, range(1)),
-        (a_text_file, range(1)),
-        (another_programs, range(1)),
-        (zero_page_in_the_middle, range(400, 401)),
-        (overwritten_header, range(400, 401)),
-        (truncated, range(100, 400)),
+        random_bytes,
+        a_text_file,
+        zero_page_in_the_middle,
+        truncated,
+        overwritten_header,
+        another_programs,
     ],
 )
-async def test_a_damaged_file_is_set_aside_whole(
-    path: Path, damage: Callable[[Path], None], messages: range
-) -> None:
-    chat = await written(path)
+async def test_a_damaged_file_is_set_aside_whole(path: Path, damage: object) -> None:
+    await written(path)
+    assert callable(damage)
     damage(path)
     before = path.read_bytes()
     opened = await open_database(path)
@@ -148,10 +147,7 @@ async def test_a_damaged_file_is_set_aside_whole(
     assert str(kept) in notice
     assert kept.read_bytes() == before
     chats = Chats(opened.database)
-    found = await chats.list(9)
-    assert [one.id for one in found] == [chat][: messages.stop - 1]
-    assert sum(one.messages for one in found) in messages
-    assert notice.startswith("1 chat saved" if found else "The database was damaged")
+    assert await chats.list(9) == ()
     row = await chats.begin_turn(None, "one", None, None, "queued")
     await opened.database.close()
     opened = await open_database(path)

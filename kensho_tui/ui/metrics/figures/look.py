@@ -7,7 +7,6 @@ from typing import TypedDict
 
 from kensho_tui.ui.choice_list import IDLE
 from kensho_tui.ui.lines import QUIET
-from kensho_tui.ui.metrics.graph import GLYPHS
 from kensho_tui.ui.metrics.graph import Look as Graphs
 
 
@@ -27,7 +26,7 @@ class Look:
     @property
     def sign(self) -> str:
         """Between a median and its spread."""
-        return GLYPHS[self.graphs].sign
+        return "+-" if self.graphs == "ascii" else "±"
 
     def mark(self, key: str, otherwise: str = IDLE) -> Mark:
         """The sign before a row: A or B where it is marked."""

@@ -9,18 +9,22 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 
-class TextRows(Widget):
+class Rows(Widget):
     """As high as it has rows; what is wider than it is cut."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    TextRows { width: 1fr; height: auto; }
+    Rows { width: 1fr; height: auto; }
     """
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._rows: list[Content] = []
         self.styles.height = 0
+
+    @property
+    def rows(self) -> Sequence[Content]:
+        return self._rows
 
     def show(self, rows: Sequence[Content]) -> None:
         before, self._rows = self._rows, list(rows)

@@ -1,1 +1,0 @@
-"""What this machine does now: gauges with their graphs, GPUs, workers, the last answer."""
