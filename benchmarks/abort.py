@@ -3,12 +3,11 @@
 python benchmarks/abort.py [--rounds 7]
 """
 
-import argparse
 import asyncio
 import statistics
 import time
 
-from common import home, report
+from common import home, option_parser, report
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.contract import Submit
@@ -49,7 +48,7 @@ async def measure(rounds: int) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     with home():
         rounds = asyncio.run(measure(parser.parse_args().rounds))

@@ -8,10 +8,8 @@ what was recommended: 1.0 is the best, 0.95 the goal.
     python benchmarks/bench_check.py [--model M.gguf] [--quick] [--rounds 5]
 """
 
-import argparse
 import asyncio
 import contextlib
-import os
 import statistics
 import subprocess
 import time
@@ -19,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from common import home, report, starter
+from common import home, option_parser, report, starter
 from worker_decode import Worker
 
 from kensho_tui.client.facade import Kensho
@@ -32,7 +30,7 @@ from kensho_tui.core.bench_contract import (
     StartBench,
 )
 from kensho_tui.core.contract import Sampling
-from kensho_tui.core.frames import End, Error, Generate, Load, Loaded, Turn
+from kensho_tui.core.frames import End, Generate, Load, Loaded, Turn
 from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, usable_cores
 from kensho_tui.models.bench.grid import CONDITIONS, Machine, request_for
 from kensho_tui.models.bench.neighbour import SPIN_COMMAND
@@ -79,18 +77,13 @@ def answer(worker: Worker, number: int, tokens: int) -> End:
             measured=True,
         )
     )
-    while not isinstance(frame := worker.next(), End):
-        if isinstance(frame, Error):
-            raise SystemExit(frame.message)
-    return frame
+    return worker.until(End)
 
 
 def turn_s(worker: Worker, request: Load, number: int, settings: BenchSettings) -> float:
     """Seconds of a standard turn with these settings, once the threads have been found."""
     worker.send(request)
-    while not isinstance(frame := worker.next(), Loaded):
-        if isinstance(frame, Error):
-            raise SystemExit(frame.message)
+    worker.until(Loaded)
     if settings.threads == 0:
         answer(worker, number, 48)
     end = answer(worker, number, ANSWER)
@@ -99,7 +92,7 @@ def turn_s(worker: Worker, request: Load, number: int, settings: BenchSettings) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
@@ -118,7 +111,9 @@ def main() -> None:
     figures: dict[str, object] = {}
     try:
         for at in CONDITIONS:
-            chosen = next(one for one in run.recommendations if one.condition == at)
+            chosen = run.recommended(at)
+            if chosen is None:
+                raise SystemExit(f"nothing was recommended for a {at} machine")
             whole = [p.settings for p in run.points if p.condition == at and p.prompt and p.decode]
             finalists = list(dict.fromkeys(whole))
             seconds: dict[BenchSettings, list[float]] = {each: [] for each in finalists}
@@ -141,7 +136,6 @@ def main() -> None:
         bench_s=took,
         quick=arguments.quick,
         rounds=arguments.rounds,
-        load=os.getloadavg()[0],
         **msgspec.to_builtins(figures),
     )
 

@@ -13,21 +13,18 @@ Goals: at most 30 ms, and at most a tenth of the first time.
     python benchmarks/cached.py [--rounds 20]
 """
 
-import argparse
 import asyncio
-import os
 import statistics
 import time
 
-from common import home, report, stop_host
+from common import home, option_parser, report, stop_host
 from glass import Glass, Replay
-from stage import ENTER, milliseconds, start_app
+from stage import milliseconds, start_app, submit_anew
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.contract import Submit
 
 PROMPT = "What is a REST API?"
-NEW_CHAT = "\x0e"
 SETTINGS = "preload = false\ncache_answers = true\n"
 WHOLE = " tok/s"
 """Stands beside an answer that a model has just ended."""
@@ -45,15 +42,6 @@ async def answer() -> str:
 async def workers() -> int:
     async with Kensho() as kensho:
         return len((await kensho.status()).workers)
-
-
-def ask(glass: Glass) -> float:
-    """Type the prompt into a new chat; when Enter was sent."""
-    glass.send(NEW_CHAT)
-    time.sleep(0.5)
-    glass.paste(PROMPT)
-    time.sleep(0.3)
-    return glass.send(ENTER)
 
 
 def shown(glass: Glass, since: float, words: str) -> float:
@@ -88,20 +76,20 @@ async def replies(rounds: int) -> list[float]:
 def measure(rounds: int) -> dict[str, object]:
     """The first answer, the others, the one after a restart, and the workers then."""
     with start_app() as glass:
-        began = ask(glass)
+        began = submit_anew(glass, PROMPT)
         words = asyncio.run(answer()).split()[-1]
         time.sleep(1)
         first = shown(glass, began, WHOLE)
         again, floor = [], []
         for _ in range(rounds):
-            began = ask(glass)
+            began = submit_anew(glass, PROMPT)
             time.sleep(1)
             again.append(shown(glass, began, words))
             floor.append(echoed(glass, began))
     host = asyncio.run(replies(rounds))
     stop_host()
     with start_app() as glass:
-        began = ask(glass)
+        began = submit_anew(glass, PROMPT)
         time.sleep(1)
         restarted = shown(glass, began, words)
     return {
@@ -117,13 +105,12 @@ def measure(rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
     with home(SETTINGS):
         found = measure(arguments.rounds)
-    load = os.getloadavg()[0]
-    report("a cached answer, from Enter to its last words on the screen", load=load, **found)
+    report("a cached answer, from Enter to its last words on the screen", **found)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What the benchmarks share: the starter, a home of their own, medians."""
+"""What the benchmarks share: the starter, a home of their own, options, medians, the report."""
 
+import argparse
 import contextlib
 import importlib.util
 import json
@@ -11,6 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+# For `tests.support`, which is not installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 KENSHO = (sys.executable, "-m", "kensho_tui")
 PROMPT = "Write a long story about a lighthouse keeper, the sea, and a ship that never arrived."
@@ -84,8 +88,17 @@ def first_byte(command: Sequence[str]) -> float:
     return took
 
 
+def option_parser(description: str | None) -> argparse.ArgumentParser:
+    """For a script with this docstring."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+
+
 def report(what: str, **figures: object) -> None:
-    """One JSON document; floats rounded to four digits behind the point."""
+    """One JSON document; floats rounded to four digits behind the point.
+
+    ``load`` is the machine's average of a minute (`os.getloadavg`): what was measured is part of it.
+    """
+    figures["load"] = os.getloadavg()[0]
     rounded = {key: _rounded(value) for key, value in figures.items()}
     print(json.dumps({"what": what, **rounded}, indent=2))
 

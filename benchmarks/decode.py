@@ -6,13 +6,12 @@ answer's own count. Both sides decode the same number of tokens at the same thre
     python benchmarks/decode.py [--rounds 7] [--tokens 200] [--threads 1]
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import time
 
-from common import KENSHO, PROMPT, TEMPLATE, ask, home, median_ratio, report, starter
+from common import KENSHO, PROMPT, TEMPLATE, ask, home, median_ratio, option_parser, report, starter
 from floor import Floor
 
 
@@ -45,7 +44,7 @@ def stream_speed(tokens: int, seed: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1, help="what the host uses for decode here")

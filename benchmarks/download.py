@@ -12,7 +12,6 @@ The hub is a process of its own on this machine, limited to 50 MB/s in all (`tes
     python benchmarks/download.py [--rounds 3] [--megabytes 250] [--keys 200] [--rate 50e6]
 """
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -25,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from common import home, report
+from common import home, option_parser, report
 from echo import RATE, stream_of
 from glass import Echoes, replayed
 from stage import TAIL_S, Cpu, milliseconds, scripted_home, start_app, submit, type_keys, typing_seconds
@@ -158,7 +157,7 @@ def echoes(keys: int, downloads: Sequence[int]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--megabytes", type=int, default=250, help="size of the model that is fetched")
     parser.add_argument("--keys", type=int, default=200)
@@ -182,7 +181,6 @@ def main() -> None:
         ratio=statistics.median(ratios),
         ratios=ratios,
         echo={"tokens_per_s": RATE, "downloads": AT_ONCE, **beside},
-        load=os.getloadavg()[0],
     )
 
 

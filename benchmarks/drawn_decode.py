@@ -15,15 +15,13 @@ the worker's own figure for that answer.
     python benchmarks/drawn_decode.py [--rounds 5] [--tokens 400] [--threads 1] [--stock]
 """
 
-import argparse
 import asyncio
 import contextlib
-import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping
 
-from common import PROMPT, TEMPLATE, home, median_ratio, report, starter
+from common import PROMPT, TEMPLATE, home, median_ratio, option_parser, report, starter
 from floor import Floor
 from glass import Glass
 from stage import CTRL_N, ESC, READY, STOCK, start_app
@@ -93,7 +91,7 @@ def drawn(threads: int, env: Mapping[str, str]) -> Iterator[Drawn]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=400)
     parser.add_argument("--threads", type=int, default=1, help="of the bare loop, and of the app beside it")
@@ -127,7 +125,6 @@ def main() -> None:
         over_best=medians[AUTO] / max(medians[threads] for threads in counts),
         bare_each=bare[1:],
         drawn_each={threads or "default": found for threads, found in speeds.items()},
-        load=os.getloadavg()[0],
     )
 
 

@@ -15,13 +15,11 @@ Keys that were never shown count as if shown when the recording ended (`never_sh
     python benchmarks/echo.py [--rounds 1] [--keys 200] [--stock]
 """
 
-import argparse
-import os
 import time
 from collections.abc import Mapping
 
 import material
-from common import report
+from common import option_parser, report
 from glass import Echoes, replayed
 from stage import (
     STOCK,
@@ -84,7 +82,7 @@ async def store(paths: Paths) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keys", type=int, default=200)
     parser.add_argument("--stock", action="store_true", help="with Textual's own drawing")
@@ -103,7 +101,6 @@ def main() -> None:
             kind: {"keys": len(taken[kind]), "never_shown": never[kind], **milliseconds(taken[kind])}
             for kind in KINDS
         },
-        load=os.getloadavg()[0],
     )
 
 

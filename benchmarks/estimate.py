@@ -10,7 +10,6 @@ The last table is of real loads: buffers as the worker says them when it is warm
 /proc has it from outside. The tables go to stderr, the document to stdout.
 """
 
-import argparse
 import asyncio
 import statistics
 import sys
@@ -21,8 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import common
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kensho_tui.core.model_contract import KvType
 from kensho_tui.core.model_info import Footprint
@@ -169,9 +166,7 @@ async def _rows(gemma: Path, every: bool) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.option_parser(__doc__)
     parser.add_argument("--every", action="store_true", help="all combinations of context, KV type and batch")
     every: bool = parser.parse_args().every
     with common.gemma() as gemma:

@@ -6,11 +6,10 @@ that take turns; the page cache is warm for both.
     python benchmarks/first_token.py [--rounds 9]
 """
 
-import argparse
 import statistics
 
 import floor
-from common import KENSHO, TEMPLATE, first_byte, home, median_ratio, report, starter, stop_host
+from common import KENSHO, TEMPLATE, first_byte, home, median_ratio, option_parser, report, starter, stop_host
 
 from kensho_tui.config.settings import Settings
 
@@ -19,7 +18,7 @@ TRAINED = 8192
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads-batch", type=int, default=2)
     arguments = parser.parse_args()

@@ -16,18 +16,18 @@ Goal: models, and one model with its trend, at most 200 ms (median of the rounds
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
 import sqlite3
 import statistics
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from common import KENSHO, home, report
+from common import KENSHO, home, option_parser, report, stop_host
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.config.paths import find_paths
@@ -37,7 +37,7 @@ from kensho_tui.core.metrics_contract import (
     ListGenerations,
     ListModelMetrics,
 )
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started
 from kensho_tui.storage.database import open_database
 from kensho_tui.storage.generations import Setup, keep_setup
 
@@ -46,7 +46,8 @@ PER_CHAT = 20
 SETTINGS = {
     "sampling": {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 1},
     "context": 8192, "device": "CPU", "build": "llama-cpp-python 0.3.36", "threads": 3, "threads_batch": 4,
-    "gpu_layers": -1, "kv_type": "f16", "quantisation": "Q4_K_M", "active_weights": 10**9, "memory": 1 << 30,
+    "gpu_layers": -1, "kv_type": "f16", "batch": 256, "flash": "on",
+    "quantisation": "Q4_K_M", "active_weights": 10**9, "memory": 1 << 30,
     "memory_host": 0,
 }  # fmt: skip
 COLUMNS = (
@@ -98,7 +99,7 @@ def rows(count: int, setups: list[int], end: datetime) -> Iterator[tuple[object,
 def fill(path: Path, count: int, setups: list[int]) -> None:
     end = datetime.now(UTC) - timedelta(minutes=1)
     stamp = end.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO chats (id, title, created, updated) VALUES (?, 'a chat', ?, ?)",
@@ -116,12 +117,34 @@ def fill(path: Path, count: int, setups: list[int]) -> None:
         connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def year(count: int) -> Iterator[Path]:
+    """A home with so many generations; the path of its database."""
+    with home():
+        path = find_paths().ensure().database
+        fill(path, count, asyncio.run(make(path)))
+        yield path
+
+
+def year_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark over a `year`."""
+    parser = option_parser(description)
+    parser.add_argument("--generations", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    return parser
+
+
 async def timed(rounds: int, call: Callable[[], Awaitable[object]]) -> dict[str, float]:
+    """Milliseconds of a call, made once and then so many times."""
     took = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
         await call()
         took.append((time.perf_counter() - started) * 1000)
+    return summed_up(took)
+
+
+def summed_up(took: Sequence[float]) -> dict[str, float]:
     return {"first": took[0], "median": statistics.median(took[1:]), "most": max(took[1:])}
 
 
@@ -160,28 +183,20 @@ async def beginnings(path: Path, rounds: int) -> tuple[float, float]:
         again = bool(number % 2)
         row = await chats.begin_turn(None, "a question", name_of(1), None, "streaming")
         started = time.perf_counter()
-        await chats.start_generation(
-            row.message_id, row.generation_id, name_of(1), ModelIdentity("/m", 1, 1.0), SETTINGS,
-            from_cache=again,
-        )  # fmt: skip
+        await chats.start_generation(row, Started(name_of(1), ModelIdentity("/m", 1, 1.0), SETTINGS, again))
         took[again].append((time.perf_counter() - started) * 1000)
-        await chats.finish(row.message_id, row.generation_id, "an answer", "complete", "end")
+        await chats.finish(row, "an answer", Outcome("complete", "end"))
     await database.close()
     return statistics.median(took[False]), statistics.median(took[True])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--generations", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    with home():
-        path = find_paths().ensure().database
-        fill(path, arguments.generations, asyncio.run(make(path)))
+    arguments = year_parser(__doc__).parse_args()
+    with year(arguments.generations) as path:
         megabytes = path.stat().st_size / 1e6
         figures = asyncio.run(calls(arguments.rounds))
         whole = command(arguments.rounds)
-        subprocess.run([*KENSHO, "host", "stop"], stdout=subprocess.DEVNULL, check=True)
+        stop_host()
         kept, bare = asyncio.run(beginnings(path, 50))
     report(
         f"a year of {arguments.generations:,} generations, ms",

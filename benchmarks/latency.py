@@ -5,7 +5,6 @@ The worker is the tests' scripted one: its text is the monotonic clock at the mo
     python benchmarks/latency.py [--chunks 2000] [--rate 100]
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -15,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import home, percentile, report
+from common import home, option_parser, percentile, report
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.contract import Submit
@@ -36,7 +35,7 @@ async def measure(chunks: int, rate: float) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--chunks", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=100)
     arguments = parser.parse_args()

@@ -13,14 +13,12 @@
     python benchmarks/long_chat.py [--rounds 5] [--presses 48] [--messages 2000] [--stock]
 """
 
-import argparse
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Mapping
 
-from common import percentile, report
+from common import option_parser, percentile, report
 from glass import Bursts, Echoes, Key, replayed
 from material import mix, store_chat
 from stage import CTRL_R, ENTER, STOCK, milliseconds, scripted_home, start_app
@@ -91,7 +89,7 @@ def turned(presses: int, env: Mapping[str, str]) -> tuple[list[float], list[floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--presses", type=int, default=48)
     parser.add_argument("--messages", type=int, default=2000)
@@ -122,7 +120,6 @@ def main() -> None:
             **{f"frame_{name}": value for name, value in milliseconds(first).items()},
             **{f"settled_{name}": value for name, value in milliseconds(last).items()},
         },
-        load=os.getloadavg()[0],
     )
 
 

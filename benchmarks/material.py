@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from kensho_tui.config.paths import Paths
-from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.chats import Chats, Outcome
 from kensho_tui.storage.database import open_database
 
 TOKEN = 3.6
@@ -130,6 +130,6 @@ async def store_chat(paths: Paths, title: str, messages: int, answer: str, last:
             row = await chats.begin_turn(chat_id, prompt, "scripted", None, "streaming")
             chat_id = row.chat_id
             text = last if last and number == messages // 2 - 1 else answer
-            await chats.finish(row.message_id, row.generation_id, text, "complete", "end")
+            await chats.finish(row, text, Outcome("complete", "end"))
     finally:
         await database.close()

@@ -17,16 +17,14 @@ Goal: table and all time at most 200 ms, the first time too.
     python benchmarks/metrics_open.py [--generations 100000] [--rounds 9]
 """
 
-import argparse
 import asyncio
 import re
-import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from common import home, report
-from history import fill, make
+from common import report
+from history import name_of, summed_up, timed, year, year_parser
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.strip import Strip
@@ -86,11 +84,11 @@ def of_all_time(row: str) -> bool:
 
 
 def settings_of_a_model(row: str) -> bool:
-    return "f16" in row and "±" in row
+    return "CPU" in row and "±" in row
 
 
 def generation(row: str) -> bool:
-    return "CPU" in row and "±" not in row
+    return " end" in row and "±" not in row
 
 
 async def rounds(pilot: Pilot[None], watch: Watch, count: int) -> dict[str, list[float]]:
@@ -116,19 +114,6 @@ async def rounds(pilot: Pilot[None], watch: Watch, count: int) -> dict[str, list
     return took
 
 
-def summed_up(values: list[float]) -> dict[str, float]:
-    return {"first": values[0], "median": statistics.median(values[1:]), "most": max(values[1:])}
-
-
-async def timed(call: Callable[[], Awaitable[object]], count: int) -> dict[str, float]:
-    took = []
-    for _ in range(count + 1):
-        started = time.perf_counter()
-        await call()
-        took.append((time.perf_counter() - started) * 1000)
-    return summed_up(took)
-
-
 async def measured(count: int) -> dict[str, dict[str, float]]:
     paths, watch = find_paths().ensure(), Watch()
     host = Kensho(paths, front_end=True)
@@ -138,20 +123,15 @@ async def measured(count: int) -> dict[str, dict[str, float]]:
             await pilot.pause(0.05)
         await pilot.pause(1.0)
         found = {name: summed_up(values) for name, values in (await rounds(pilot, watch, count)).items()}
-        one = ListModelMetrics(model="model-03", days=366)
-        found["call models"] = await timed(lambda: host.call(MODEL_METRICS, ListModelMetrics()), count)
-        found["call one model"] = await timed(lambda: host.call(MODEL_METRICS, one), count)
+        one = ListModelMetrics(model=name_of(3), days=366)
+        found["call models"] = await timed(count, lambda: host.call(MODEL_METRICS, ListModelMetrics()))
+        found["call one model"] = await timed(count, lambda: host.call(MODEL_METRICS, one))
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--generations", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    with home():
-        path = find_paths().ensure().database
-        fill(path, arguments.generations, asyncio.run(make(path)))
+    arguments = year_parser(__doc__).parse_args()
+    with year(arguments.generations):
         found = asyncio.run(measured(arguments.rounds))
     report(f"metrics over a year of {arguments.generations:,} generations, ms", **found)
 

@@ -10,19 +10,15 @@ at most 3 % for the screen.
 
 import argparse
 import contextlib
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from common import report
-from stage import Cpu, scripted_home, start_app
+from common import option_parser, report
+from stage import STILL_S, Cpu, scripted_home, start_app
 
 from kensho_tui.hardware import nvml
 from kensho_tui.host.main import run
@@ -31,8 +27,6 @@ from tests.support.scripted_host import SCRIPTED_WORKER
 
 CARDS = 8
 GIB = 1 << 30
-SETTLE_S = 12.0
-"""The cursor stops blinking ten seconds after the last key."""
 F4 = "\x1bOS"
 
 
@@ -85,7 +79,7 @@ def measure(seconds: float, sign: str) -> dict[str, float]:
             if name == "metrics":
                 glass.send(F4)
                 glass.wait_for(sign)
-            time.sleep(SETTLE_S)
+            time.sleep(STILL_S)
             cpu = Cpu(glass.process.pid, home.host_pid())
             time.sleep(seconds)
             app, behind = cpu.used()
@@ -95,7 +89,7 @@ def measure(seconds: float, sign: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--host", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -107,7 +101,6 @@ def main() -> None:
     report(
         "the metrics screen: per cent of a core",
         seconds=arguments.seconds,
-        load=os.getloadavg()[0],
         **{f"bare_{name}": value for name, value in bare.items()},
         **{f"eight_{name}": value for name, value in eight.items()},
     )

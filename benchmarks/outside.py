@@ -15,7 +15,6 @@ Medians are of the runs' own differences.
     python benchmarks/outside.py [--rounds 9] [--tokens 128]
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -27,9 +26,9 @@ from collections.abc import Sequence
 
 import psutil
 from cached import shown
-from common import KENSHO, home, report
+from common import KENSHO, home, option_parser, report
 from glass import Glass
-from stage import CTRL_N, ENTER, start_app
+from stage import start_app, submit_anew
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.contract import Message, Submit
@@ -65,11 +64,7 @@ async def newest(kensho: Kensho, said: str) -> Message:
 
 async def in_app(kensho: Kensho, glass: Glass, number: int) -> tuple[Seen, float, bool]:
     """What the client saw, seconds until a first word was drawn, and whether the screen tells the figures."""
-    glass.send(CTRL_N)
-    await asyncio.sleep(0.7)
-    glass.paste(prompt(number))
-    await asyncio.sleep(0.5)
-    began = glass.send(ENTER)
+    began = await asyncio.to_thread(submit_anew, glass, prompt(number))
     answer = await newest(kensho, prompt(number))
     seen = await watch(kensho, answer.stream or "", began)
     await asyncio.sleep(1)
@@ -156,7 +151,7 @@ def in_metrics() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--tokens", type=int, default=128)
     arguments = parser.parse_args()
@@ -166,7 +161,6 @@ def main() -> None:
         report(
             "figures that are shown, and a clock outside",
             rounds=arguments.rounds,
-            load=os.getloadavg()[0],
             **found,
             pipe_decode_off_percent=statistics.median(pipe),
             in_metrics=in_metrics(),

@@ -10,7 +10,6 @@ TTFT without `load_s`, of a prompt that adds about 24 tokens, SmolLM2-135M and G
     python benchmarks/reopen.py [--rounds 5] [--level worker|host|both]
 """
 
-import argparse
 import os
 import shutil
 import statistics
@@ -21,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import KENSHO, ask, gemma, home, median_ratio, report, starter, stop_host
+from common import KENSHO, ask, gemma, home, median_ratio, option_parser, report, starter, stop_host
 from worker_decode import Worker
 
 from kensho_tui.core.contract import Sampling
@@ -59,14 +58,6 @@ def generate(worker: Worker, turns: list[Turn], saved: Path | None = None) -> An
     return text, first, frame.usage.cached_tokens
 
 
-def save(worker: Worker, path: Path) -> Saved:
-    worker.send(Save(path=str(path), key="key"))
-    while not isinstance(frame := worker.next(), Saved):
-        if isinstance(frame, Error):
-            raise SystemExit(frame.message)
-    return frame
-
-
 def in_workers(model: Path, rounds: int) -> dict[str, object]:
     warm: list[Answer] = []
     cold: list[Answer] = []
@@ -76,7 +67,8 @@ def in_workers(model: Path, rounds: int) -> dict[str, object]:
         turns = [Turn("user", STORY)]
         text, _, _ = generate(worker, turns)
         started = time.perf_counter()
-        saved = save(worker, path)
+        worker.send(Save(path=str(path), key="key"))
+        saved = worker.until(Saved)
         took = time.perf_counter() - started
         worker.close()
         turns += [Turn("assistant", text), Turn("user", FOLLOW_UP)]
@@ -143,7 +135,7 @@ def compared(warm: list[Answer], cold: list[Answer]) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--level", choices=("worker", "host", "both"), default="both")
     arguments = parser.parse_args()

@@ -10,18 +10,14 @@ reads of all samples. The scripted library answers at once: what a driver takes 
 sampling, 0.2 % for the idle host.
 """
 
-import argparse
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from common import report
+from common import option_parser, report
 from stage import Cpu, scripted_home
 
 from kensho_tui.client.facade import Kensho
@@ -139,7 +135,7 @@ async def host(pid: int, seconds: float, *, watched: bool) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     arguments = parser.parse_args()
     library = ScriptedNvml(*(Card(used=9 * GIB, load=50, users={os.getpid(): GIB}) for _ in range(CARDS)))
@@ -153,7 +149,6 @@ def main() -> None:
         "sampling once a second: per cent of a core",
         cards=CARDS,
         seconds=arguments.seconds,
-        load=os.getloadavg()[0],
         **{f"{name}_percent": 100 * share for name, share in used.items()},
     )
 

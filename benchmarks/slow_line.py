@@ -14,11 +14,9 @@ echo.py.
     python benchmarks/slow_line.py [--keys 200] [--bytes-per-s 2000] [--drain 40] [--mute] [--stock]
 """
 
-import argparse
-import os
 import time
 
-from common import report
+from common import option_parser, report
 from glass import ANSWERS, HEADER_ROWS, MUTE, Echoes, Glass, Replay, replayed
 from material import mix
 from stage import STOCK, Stream, milliseconds, scripted_home, start_app, submit, type_keys, typing_seconds
@@ -69,7 +67,7 @@ def text_of(row: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--keys", type=int, default=200)
     parser.add_argument("--bytes-per-s", type=float, default=2000)
     parser.add_argument("--drain", type=float, default=40)
@@ -105,7 +103,6 @@ def main() -> None:
         / (arguments.bytes_per_s * (end - begin)),
         drained=drained,
         **differ,
-        load=os.getloadavg()[0],
     )
 
 

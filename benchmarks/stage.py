@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -12,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from common import KENSHO, percentile
 from glass import Glass, Key
 from material import TOKEN, marks_from
@@ -33,6 +29,8 @@ SETTLE_S = 2.0
 # What the end of an answer draws belongs to the answer.
 TAIL_S = 0.5
 REST_S = 1.5
+# The cursor stops blinking ten seconds after the last key: from then on an app at rest draws nothing.
+STILL_S = 12.0
 KEY_GAPS_S = (0.06, 0.10)
 # Before the prompt is emptied, so that the last keys can be shown at all.
 LINE_GAP_S = 0.6
@@ -129,10 +127,18 @@ def start_app(**options: object) -> Glass:
     return glass
 
 
-def submit(glass: Glass, prompt: str) -> None:
+def submit(glass: Glass, prompt: str) -> float:
+    """When Enter was sent."""
     glass.paste(prompt)
     time.sleep(0.3)
-    glass.send(ENTER)
+    return glass.send(ENTER)
+
+
+def submit_anew(glass: Glass, prompt: str) -> float:
+    """In a new chat; when Enter was sent."""
+    glass.send(CTRL_N)
+    time.sleep(0.5)
+    return submit(glass, prompt)
 
 
 def open_sidebar(glass: Glass, title: str) -> bool:

@@ -6,16 +6,13 @@ the front end's own, user and system, without the host, which runs already and h
     python benchmarks/start.py [--rounds 7]
 """
 
-import argparse
 import os
 import signal
 import statistics
 import sys
-from pathlib import Path
 
-from common import KENSHO, ask, home, median_ratio, report
+from common import KENSHO, ask, home, median_ratio, option_parser, report
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.support.terminal import Terminal
 
 BARE = """
@@ -44,7 +41,7 @@ def cpu_until_usable(command: tuple[str, ...], sign: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     ours: list[float] = []
@@ -63,7 +60,6 @@ def main() -> None:
         bare_s=statistics.median(bare),
         ratio=statistics.median(ours) / statistics.median(bare),
         paired=median_ratio(ours, bare),
-        load=os.getloadavg()[0],
     )
 
 

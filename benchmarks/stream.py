@@ -21,14 +21,12 @@ and 2,400 at 200 tok/s (both twelve seconds). Nothing is typed; the terminal ans
     python benchmarks/stream.py [--rounds 1] [--seconds 12] [--prompts 12] [--stock] [--mute]
 """
 
-import argparse
-import os
 import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from common import KENSHO, report
+from common import KENSHO, option_parser, report
 from glass import ANSWERS, MUTE, Answers, Bursts, Glass, Sightings, replayed
 from material import mix, store_chat
 from stage import (
@@ -143,7 +141,7 @@ async def store(paths: Paths) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--prompts", type=int, default=12)
@@ -171,7 +169,6 @@ def main() -> None:
         },
         not_there=sorted(missing),
         first_token=milliseconds(first),
-        load=os.getloadavg()[0],
     )
 
 

@@ -10,7 +10,6 @@
     python benchmarks/switch.py [--rounds 5]
 """
 
-import argparse
 import asyncio
 import os
 import statistics
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 import floor
-from common import gemma, home, median_ratio, report, starter
+from common import gemma, home, median_ratio, option_parser, report, starter
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core import contract as c
@@ -124,7 +123,7 @@ async def measure(gemma_path: Path, rounds: int, limit: float) -> dict[str, obje
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     with gemma() as path:

@@ -3,10 +3,9 @@
 python benchmarks/turns.py [--chats 10]
 """
 
-import argparse
 import statistics
 
-from common import ask, home, report
+from common import ask, home, option_parser, report
 
 QUESTIONS = (
     "Tell me about the sea.", "And the ships on it?", "Which is the oldest?", "Who built it?", "Why?",
@@ -31,7 +30,7 @@ def chat(seed: int, tokens: int) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--chats", type=int, default=10)
     parser.add_argument("--tokens", type=int, default=80)
     arguments = parser.parse_args()

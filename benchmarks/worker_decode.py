@@ -8,21 +8,22 @@ shared machine's ups and downs meet both. The order within a pair changes every 
 Prints one JSON document: medians in tokens per second, and the median of the ratios pair by pair.
 """
 
-import argparse
-import json
 import socket
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TypeVar
 
-from common import PROMPT, TEMPLATE, starter
+from common import PROMPT, TEMPLATE, median_ratio, option_parser, report, starter
 from floor import SEED, Floor
 
 from kensho_tui.bus.codec import HEADER, FrameDecoder, encode, payload_size
 from kensho_tui.core.contract import Sampling
 from kensho_tui.core.frames import Chunk, End, Error, FromWorker, Generate, Load, Loaded, Turn
+
+Frame = TypeVar("Frame")
 
 
 class Worker:
@@ -39,15 +40,20 @@ class Worker:
         self._decoder: FrameDecoder[FromWorker] = FrameDecoder(FromWorker)
         self._file = self._sock.makefile("rb")
         self.send(Load(path=str(model), context=2048, threads=threads, threads_batch=threads))
-        while not isinstance(frame := self.next(), Loaded):
-            if isinstance(frame, Error):
-                raise SystemExit(frame.message)
+        self.until(Loaded)
 
     def send(self, frame: object) -> None:
         self._sock.sendall(encode(frame))
 
     def next(self) -> FromWorker:
         return self._decoder.decode(self._file.read(payload_size(self._file.read(HEADER.size))))
+
+    def until(self, kind: type[Frame]) -> Frame:
+        """The next frame of this kind; those before it are dropped."""
+        while not isinstance(frame := self.next(), kind):
+            if isinstance(frame, Error):
+                raise SystemExit(frame.message)
+        return frame
 
     def round(self, tokens: int, temperature: float, number: int) -> dict[str, float]:
         """One answer. ``read_tok_s`` is measured by the reader of the socket, chunk by chunk."""
@@ -73,7 +79,7 @@ class Worker:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = option_parser(__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--tokens", type=int, default=200)
@@ -94,17 +100,17 @@ def main() -> None:
     finally:
         worker.close()
         floor.close()
-    document = {
-        "what": "decode tok/s of the worker, read from its socket, over the bare loop",
-        "threads": arguments.threads,
-        "rounds": len(pairs),
-        "worker_tok_s": statistics.median(ours["read_tok_s"] for ours, _ in pairs),
-        "bare_tok_s": statistics.median(bare["decode_tok_s"] for _, bare in pairs),
-        "ratio": statistics.median(ours["read_tok_s"] / bare["decode_tok_s"] for ours, bare in pairs),
-        "ratios": [round(ours["read_tok_s"] / bare["decode_tok_s"], 3) for ours, bare in pairs],
-        "tokens": sorted({pair[side]["tokens"] for pair in pairs for side in (0, 1)}),
-    }
-    print(json.dumps(document, indent=2))
+    read, decoded = [ours["read_tok_s"] for ours, _ in pairs], [bare["decode_tok_s"] for _, bare in pairs]
+    report(
+        "decode tok/s of the worker, read from its socket, over the bare loop",
+        threads=arguments.threads,
+        rounds=len(pairs),
+        worker_tok_s=statistics.median(read),
+        bare_tok_s=statistics.median(decoded),
+        ratio=median_ratio(read, decoded),
+        ratios=[ours / bare for ours, bare in zip(read, decoded, strict=True)],
+        tokens=sorted({pair[side]["tokens"] for pair in pairs for side in (0, 1)}),
+    )
 
 
 if __name__ == "__main__":

@@ -45,10 +45,6 @@ _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 Act = Callable[[Pilot[None], KenshoApp], Awaitable[None]]
 
 
-async def at_rest(pilot: Pilot[None], app: KenshoApp) -> None:
-    await pilot.pause(1.0)
-
-
 async def streaming(pilot: Pilot[None], app: KenshoApp) -> None:
     """An answer under way, the chats beside it, the next prompt half typed."""
     await pilot.press("ctrl+r")
@@ -92,7 +88,6 @@ async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 PICTURES: tuple[tuple[str, str, tuple[int, int], Act], ...] = (
     ("empty-light", "kensho-light", (80, 24), new_chat),
-    ("chat-dark", "kensho-dark", (100, 30), at_rest),
     ("models-dark", "kensho-dark", (110, 30), models),
     ("hub-dark", "kensho-dark", (110, 30), hub),
     ("streaming-dark", "kensho-dark", (120, 36), streaming),

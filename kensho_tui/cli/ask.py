@@ -1,6 +1,7 @@
 """``kensho-tui ask``: one prompt, the answer on stdout as it comes."""
 
 import argparse
+import contextlib
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.cli.reference import model_reference
-from kensho_tui.core.errors import EngineError, KenshoError, UsageError
+from kensho_tui.core.errors import EXIT_INTERRUPTED, EngineError, KenshoError, UsageError
 from kensho_tui.core.text import Cleaner, valid
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from kensho_tui.client.facade import Kensho
     from kensho_tui.client.launch import Launched
-    from kensho_tui.core.contract import Message, Phase, Submit, Submitted
+    from kensho_tui.core.contract import BenchNow, Message, Phase, Submit, Submitted
 
-EXIT_INTERRUPTED = 130
+WATCH_S = 20.0
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,7 +35,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--max-tokens", type=_positive, metavar="N", help="longest answer in tokens")
     parser.add_argument("--temperature", type=_temperature, metavar="T", help="0 is greedy, 0.7 the default")
     parser.add_argument("--seed", type=_seed, metavar="N", help="the same seed gives the same answer")
-    parser.add_argument("--fresh", action="store_true", help="a new answer, though there is a cached one")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="a new answer, though there is a cached one; --temperature and --seed mean that, too",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 
@@ -102,10 +107,13 @@ async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | N
         submitted = await kensho.submit(_request(options, prompt, chat))
         interrupted = _stop_on_interrupt(kensho, submitted)
         writer = _Writer(quiet=options.json)
+        watching = writer.told_why(kensho) if submitted.queued else None
         async for piece in kensho.follow(submitted.stream):
             writer.phase(piece.phase, piece.state == "waiting")
             writer.text(piece.text)
         writer.close()
+        if watching is not None:
+            watching.cancel()
         await asking
         result = piece.result
         if result is None:
@@ -182,20 +190,30 @@ def _tell_trimmed(result: "Message") -> None:
         )
 
 
+def _where(result: "Message", submitted: "Submitted") -> str:
+    """What became of the text that came."""
+    if result.unsaved:
+        return "is in the host's memory only, not saved yet (kensho-tui host status)"
+    return f"is kept in chat {submitted.chat}"
+
+
 def _exit_code(result: "Message", interrupted: bool, submitted: "Submitted") -> int:
+    where = _where(result, submitted)
     if interrupted:
-        print(f"\nkensho-tui: stopped; what came is kept in chat {submitted.chat}", file=sys.stderr)
+        print(f"\nkensho-tui: stopped; what came {where}", file=sys.stderr)
         return EXIT_INTERRUPTED
     if result.state == "failed":
         raise EngineError(result.error or "the engine failed")
     if result.state != "complete":
         raise KenshoError(
-            f"the answer was {result.state}; what came is kept in chat {submitted.chat}",
+            f"the answer was {result.state}; what came {where}",
             hint=f"See it with: kensho-tui show {submitted.chat}",
         )
     if result.stop_reason in ("length", "context"):
         limit = "the longest answer allowed" if result.stop_reason == "length" else "the model's context"
-        print(f"\nkensho-tui: cut at {limit}; it is kept in chat {submitted.chat}", file=sys.stderr)
+        print(f"\nkensho-tui: cut at {limit}; it {where}", file=sys.stderr)
+    elif result.unsaved:
+        print(f"\nkensho-tui: the answer {where}", file=sys.stderr)
     return 0
 
 
@@ -208,20 +226,57 @@ class _Writer:
         self._cleaner = Cleaner() if sys.stdout.isatty() else None
         self._progress = sys.stderr.isatty()
         self._shown = ""
+        self._phase: Phase | None = None
+        self._bench: BenchNow | None = None
 
     @property
     def whole(self) -> str:
         return "".join(self._parts)
 
     def phase(self, phase: "Phase", waiting: bool) -> None:
-        if not self._progress:
-            return
-        fraction = phase.fraction
-        said = f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
-        said = said if waiting else ""
+        self._phase = phase if waiting else None
+        self._show()
+
+    def told_why(self, kensho: "Kensho") -> "asyncio.Task[None] | None":
+        """Show what an answer that is queued waits for, as the host says it, until this is cancelled."""
+        import asyncio
+
+        from kensho_tui.core.contract import Phase
+
+        self.phase(Phase(name="queued"), True)
+        return asyncio.get_running_loop().create_task(self._follow_bench(kensho)) if self._progress else None
+
+    async def _follow_bench(self, kensho: "Kensho") -> None:
+        import msgspec
+
+        from kensho_tui.core.contract import TOPIC_HOST, HostStatus
+
+        seen = 0
+        with contextlib.suppress(KenshoError):  # whoever follows the answer meets it, too
+            while True:
+                facts = await kensho.watch({TOPIC_HOST: seen}, WATCH_S)
+                if TOPIC_HOST in facts:
+                    seen = facts[TOPIC_HOST].version
+                    self._bench = msgspec.msgpack.decode(facts[TOPIC_HOST].body, type=HostStatus).bench
+                    self._show()
+
+    def _show(self) -> None:
+        said = self._said() if self._progress else ""
         if said != self._shown:
             self._shown = said
             print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
+
+    def _said(self) -> str:
+        phase = self._phase
+        if phase is None:
+            return ""
+        if phase.name == "queued" and self._bench is not None:
+            from kensho_tui.cli.benchmark import waiting
+            from kensho_tui.cli.drawn_line import DrawnLine
+
+            return waiting(self._bench, DrawnLine(sys.stderr).columns)
+        fraction = phase.fraction
+        return f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
 
     def text(self, text: str) -> None:
         if not text:

@@ -3,25 +3,36 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.output import ascii_only, print_json, print_notices, width
-from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
+from kensho_tui.core.errors import (
+    EXIT_INTERRUPTED,
+    HostGoneError,
+    KenshoError,
+    NotFoundError,
+    UsageError,
+)
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
     from kensho_tui.core.bench_contract import BenchRun, Condition
 
-EXIT_INTERRUPTED = 130
 WATCH_S = 1.0
 LISTED = 20
+ALL = 200
+"""As many as the host keeps."""
 
+DESCRIPTION = """\
+Measures prefill and decode of a model with different numbers of threads, batches, flash attention, KV caches
+and layers on the GPU, holds them against llama.cpp alone, and recommends settings."""
 EPILOG = """\
 Each choice is measured on a quiet machine and on a shared one, where a process of the benchmark keeps a core
 busy as browsers and builds do. Nothing else should run meanwhile. Answers wait until it has ended.
 --apply measures first; with --kept it takes the newest benchmark that is kept of the model instead.
+--undo gives back what was set before that, but nothing that was set otherwise since.
 Ctrl+C stops it; what was measured is kept."""
 
 
@@ -29,19 +40,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "bench",
         help="measure a model with different settings, and recommend some",
-        description="Measures prefill and decode of a model with different numbers of threads, "
-        "batches, flash attention, KV caches and layers on the GPU, holds them against llama.cpp alone, and "
-        "recommends settings.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-m", "--model", metavar="MODEL", help="a name, or a unique part of one")
+    parser.add_argument(
+        "-m", "--model", metavar="MODEL", help="a name, or a unique part of one; without it that of new chats"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer settings, fewer repetitions")
     parser.add_argument(
         "--seconds",
         type=float,
         metavar="S",
-        help="repeat nothing after so long; below 10 prompts are short, and nothing is repeated",
+        help="measure nothing twice once so many seconds are over; below 10 prompts are short, too",
     )
     parser.add_argument(
         "--apply",
@@ -52,6 +63,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     what.add_argument("--list", action="store_true", help="the benchmarks that are kept, newest first")
     what.add_argument("--kept", action="store_true", help="measure nothing: show the newest that is kept")
     what.add_argument("--stop", action="store_true", help="stop the one that is under way")
+    what.add_argument(
+        "--undo", action="store_true", help="take back what was applied last, of all or of MODEL"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 
@@ -59,12 +73,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     import asyncio
 
-    if options.apply and (options.list or options.stop):
+    if options.apply and (options.list or options.stop or options.undo):
         raise UsageError("--apply goes with a benchmark", hint="Use it alone, or with --kept")
     if options.seconds is not None and not 0 <= options.seconds <= 86_400:
         raise UsageError("--seconds lies between 0 and 86400")
     if options.stop:
         return asyncio.run(_stop())
+    if options.undo:
+        return asyncio.run(_undo(options.model))
     if options.list:
         return asyncio.run(_list(options.model, options.json))
     return asyncio.run(_bench(options))
@@ -72,12 +88,12 @@ def run(options: argparse.Namespace) -> int:
 
 async def _stop() -> int:
     from kensho_tui.client.facade import Kensho
-    from kensho_tui.core.bench_contract import LIST_BENCHES, STOP_BENCH, BenchRef, ListBenches
+    from kensho_tui.core.bench_contract import STOP_BENCH, BenchRef
 
     kensho = await Kensho.if_running()
     if kensho is not None:
         async with kensho:
-            for one in (await kensho.call(LIST_BENCHES, ListBenches(limit=1))).runs:
+            for one in await _runs(kensho):
                 if one.state == "running":
                     await kensho.call(STOP_BENCH, BenchRef(bench=one.id))
                     print(f"kensho-tui: stopped the benchmark of {one_line(one.model)}", file=sys.stderr)
@@ -86,20 +102,41 @@ async def _stop() -> int:
     return 0
 
 
+async def _undo(model: str | None) -> int:
+    from kensho_tui.client.facade import Kensho
+    from kensho_tui.core.bench_contract import UNDO_BENCH, BenchRef
+
+    async with Kensho() as kensho:
+        left = [(one.change.at, one) for one in await _runs(kensho, model, ALL) if one.change is not None]
+        if not left:
+            raise NotFoundError("no benchmark has set anything that is left to take back")
+        _, last = max(left, key=itemgetter(0))
+        await kensho.call(UNDO_BENCH, BenchRef(bench=last.id))
+    when = one_line(last.created[:10])
+    print(f"{one_line(last.model)} no longer has what the benchmark of {when} recommends.")
+    return 0
+
+
 async def _list(model: str | None, as_json: bool) -> int:
     from kensho_tui.cli.bench_tables import listed
     from kensho_tui.client.facade import Kensho
-    from kensho_tui.core.bench_contract import LIST_BENCHES, ListBenches
 
     async with Kensho() as kensho:
-        runs = (await kensho.call(LIST_BENCHES, ListBenches(model=model, limit=LISTED))).runs
+        runs = await _runs(kensho, model)
     if as_json:
         print_json({"runs": runs})
     elif not runs:
         print("No benchmark is kept yet.", file=sys.stderr)
     else:
-        _print(listed(runs, width(sys.stdout), plain=ascii_only(sys.stdout)))
+        print(*listed(runs, width(sys.stdout), plain=ascii_only(sys.stdout)), sep="\n")
     return 0
+
+
+async def _runs(kensho: "Kensho", model: str | None = None, limit: int = LISTED) -> "tuple[BenchRun, ...]":
+    """The last ones, newest first; one under way comes before those that are kept."""
+    from kensho_tui.core.bench_contract import LIST_BENCHES, ListBenches
+
+    return (await kensho.call(LIST_BENCHES, ListBenches(model=model, limit=limit))).runs
 
 
 async def _bench(options: argparse.Namespace) -> int:
@@ -121,10 +158,7 @@ async def _bench(options: argparse.Namespace) -> int:
 
 
 async def _newest(kensho: "Kensho", model: str | None) -> "BenchRun":
-    from kensho_tui.core.bench_contract import LIST_BENCHES, ListBenches
-
-    runs = (await kensho.call(LIST_BENCHES, ListBenches(model=model, limit=LISTED))).runs
-    found = next((one for one in runs if one.state == "complete"), None)
+    found = next((one for one in await _runs(kensho, model) if one.state == "complete"), None)
     if found is None:
         raise NotFoundError("no benchmark that came to its end is kept", hint="Run: kensho-tui bench")
     return found
@@ -149,6 +183,8 @@ class _Bench:
         self._options = options
         self._progress = Progress.on(sys.stderr)
         self._run: BenchRun | None = None
+        self._version = 0
+        """Of the fact that was seen last."""
 
     async def measured(self) -> "tuple[BenchRun, int]":
         """The run as it ended, and the exit code. Raises `KenshoError` where it failed."""
@@ -158,75 +194,86 @@ class _Bench:
             found = await self._ended()
         except asyncio.CancelledError:  # the first Ctrl+C; a second one ends this too
             return await self._interrupted()
+        except HostGoneError as error:
+            if self._run is None:
+                raise
+            hint = "What was measured is kept: kensho-tui bench --list"
+            raise HostGoneError("the host ended before the benchmark did", hint=hint) from error
         finally:
             self._progress.clear()
-        if found.state == "failed":
-            raise KenshoError(found.error or "the benchmark failed", hint=found.hint)
-        ended = ending(found)
-        if ended:
-            print(f"kensho-tui: {ended}", file=sys.stderr)
-        return found, 1 if ended else 0
+        return found, 1 if _tell_ending(found, "it was stopped from elsewhere") else 0
 
     async def _ended(self) -> "BenchRun":
         from kensho_tui.core.bench_contract import START_BENCH, TOPIC_BENCH, StartBench
 
         options = self._options
+        # What is told of one before is no news of this one.
         seen = (await self._kensho.watch({TOPIC_BENCH: 0}, 0.0)).get(TOPIC_BENCH)
-        version = seen.version if seen is not None else 0
+        self._version = seen.version if seen is not None else 0
         asked = StartBench(model=options.model, quick=options.quick, budget_s=options.seconds)
         self._run = found = await self._kensho.call(START_BENCH, asked)
         while found.state == "running":
             self._progress.tell(found)
-            version, found = await self._news(version, found)
-            self._run = found
+            self._run = found = await self._news(found)
         return found
 
-    async def _news(self, version: int, before: "BenchRun") -> "tuple[int, BenchRun]":
+    async def _news(self, before: "BenchRun") -> "BenchRun":
         import msgspec
 
         from kensho_tui.core.bench_contract import TOPIC_BENCH, BenchFact
 
-        fact = (await self._kensho.watch({TOPIC_BENCH: version}, WATCH_S)).get(TOPIC_BENCH)
+        fact = (await self._kensho.watch({TOPIC_BENCH: self._version}, WATCH_S)).get(TOPIC_BENCH)
         if fact is None:
-            return version, before
-        found = msgspec.msgpack.decode(fact.body, type=BenchFact).run
-        return fact.version, found if found is not None and found.id == before.id else before
+            return before
+        self._version = fact.version
+        told = msgspec.msgpack.decode(fact.body, type=BenchFact).run
+        if told is not None and told.id == before.id:
+            return told
+        # Another one has begun since (this command was suspended): how this one ended is told no more.
+        kept = next((one for one in await _runs(self._kensho) if one.id == before.id), None)
+        if kept is None:
+            raise KenshoError("the benchmark has ended, and nothing of it is kept", hint="Begin it anew")
+        return kept
 
     async def _interrupted(self) -> "tuple[BenchRun, int]":
         """Stop what this command began; what was measured is shown."""
-        from kensho_tui.core.bench_contract import LIST_BENCHES, STOP_BENCH, BenchRef, ListBenches
+        from kensho_tui.core.bench_contract import STOP_BENCH, BenchRef
 
         self._progress.clear()
-        begun = self._run
-        if begun is None:
+        if self._run is None:
             raise KeyboardInterrupt
-        await self._kensho.call(STOP_BENCH, BenchRef(bench=begun.id))
-        kept = (await self._kensho.call(LIST_BENCHES, ListBenches(limit=1))).runs
-        found = next((one for one in kept if one.id == begun.id), None)
-        said = "what was measured is kept" if found is not None else "nothing was measured yet"
-        print(f"kensho-tui: stopped; {said}", file=sys.stderr)
-        return found or begun, EXIT_INTERRUPTED
+        await self._kensho.call(STOP_BENCH, BenchRef(bench=self._run.id))
+        found = await self._news(self._run)
+        _tell_ending(found, "stopped")
+        return found, EXIT_INTERRUPTED
 
 
-def ending(found: "BenchRun") -> str:
+def _tell_ending(found: "BenchRun", stopped: str) -> bool:
+    """Whether there was something to tell. Raises `KenshoError` for a run that failed."""
+    if found.state == "failed":
+        raise KenshoError(found.error or "the benchmark failed", hint=found.hint)
+    ended = ending(found, stopped)
+    if ended:
+        print(f"kensho-tui: {ended}", file=sys.stderr)
+    return bool(ended)
+
+
+def ending(found: "BenchRun", stopped: str) -> str:
     """What is to be said of a run that did not fail: it was stopped, or could not be kept (pure)."""
     if found.error:
         hint = f". {found.hint}" if found.hint else ""
         return one_line(f"{found.error}{hint}; its figures are shown here alone", 600)
-    return "it was stopped from elsewhere; what was measured is kept" if found.state == "stopped" else ""
+    if found.state != "stopped":
+        return ""
+    return f"{stopped}; {'what was measured is kept' if found.points else 'nothing was measured yet'}"
 
 
 def _tell(found: "BenchRun", applied: "Condition | None") -> None:
     from kensho_tui.cli.bench_tables import told
 
-    _print(told(found, width(sys.stdout), plain=ascii_only(sys.stdout)))
+    print(*told(found, width(sys.stdout), plain=ascii_only(sys.stdout)), sep="\n")
+    name = one_line(found.model)
     if applied:
-        print(f"\n{one_line(found.model)} has these settings for a {applied} machine from now on.")
+        print(f"\n{name} has these settings for a {applied} machine from now on.")
     elif found.recommendations and found.applied is None and not found.error:
-        name = shlex.quote(found.model)
-        print(f"\nMake it the default: kensho-tui bench --kept --apply shared -m {name}")
-
-
-def _print(lines: Sequence[str]) -> None:
-    for line in lines:
-        print(line)
+        print(f"\nMake it the default: kensho-tui bench --kept --apply shared -m {shlex.quote(name)}")

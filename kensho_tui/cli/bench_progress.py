@@ -1,19 +1,16 @@
 """How far a benchmark is: a line that is drawn anew on a terminal, else a plain line now and then."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from kensho_tui.cli.output import width
-from kensho_tui.cli.progress import time_left
+from kensho_tui.cli.drawn_line import DrawnLine, can_redraw
+from kensho_tui.cli.progress import EVERY_S, time_left
 from kensho_tui.cli.table import cut
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     from kensho_tui.core.bench_contract import BenchRun
-
-EVERY_S = 10.0
 
 
 def progress_line(run: "BenchRun", columns: int) -> str:
@@ -27,33 +24,25 @@ def progress_line(run: "BenchRun", columns: int) -> str:
 
 
 class Progress:
-    """``drawn``: over itself, on a terminal."""
+    """``drawn``: one line over itself, on a terminal; else a plain one every ten seconds."""
 
     def __init__(self, stream: TextIO, *, drawn: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
-        self._is_drawn = drawn
+        self._line = DrawnLine(stream) if drawn else None
         self._clock = clock
-        self._line = ""
         self._at = float("-inf")
 
     @classmethod
     def on(cls, stream: TextIO) -> "Progress":
-        return cls(stream, drawn=stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb"))
+        return cls(stream, drawn=can_redraw(stream))
 
     def tell(self, run: "BenchRun") -> None:
-        if self._is_drawn:
-            # Room for the ^C that a terminal echoes, without going to the next line.
-            self._draw(progress_line(run, max((width(self._stream) or 80) - 3, 10)))
+        if self._line is not None:
+            self._line.draw(progress_line(run, self._line.columns))
         elif self._clock() - self._at >= EVERY_S:
             self._at = self._clock()
             print(f"kensho-tui: {progress_line(run, 200)}", file=self._stream, flush=True)
 
     def clear(self) -> None:
-        if self._is_drawn:
-            self._draw("")
-
-    def _draw(self, line: str) -> None:
-        if line != self._line:
-            self._line = line
-            self._stream.write(f"\r{line}\x1b[K")
-            self._stream.flush()
+        if self._line is not None:
+            self._line.draw("")

@@ -4,8 +4,17 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kensho_tui.cli.table import Column, render
-from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.cli.table import Column, render, with_ascii_cuts
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BareLoop,
+    BenchPoint,
+    BenchRun,
+    BenchSettings,
+    Condition,
+    Recommendation,
+)
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago, counted
 from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
@@ -15,10 +24,10 @@ MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
 
 
 def settings_words(settings: BenchSettings) -> str:
-    """``2 threads, prefill 2, batch 256, f16 KV``; what is as usual is not said."""
+    """``2 threads, 2 prefill threads, batch 256, f16 KV``; what is as usual is not said."""
     words = [
         counted(settings.threads, "thread") if settings.threads else "auto threads",
-        f"prefill {settings.threads_batch}",
+        counted(settings.threads_batch, "prefill thread"),
         f"batch {settings.batch}",
         f"{settings.kv_type} KV",
     ]
@@ -35,7 +44,7 @@ def told(run: BenchRun, columns: int | None, *, plain: bool = False) -> list[str
     found += _points(usable, columns, sign)
     found += [*_problems(run.points), *_bare(run.bare), *_recommendations(run)]
     lines = [part for line in found for part in _wrapped(line, columns)]
-    return [line.replace("…", "~") for line in lines] if plain else lines
+    return with_ascii_cuts(lines, plain=plain)
 
 
 def _wrapped(line: str, columns: int | None) -> list[str]:
@@ -60,7 +69,7 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
     layout = (
         Column("MACHINE"),
         Column("THREADS", right=True),
-        Column("PREFILL", right=True, rank=1),
+        Column("PREFILL THREADS", right=True, rank=1),
         Column("BATCH", right=True, rank=2),
         Column("FLASH", rank=4),
         Column("KV", rank=3),
@@ -126,7 +135,8 @@ def _gain(run: BenchRun, one: Recommendation) -> str:
     less = time_saved(one.gain)
     if less <= 0:
         return f": no faster than what was in use.{exact}"
-    return f": a turn of 512 and 128 tokens takes {less} % less time than before.{exact}"
+    turn = f"a turn of {STANDARD_PROMPT} and {STANDARD_ANSWER} tokens"
+    return f": {turn} takes {less} % less time than before.{exact}"
 
 
 def _unsure(run: BenchRun, one: Recommendation) -> str:
@@ -140,16 +150,18 @@ def listed(
     now = now or datetime.now(UTC)
     layout = (
         Column("WHEN"),
-        Column("MODEL", least=16),
-        Column("STATE", rank=2),
-        Column("QUIET"),
-        Column("SHARED"),
-        Column("APPLIED", rank=1),
+        Column("MODEL", least=18),
+        Column("QUANT", rank=3),
+        Column("STATE"),
+        Column("QUIET", rank=1),
+        Column("SHARED", rank=2),
+        Column("APPLIED", rank=4),
     )
     rows = [
         (
             ago(run.created, now),
             run.model,
+            run.quantisation,
             run.state,
             _short(run, "quiet"),
             _short(run, "shared"),
@@ -160,9 +172,9 @@ def listed(
     lines = render(layout, rows, columns)
     if any(run.recommendations for run in runs):
         lines += _wrapped("Prompt / decode tok/s with the settings recommended for such a machine.", columns)
-    return [line.replace("…", "~") for line in lines] if plain else lines
+    return with_ascii_cuts(lines, plain=plain)
 
 
-def _short(run: BenchRun, condition: str) -> str:
-    found = next((one for one in run.recommendations if one.condition == condition), None)
-    return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f} tok/s" if found is not None else ""
+def _short(run: BenchRun, condition: Condition) -> str:
+    found = run.recommended(condition)
+    return f"{found.prompt_tok_s:,.0f} / {found.decode_tok_s:,.1f}" if found is not None else ""

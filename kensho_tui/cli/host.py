@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.benchmark import BENCH_STOPS, benchmark
 from kensho_tui.cli.output import named, print_json, size
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import HostError, HostGoneError
@@ -73,7 +74,7 @@ async def _fetching(kensho: "Kensho", status: "HostStatus") -> "tuple[Download, 
 
 
 async def _unload(options: argparse.Namespace) -> int:
-    """Exit code 1 when an answer under way kept a model in memory."""
+    """Exit code 1 when an answer or a benchmark under way kept a model in memory."""
     from kensho_tui.client.facade import Kensho
     from kensho_tui.core.model_contract import UNLOAD, Unload, Unloaded
 
@@ -114,6 +115,11 @@ async def _stop_and_wait(kensho: "Kensho") -> None:
     status = await kensho.status()
     if status.streams:
         print(f"kensho-tui: {status.streams} answer(s) are interrupted; their text is kept", file=sys.stderr)
+    if status.bench is not None:
+        print(
+            f"kensho-tui: the benchmark of {one_line(status.bench.model)} stops; what it measured is kept",
+            file=sys.stderr,
+        )
     if status.downloads:
         print(
             f"kensho-tui: {status.downloads} download(s) stop; they go on when a host starts again",
@@ -143,6 +149,8 @@ def unloaded_line(unloaded: "Unloaded") -> str:
 
 def busy_line(unloaded: "Unloaded") -> str:
     who = one_line(named(unloaded.busy), 1000)
+    if unloaded.bench:
+        return f"{who} is in a benchmark and not unloaded; {BENCH_STOPS} ends that"
     return f"{who} {'is' if len(unloaded.busy) == 1 else 'are'} answering and not unloaded"
 
 
@@ -162,6 +170,8 @@ def status_lines(status: "HostStatus | None", fetching: "tuple[Download, ...]" =
         f"running · version {status.version} · process {status.pid}",
         f"front ends {status.front_ends} · answers under way {status.streams} · downloads {status.downloads}",
     ]
+    if status.bench is not None:
+        lines.append(f"{benchmark(status.bench)} · {BENCH_STOPS} ends it")
     if status.memory is not None:
         lines.append(f"{status.memory.kind} {size(status.memory.used)} of {size(status.memory.total)} used")
     lines += map(_worker_line, status.workers)
@@ -178,7 +188,8 @@ def _download_line(download: "Download") -> str:
 
 
 def _worker_line(worker: "WorkerInfo") -> str:
-    parts = [f"worker {worker.pid}", worker.model, worker.state, worker.device]
+    state = "benchmark" if worker.bench else worker.state
+    parts = [f"worker {worker.pid}", worker.model, state, worker.device]
     if worker.footprint is not None and worker.footprint.total:
         parts.append(f"{size(worker.footprint.total)} {worker.footprint.source}")
     if worker.context:
@@ -197,6 +208,7 @@ def _document(status: "HostStatus | None", fetching: "tuple[Download, ...]" = ()
             "downloads": 0,
             "workers": [],
             "fetching": [],
+            "bench": None,
         }
     return {
         "running": True,
@@ -208,6 +220,7 @@ def _document(status: "HostStatus | None", fetching: "tuple[Download, ...]" = ()
         "workers": [_worker_document(worker) for worker in status.workers],
         "fetching": [_download_document(download) for download in fetching],
         "memory": status.memory,
+        "bench": status.bench,
         "notices": status.notices,
     }
 

@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kensho_tui import __version__
-from kensho_tui.core.errors import KenshoError, UsageError
+from kensho_tui.core.errors import EXIT_INTERRUPTED, KenshoError, UsageError
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = "A keyboard-driven terminal app for private, local AI. Without a command: the app."
-EXIT_INTERRUPTED = 130
-
-
 COMMANDS = ("ask", "models", "pull", "fit", "rm", "chats", "show", "metrics", "bench", "gc", "doctor", "host")
 
 

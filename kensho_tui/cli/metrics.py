@@ -30,7 +30,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--since", metavar="T", help="only what began since then: 12h, 7d, 2w, or a date as 2026-11-21"
     )
-    parser.add_argument("--model", metavar="MODEL", help="only this model: a name, or a unique part of one")
+    parser.add_argument(
+        "-m", "--model", metavar="MODEL", help="only this model: a name, or a unique part of one"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
     parser.set_defaults(run=run)
 
@@ -132,11 +134,13 @@ def lines(
     now: datetime | None = None,
 ) -> list[str]:
     """Both tables in at most `columns` cells (None: no edge); ``plain`` has ASCII signs (pure)."""
+    from kensho_tui.cli.table import with_ascii_cuts
+
     now = now or datetime.now(UTC)
     told = _model_lines(found, columns, now, "+-" if plain else "±")
     if generations:
         told += [*([""] if told else []), *_generation_lines(generations, columns, now)]
-    return [line.replace("…", "~") for line in told] if plain else told
+    return with_ascii_cuts(told, plain=plain)
 
 
 def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, sign: str) -> list[str]:
@@ -147,12 +151,12 @@ def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, 
     if not found.models:
         return []
     layout = (
-        Column("MODEL", least=16),
-        Column("QUANT", rank=4),
-        Column("RUNS", right=True, rank=3),
-        Column("TTFT", right=True),
+        Column("MODEL", least=21),
+        Column("QUANT", rank=1),
+        Column("RUNS", right=True, rank=4),
+        Column("TTFT", right=True, rank=2),
         Column("LOAD", right=True, rank=8),
-        Column("PROMPT TOK/S", right=True, rank=2),
+        Column("PROMPT TOK/S", right=True, rank=3),
         Column("DECODE TOK/S", right=True),
         Column("GB/S", right=True, rank=6),
         Column("FROM CACHE", right=True, rank=7),
@@ -173,15 +177,22 @@ def _model_lines(found: "ModelMetricsList", columns: int | None, now: datetime, 
         )
         for model in found.models
     ]
-    return [*render(layout, rows, columns), *_wrapped(_legend(found, sign), columns)]
+    table = render(layout, rows, columns)
+    return [*table, *_wrapped(_legend(found, table[0], sign), columns)]
 
 
-def _legend(found: "ModelMetricsList", sign: str) -> str:
-    return (
-        f"Median {sign} half the interquartile range (how many runs could be measured). Speeds are of runs "
-        f"that read {found.least_prompt} new tokens and wrote {found.least_completion} at least; TTFT has "
-        "loading in it; GB/s are weights read, in 10^9 bytes."
-    )
+def _legend(found: "ModelMetricsList", title: str, sign: str) -> str:
+    """What the columns in ``title`` mean."""
+    from kensho_tui.ui.metrics.figures.measures import legend
+
+    spread = legend([model.figures for model in found.models], sign)
+    parts = [
+        f"{spread[0].upper()}{spread[1:]} (how many runs could be measured). Speeds are of runs that read "
+        f"{found.least_prompt} new tokens and wrote {found.least_completion} at least"
+    ]
+    parts += ["TTFT has loading in it, and no time in the queue"] * ("TTFT" in title)
+    parts += ["GB/s are weights read, in 10^9 bytes"] * ("GB/S" in title)
+    return f"{'; '.join(parts)}."
 
 
 def _wrapped(text: str, columns: int | None) -> list[str]:
@@ -195,7 +206,8 @@ def _generation_lines(generations: "tuple[Generation, ...]", columns: int | None
 
     layout = (
         Column("WHEN"),
-        Column("MODEL", least=12),
+        Column("MODEL", least=21),
+        Column("QUANT", rank=1),
         Column("IN", right=True, rank=3),
         Column("CACHED", right=True, rank=6),
         Column("OUT", right=True, rank=2),
@@ -218,6 +230,7 @@ def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
     return (
         clock(one.created, now),
         one.model or "",
+        one.quantisation,
         *((f"{usage.prompt_tokens:,}", f"{usage.cached_tokens:,}") if usage else ("", "")),
         f"{usage.completion_tokens:,}" if usage else "",
         *(seconds(time) if time > 0 else "" for time in times),

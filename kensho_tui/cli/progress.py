@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
-from kensho_tui.cli.output import GIB, KIB, MIB, ascii_only, print_json_line, size, width
+from kensho_tui.cli.drawn_line import DrawnLine, can_redraw
+from kensho_tui.cli.output import GIB, KIB, MIB, ascii_only, print_json_line, size
 from kensho_tui.cli.table import cells, cut
 from kensho_tui.core.text import one_line
 
@@ -190,24 +191,20 @@ def reporter(as_json: bool) -> Reporter:
     """The one for where the output goes."""
     if as_json:
         return Events()
-    import os
-
-    drawn = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
-    return Line(sys.stderr) if drawn else Lines(sys.stderr)
+    return Line(sys.stderr) if can_redraw(sys.stderr) else Lines(sys.stderr)
 
 
 class Line:
     """One line on a terminal, drawn over itself and only when it changed."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+        self._line = DrawnLine(stream)
         self._plain = ascii_only(stream)
         self._clock = clock
-        self._drawn = ""
         self._told: tuple[Download, float] | None = None
 
     def looking(self, what: str) -> None:
-        self._draw(cut(f"looking for {one_line(what)}", self._columns()))
+        self._line.draw(cut(f"looking for {one_line(what)}", self._line.columns))
 
     def begun(self, download: "Download", what: str) -> None:
         self.tell(download)
@@ -217,24 +214,14 @@ class Line:
             self._told = (download, self._clock())
         passed = self._clock() - self._told[1]
         now = datetime.now()
-        self._draw(progress_line(download, self._columns(), now, passed=passed, plain=self._plain))
+        line = progress_line(download, self._line.columns, now, passed=passed, plain=self._plain)
+        self._line.draw(line)
 
     def ended(self, download: "Download", *, already: bool = False) -> None:
         self.clear()
 
     def clear(self) -> None:
-        self._draw("")
-
-    def _columns(self) -> int:
-        # Room for the ^C that a terminal echoes, without going to the next line.
-        return max((width(self._stream) or 80) - 3, 10)
-
-    def _draw(self, text: str) -> None:
-        if text != self._drawn:
-            self._drawn = text
-            # The rest is erased after the text is there, so that nothing is blank in between.
-            self._stream.write(f"\r{text}\x1b[K")
-            self._stream.flush()
+        self._line.draw("")
 
 
 class Lines:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kensho_tui.cli.output import named, print_json_line, print_notices, safe, size
 from kensho_tui.cli.progress import amount, reporter
 from kensho_tui.cli.reference import what_to_pull
-from kensho_tui.core.errors import EngineError, HostGoneError, KenshoError, from_code
+from kensho_tui.core.errors import EXIT_INTERRUPTED, EngineError, HostGoneError, KenshoError, from_code
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
     from kensho_tui.core.hub_contract import Download, StartDownload
 
-EXIT_INTERRUPTED = 130
 PACE_S = 0.1
 """Between two looks: more often nobody would see it."""
 WATCH_S = 1.0

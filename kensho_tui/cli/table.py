@@ -59,6 +59,11 @@ def render(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int 
     return [_line(columns, row, widths) for row in table]
 
 
+def with_ascii_cuts(lines: list[str], *, plain: bool) -> list[str]:
+    """`lines` as they are; ``plain``: with an ASCII sign where something is missing."""
+    return [line.replace("…", "~") for line in lines] if plain else lines
+
+
 def _fit(columns: Sequence[Column], natural: dict[int, int], width: int | None) -> dict[int, int]:
     if width is None:
         return natural

@@ -93,7 +93,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`differ` writes only what changed, at the terminal's pace; `plain` leaves drawing to Textual."""
 
     graphs: Literal["auto", "braille", "blocks", "ascii"] = "auto"
-    """What graphs are made of. `auto`: braille; ASCII where drawing is plain or the terminal lacks UTF-8."""
+    """What the graphs of the metrics are made of, and those alone: other signs need UTF-8 with `ascii`, too.
+    `auto`: braille; ASCII where drawing is plain or the terminal lacks UTF-8.
+    """
 
     keys: dict[str, str] = {}
     """Other keys for commands: command name = key(s), as `new = "ctrl+n,f6"`. F1 lists the names."""

@@ -11,7 +11,11 @@ from kensho_tui.core.model_contract import Defaults, KvType
 Condition = Literal["quiet", "shared"]
 """Nothing else runs; or another process keeps a core busy, as interfaces, editors and browsers do."""
 
-BenchState = Literal["running", "complete", "stopped", "failed"]
+STANDARD_PROMPT, STANDARD_ANSWER = 512, 128
+"""Tokens that a standard turn reads and writes: settings are compared by the time it would take."""
+
+BenchState = Literal["running", "complete", "stopped", "failed", "interrupted"]
+"""Interrupted: the host was killed; what it had measured by then is kept."""
 
 
 class BenchSettings(Struct, frozen=True, kw_only=True):
@@ -69,10 +73,20 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     gain: float
 
 
+class Applied(Struct, frozen=True, kw_only=True):
+    """The model's defaults without what a benchmark recommends, and with it: when it was applied, ``at``."""
+
+    at: str
+    before: Defaults
+    after: Defaults
+
+
 class BenchRun(Struct, frozen=True, kw_only=True):
     """One benchmark, under way or kept. ``done`` of ``total`` measurements; ``doing``: what is measured now.
 
     ``before`` were the settings in use; ``applied``: the recommendation that was made the model's defaults.
+    Where runs are listed, ``in_use`` are the recommendations that the model's defaults are now, ``applied``
+    is one of them, and ``change`` is there as long as some of it can be taken back.
     """
 
     id: str
@@ -96,6 +110,11 @@ class BenchRun(Struct, frozen=True, kw_only=True):
     bare: tuple[BareLoop, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     applied: Condition | None = None
+    in_use: tuple[Condition, ...] = ()
+    change: Applied | None = None
+
+    def recommended(self, condition: Condition | None) -> Recommendation | None:
+        return next((one for one in self.recommendations if one.condition == condition), None)
 
 
 class StartBench(Struct, frozen=True, kw_only=True):
@@ -126,14 +145,14 @@ class BenchList(Struct, frozen=True, kw_only=True):
 
 
 class ApplyBench(Struct, frozen=True, kw_only=True):
-    """Make a recommendation the model's defaults; its other defaults stay."""
+    """Make a recommendation the model's defaults; its other defaults stay, and it can be taken back."""
 
     bench: str
     condition: Condition = "shared"
 
 
 class BenchFact(Struct, frozen=True, kw_only=True):
-    """Topic ``bench``: the run under way, or the last of this host's life once it has ended."""
+    """Topic ``bench``: the run under way, or the last one of this host's life; None: there was none."""
 
     run: BenchRun | None = None
 
@@ -142,5 +161,7 @@ START_BENCH = Method("bench.start", StartBench, BenchRun)
 STOP_BENCH = Method("bench.stop", BenchRef, Empty)
 LIST_BENCHES = Method("bench.list", ListBenches, BenchList)
 APPLY_BENCH = Method("bench.apply", ApplyBench, Defaults)
+UNDO_BENCH = Method("bench.undo", BenchRef, Defaults)
+"""Take back what applying it changed, where nobody has changed that since: the defaults after that."""
 
 TOPIC_BENCH = "bench"

@@ -111,7 +111,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """One node of a chat's message tree. ``stream`` names the live stream while there is one.
 
     ``trimmed`` messages of the history no longer fit the context and were not told to the model. ``cached``:
-    the text is that of an earlier answer to the same question.
+    the text is that of an earlier answer to the same question. ``unsaved``: its end is in the host's memory
+    alone, until the database takes it.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Message(Struct, frozen=True, kw_only=True):
     trimmed: int = 0
     stream: str | None = None
     cached: bool = False
+    unsaved: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -166,7 +168,8 @@ class Submit(Struct, frozen=True, kw_only=True):
     """A prompt for ``chat`` (None: a new one). ``attached``: the turn ends with the connection.
 
     ``given`` names the fields of ``sampling`` set by hand: the model's own defaults fill the others.
-    ``fresh``: no earlier answer will do. ``show``: the reply brings the chat along.
+    ``fresh``: no earlier answer will do. ``anew``: the message that ``prompt`` is, the last of its chat; it
+    gets another answer beside the one it has. ``show``: the reply brings the chat along.
     """
 
     prompt: str
@@ -177,6 +180,7 @@ class Submit(Struct, frozen=True, kw_only=True):
     given: tuple[str, ...] = ()
     attached: bool = False
     fresh: bool = False
+    anew: str | None = None
     show: bool = False
 
 
@@ -298,6 +302,8 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     has_template: bool = True
     device: str = "CPU"
     pinned: bool = False
+    bench: bool = False
+    """A benchmark has it: it is ``busy`` to its end, also while it is set up anew."""
     footprint: Footprint | None = None
     elapsed_s: float = 0.0
     expected_s: float = 0.0
@@ -312,6 +318,13 @@ class Memory(Struct, frozen=True, kw_only=True):
     total: int
 
 
+class BenchNow(Struct, frozen=True, kw_only=True):
+    """The benchmark under way; turns wait for its end. ``left_s``: how long still, None: not known yet."""
+
+    model: str
+    left_s: float | None = None
+
+
 class HostStatus(Struct, frozen=True, kw_only=True):
     """Topic ``host``, and the reply to ``host.status``."""
 
@@ -324,6 +337,7 @@ class HostStatus(Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerInfo, ...]
     memory: Memory | None = None
     notices: tuple[str, ...] = ()
+    bench: BenchNow | None = None
 
 
 class ChatFact(Struct, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ from typing import ClassVar
 from kensho_tui.core.text import one_line
 
 LINE_LIMIT = 2000
+EXIT_INTERRUPTED = 130
+"""Of a command that Ctrl+C has ended."""
 
 
 class KenshoError(Exception):

@@ -18,6 +18,9 @@ class RanWith(Struct, frozen=True, kw_only=True):
     context: int = 0
     kv_type: str = ""
     threads: int = 0
+    threads_batch: int = 0
+    batch: int = 0
+    flash: str = ""
     active_weights: int = 0
 
 
@@ -37,11 +40,12 @@ class ListGenerations(Struct, frozen=True, kw_only=True):
 class Generation(Struct, frozen=True, kw_only=True):
     """One run of a model, or an answer given again (``from_cache``), and the message it wrote to.
 
-    ``usage`` and ``timings`` are None where it did not end in an orderly way. ``threads`` decode;
-    ``gpu_layers`` were asked for (-1: all, which on a CPU is none); 0 or empty is not known, or no model was
-    at work. ``memory``: bytes that its worker was measured to hold on ``device`` once it was loaded and warm,
-    ``memory_host`` in RAM beside a GPU. llama.cpp takes all its buffers then, so that is the peak but for
-    the text itself. ``bandwidth``: bytes of weights read per second, ``active_weights`` x
+    ``usage`` and ``timings`` are None where it did not end in an orderly way. ``threads`` decode,
+    ``threads_batch`` read prompts, ``batch`` tokens at a time; flash attention (``flash``) is ``on`` or
+    ``off``; ``gpu_layers`` were asked for (-1: all, which on a CPU is none); 0 or empty is not known, or no
+    model was at work. ``memory``: bytes that its worker was measured to hold on ``device`` once it was loaded
+    and warm, ``memory_host`` in RAM beside a GPU. llama.cpp takes all its buffers then, so that is the peak
+    but for the text itself. ``bandwidth``: bytes of weights read per second, ``active_weights`` x
     ``timings.decode_tok_s``.
     """
 
@@ -60,6 +64,9 @@ class Generation(Struct, frozen=True, kw_only=True):
     context: int = 0
     kv_type: str = ""
     threads: int = 0
+    threads_batch: int = 0
+    batch: int = 0
+    flash: str = ""
     gpu_layers: int = 0
     device: str = ""
     memory: int = 0
@@ -108,10 +115,10 @@ class Spread(Struct, frozen=True, kw_only=True):
 class Figures(Struct, frozen=True, kw_only=True):
     """Of ``runs`` (one under way is among them) those that could be measured (None: none of them).
 
-    ``ttft`` has every run that wrote something, ``load`` those that waited for their model, ``prompt``
-    (tok/s) those that read at least ``ModelMetricsList.least_prompt`` new tokens, ``decode`` (tok/s) and
-    ``bandwidth`` (bytes per second) those that wrote at least ``least_completion`` and did not fail.
-    Answers given again are none of the runs.
+    ``ttft`` has every run that wrote something, its time in the queue left out and loading in it; ``load``
+    those that waited for their model, ``prompt`` (tok/s) those that read at least
+    ``ModelMetricsList.least_prompt`` new tokens, ``decode`` (tok/s) and ``bandwidth`` (bytes per second)
+    those that wrote at least ``least_completion`` and did not fail. Answers given again are none of the runs.
     """
 
     runs: int
@@ -130,6 +137,9 @@ class SetupMetrics(Struct, frozen=True, kw_only=True):
     context: int
     kv_type: str
     threads: int
+    threads_batch: int = 0
+    batch: int = 0
+    flash: str = ""
     active_weights: int
     last: str
     figures: Figures

@@ -99,11 +99,14 @@ class Unload(Struct, frozen=True, kw_only=True):
 
 
 class Unloaded(Struct, frozen=True, kw_only=True):
-    """Names of what has gone and of what was busy, and the bytes that were theirs."""
+    """Names of what has gone and of what was busy, and the bytes that were theirs. ``bench``: with a
+    benchmark, and no answer.
+    """
 
     models: tuple[str, ...]
     busy: tuple[str, ...] = ()
     freed: int = 0
+    bench: bool = False
 
 
 class Deleted(Struct, frozen=True, kw_only=True):

@@ -49,7 +49,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     """One look at everything.
 
     ``cpu``: the share of this machine's cores in use, ``host_cpu`` the cores that the host itself uses.
-    ``decode_tok_s`` and ``prompt_tok_s``: tokens that all streams wrote and read since the sample before.
+    ``decode_tok_s`` and ``prompt_tok_s``: tokens that all streams, and a benchmark, wrote and read since the
+    sample before.
     ``streams`` that are answered, ``queued`` among them those that wait for their turn. ``cache_hits`` of
     ``cache_asked`` answers came out of the response cache since the host started. ``database`` in bytes,
     write-ahead log included.

@@ -11,10 +11,10 @@ from kensho_tui.core.frames import Turn
 from kensho_tui.dialogue.history import new_prompt, turns_for
 from kensho_tui.dialogue.response_cache import ResponseCache
 from kensho_tui.dialogue.response_key import key_of
-from kensho_tui.dialogue.turn import Outcome, TurnRun
+from kensho_tui.dialogue.turn import TurnRun
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.ways import Way, Ways
-from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.chats import Chats, Outcome
 from kensho_tui.storage.responses import Response, may_keep
 
 

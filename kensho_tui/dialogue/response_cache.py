@@ -79,26 +79,31 @@ class ResponseCache:
         if found is None:
             self.misses += 1
         else:
-            self.given(key, found, chat)
+            self.given(key, chat)
         return found
 
     async def find(self, key: str) -> Response | None:
         """The answer under `key`. Nothing is counted: it may not be given after all."""
         entry: _Entry | None = self._memory.get(key)
-        if entry is not None:
-            return entry.response
-        try:
-            return await self._rows.get(key, self._clock())
-        except StorageError as error:
-            log.warning("the cached answers could not be read: %s", error.message)
-            return None
+        if entry is None:
+            try:
+                found = await self._rows.get(key, self._clock())
+            except StorageError as error:
+                log.warning("the cached answers could not be read: %s", error.message)
+                found = None
+            if found is None:
+                return None
+            entry = _entry(found, self._limits.ttl_s)
+            self._remember(key, entry)
+        return entry.response
 
-    def given(self, key: str, response: Response, chat: str) -> None:
-        """What `find` found was given in `chat`."""
+    def given(self, key: str, chat: str) -> None:
+        """What `find` found was given in `chat`. Where it was purged meanwhile it stays forgotten."""
         self.hits += 1
-        entry = self._memory.get(key) or _entry(response, self._limits.ttl_s)
-        entry.chats.add(chat)
-        self._remember(key, entry)
+        entry = self._memory.get(key)
+        if entry is not None:
+            entry.chats.add(chat)
+            self._remember(key, entry)
         self._write(self._rows.used(key, chat, self._clock()))
 
     def put(self, key: str, response: Response, chat: str, ttl_s: float | None = None) -> None:
@@ -131,7 +136,10 @@ class ResponseCache:
         for key, entry in list(self._memory.items()):
             if chat in entry.chats or entry.response.model_path == model_path or chat is model_path is None:
                 del self._memory[key]
-        return await self._rows.purge(chat, model_path)
+        gone = await self._rows.purge(chat, model_path)
+        for key in gone:  # only the disk knows all chats of an answer that came from there
+            self._memory.pop(key, None)
+        return Kept(len(gone), sum(gone.values()))
 
     async def prune(self) -> None:
         """Drop what is too old on disk."""

@@ -30,12 +30,15 @@ from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, Usa
 from kensho_tui.core.text import valid
 from kensho_tui.dialogue.answers import Answers, Asked
 from kensho_tui.dialogue.history import turns_for
+from kensho_tui.dialogue.rescue import write_rescue
 from kensho_tui.dialogue.response_key import Caching, caching
 from kensho_tui.dialogue.sampling import chosen
-from kensho_tui.dialogue.turn import Clock, Outcome, TurnRun, given
+from kensho_tui.dialogue.tally import Tally
+from kensho_tui.dialogue.turn import Clock, TurnRun, given
+from kensho_tui.dialogue.unsaved import unsaved_notices
 from kensho_tui.models.library import Library
 from kensho_tui.models.manager import ModelManager
-from kensho_tui.storage.chats import Chats, TurnRow
+from kensho_tui.storage.chats import Chats, Outcome, TurnRow
 from kensho_tui.storage.responses import Response
 
 log = logging.getLogger(__name__)
@@ -44,16 +47,6 @@ SAVE_AGAIN_S = 3.0
 AT_ONCE_S = 0.05
 MOST_SHOWN = 1_000_000
 """Characters of a chat that come with the reply to a prompt: in too large a frame that would be an error."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """``streams`` under way, ``queued`` among them, and tokens that models have written and read so far."""
-
-    streams: int
-    queued: int
-    written: int
-    read: int
 
 
 class Dialogue:
@@ -109,11 +102,8 @@ class Dialogue:
         )
 
     def notices(self) -> tuple[str, ...]:
-        if not self._unsaved:
-            return ()
-        return (
-            f"{len(self._unsaved)} answer(s) could not be saved yet and are kept in memory: free disk space",
-        )
+        runs = [*self._live.values(), *(run for run, _ in self._unsaved.values())]
+        return unsaved_notices([run.unsaved for run in runs if run.unsaved is not None])
 
     # --- what front ends ask -----------------------------------------------------------------------
 
@@ -129,18 +119,8 @@ class Dialogue:
 
         An answer that is there already is written along with the prompt.
         """
-        submitted = await self._submit(request)
-        if not request.show:
-            return submitted
-        try:
-            shown = await self._show(submitted.chat, False)
-        except KenshoError:
-            return submitted  # it is sent, whatever can be shown of it
-        if sum(len(message.content) for message in shown.messages) > MOST_SHOWN:
-            return submitted
-        return msgspec.structs.replace(submitted, shown=shown)
-
-    async def _submit(self, request: Submit) -> Submitted:
+        if request.anew is not None:
+            return await self._submit_anew(request, request.anew)
         clock = Clock()
         prompt = valid(request.prompt)
         if not prompt.strip():
@@ -160,12 +140,24 @@ class Dialogue:
             answer = given(asked.known, model, sampling, clock)
             known = await self._chats.give_turn(chat, asked.head, prompt, system, answer)
             if known is not None:
-                return await self._given(known, asked.key, asked.known)
+                return await self._given(known, asked.key, asked.known, request.show)
         queued = self._others_first(chat)
         row = await self._chats.begin_turn(
             chat, prompt, model.name, system, "queued" if queued else "streaming"
         )
-        return await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+        submitted = await self._start(row, sampling, model, clock, queued, caching=how, asked=asked)
+        return await self._with_chat(submitted) if request.show else submitted
+
+    async def _submit_anew(self, request: Submit, prompt: str) -> Submitted:
+        """Answer a prompt that has an answer once more. The new one stands for itself: it is never cached."""
+        clock = Clock()
+        chat = await self._chats.chat_of(prompt)
+        model = await self._choose(request.model, chat)
+        sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
+        queued = self._others_first(chat)
+        row = await self._chats.begin_anew(prompt, model.name, "queued" if queued else "streaming")
+        submitted = await self._start(row, sampling, model, clock, queued)
+        return await self._with_chat(submitted) if request.show else submitted
 
     async def _at_once(self, look: Coroutine[object, object, Asked | None]) -> Asked | None:
         """What `look` finds in a moment: a prompt is saved soon, also where a model's disk is slow."""
@@ -175,15 +167,27 @@ class Dialogue:
         done, _ = await asyncio.wait({looking}, timeout=AT_ONCE_S)
         return looking.result() if done else None
 
-    async def _given(self, row: TurnRow, key: str, response: Response) -> Submitted:
+    async def _given(self, row: TurnRow, key: str, response: Response, show: bool) -> Submitted:
         """An answer given again is told to everyone as a stream that has ended."""
-        self._answers.cache.given(key, response, row.chat_id)
         stream = self._hub.open(row.generation_id)
         stream.append(response.text, response.completion_tokens, response.prompt_tokens)
         message = await self._chats.message(row.message_id)
         stream.end(msgspec.structs.replace(message, content=""))
+        reply = Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
+        reply = await self._with_chat(reply) if show else reply
+        # Last: the reads of the reply would wait for the database to take note.
+        self._answers.cache.given(key, row.chat_id)
         self._spawn(self._tell(row.chat_id))
-        return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
+        return reply
+
+    async def _with_chat(self, submitted: Submitted) -> Submitted:
+        """The reply with the chat in it: the turn is begun, whatever can be shown of it."""
+        try:
+            shown = await self._show(submitted.chat, False)
+        except KenshoError:
+            return submitted
+        short = sum(len(message.content) for message in shown.messages) <= MOST_SHOWN
+        return msgspec.structs.replace(submitted, shown=shown) if short else submitted
 
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
@@ -261,15 +265,14 @@ class Dialogue:
         for message, (run, _) in list(self._unsaved.items()):
             await self._save_again(message)
             if message in self._unsaved:
-                self._write_rescue(message, run.stream.text)
+                write_rescue(self._rescue, message, run.stream.text)
 
     # --- the life of a turn ------------------------------------------------------------------------
 
     async def _choose(self, wanted: str | None, chat: str | None, *more: str | None) -> ModelInfo:
         if wanted:
             return await self._library.find(wanted)
-        used = (await self._chats.summary(chat)).model if chat else None
-        last = await self._chats.last_model()
+        used, last = await self._chats.models_used(chat)
         return await self._library.choose(*more, used, self._settings.model, last)
 
     async def _start(
@@ -287,6 +290,7 @@ class Dialogue:
         message = await self._chats.message(row.message_id)
         stream = self._hub.open(row.generation_id, prefix)
         run = TurnRun(row, stream, sampling, message, clock, caching)
+        run.saving_changed = self.changed
         self._live[row.message_id] = run
         self._spawn(self._turn(run, model, asked))
         await self._tell(row.chat_id)
@@ -297,14 +301,6 @@ class Dialogue:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _write_rescue(self, message: str, text: str) -> None:
-        path = self._rescue / f"unsaved-{message}.txt"
-        try:
-            path.write_text(text, encoding="utf-8")
-            log.error("answer %s could not be saved; its text is in %s", message, path)
-        except OSError as error:
-            log.error("answer %s is lost: neither the database nor %s took it: %s", message, path, error)
 
     async def _turn(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> None:
         try:
@@ -347,15 +343,15 @@ class Dialogue:
             log.warning("answer %s: %s", message, error.message)
         except StorageError as error:
             log.error("answer %s is not saved yet: %s", message, error.message)
+            run.unsaved = error
             self._unsaved[message] = (run, outcome)
-            outcome = dataclasses.replace(
-                outcome, error=f"{error.message}. The answer is kept in memory and saved again soon"
-            )
+            said = f"{error.message}. The answer is kept in memory and saved again soon"
+            outcome = dataclasses.replace(outcome, error=outcome.error or said)
             self._spawn(self._keep_saving(message))
         if self._live.pop(message, None) is not None:
             self._written += run.written
             self._read += run.read
-        run.stream.end(run.finished(outcome))
+        run.stream.end(run.finished(outcome, unsaved=message in self._unsaved))
         await self._tell(run.row.chat_id)
 
     async def _keep_saving(self, message: str) -> None:
@@ -383,7 +379,7 @@ class Dialogue:
             return msgspec.structs.replace(message, content=run.stream.text, stream=run.stream.id)
         if (kept := self._unsaved.get(message.id)) is not None:
             run, outcome = kept
-            return run.finished(outcome, run.stream.text)
+            return run.finished(outcome, run.stream.text, unsaved=True)
         return message
 
     async def _tell(self, chat: str) -> None:

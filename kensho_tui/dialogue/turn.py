@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,27 +29,16 @@ from kensho_tui.core.frames import Chunk, Generate, Load, Progress
 from kensho_tui.core.frames import Turn as Spoken
 from kensho_tui.dialogue.response_key import Caching
 from kensho_tui.models.active import active_weights
+from kensho_tui.models.estimate import usual_batch
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.resident import Resident
-from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started, TurnRow
 from kensho_tui.storage.responses import Response
 from kensho_tui.storage.turns import Given
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = 0.5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a turn ended."""
-
-    state: State
-    stop_reason: StopReason | None
-    error: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    timings: Timings = field(default_factory=Timings)
-    trimmed: int = 0
 
 
 @dataclass
@@ -88,7 +77,8 @@ class TurnRun:
     """Runs one turn. `row` names its message and generation, `stream` is where its text goes.
 
     ``made``: identity of the model's files and the load, once a worker has answered. ``cached``: an earlier
-    answer was given.
+    answer was given. ``unsaved``: why the text so far could not be saved; `saving_changed` is called when
+    that begins and when it is over.
     """
 
     def __init__(
@@ -109,6 +99,8 @@ class TurnRun:
         self.aborted = False
         self.cached = False
         self.made: tuple[str, Load] | None = None
+        self.unsaved: StorageError | None = None
+        self.saving_changed: Callable[[], None] = lambda: None
         self.read = 0
         """Tokens of the prompt that were evaluated so far."""
         self._to_read = 0
@@ -175,13 +167,9 @@ class TurnRun:
             with self.waiting():
                 resident = await stack.enter_async_context(models.use(model, self._on_phase))
             self.clock.got_model()
-            await chats.start_generation(
-                self.row.message_id,
-                self.row.generation_id,
-                model.name,
-                ModelIdentity.of(model.path),
-                _settings(self.sampling, resident),
-            )
+            settings = _settings(self.sampling, resident)
+            started = Started(model.name, resident.file, settings)
+            await chats.start_generation(self.row, started)
             request = Generate(
                 id=self.row.generation_id, turns=turns, sampling=self.sampling, prefix=self._prefix
             )
@@ -203,21 +191,13 @@ class TurnRun:
         """Give an earlier answer of `model` again; no worker has a part in it."""
         self.clock.admitted = time.monotonic()
         try:
-            await chats.start_generation(
-                self.row.message_id,
-                self.row.generation_id,
-                model.name,
-                ModelIdentity.of(model.path),
-                _settings_of(self.sampling),
-                from_cache=True,
-            )
+            await chats.start_generation(self.row, _started_again(model, self.sampling))
         except KenshoError as error:
             return self.outcome("failed", "error", said(error))
         self.cached = True
         self.stream.append(found.text, found.completion_tokens, found.prompt_tokens)
         self.clock.first_text = time.monotonic()
-        usage = _usage_of(found)
-        return Outcome("complete", found.stop_reason, None, usage, self.clock.timings(usage))
+        return _ended_again(found, self.clock)
 
     def _check_abort(self) -> None:
         if self.aborted:
@@ -257,24 +237,24 @@ class TurnRun:
             try:
                 await chats.checkpoint(self.row.message_id, self.stream.text)
                 self._saved_length = length
+                self._set_unsaved(None)
             except StorageError as error:
-                log.error("checkpoint of %s failed: %s", self.row.message_id, error.message)
+                self._set_unsaved(error)
+
+    def _set_unsaved(self, error: StorageError | None) -> None:
+        """Told once where the checkpoints of a long answer fail one after the other."""
+        changed = (error is None) != (self.unsaved is None)
+        self.unsaved = error
+        if changed:
+            said = "is saved again" if error is None else f"is not saved: {error.message}"
+            log.warning("the text so far of %s %s", self.row.message_id, said)
+            self.saving_changed()
 
     async def save(self, outcome: Outcome, chats: Chats) -> None:
         """Write the end in one transaction. Raises `StorageError` when it cannot be."""
-        await chats.finish(
-            self.row.message_id,
-            self.row.generation_id,
-            self.stream.text,
-            outcome.state,
-            outcome.stop_reason,
-            outcome.error,
-            outcome.usage,
-            outcome.timings,
-            outcome.trimmed,
-        )
+        await chats.finish(self.row, self.stream.text, outcome)
 
-    def finished(self, outcome: Outcome, content: str = "") -> Message:
+    def finished(self, outcome: Outcome, content: str = "", *, unsaved: bool = False) -> Message:
         """The message as it stands after the turn."""
         return msgspec.structs.replace(
             self.message,
@@ -287,24 +267,28 @@ class TurnRun:
             trimmed=outcome.trimmed,
             stream=None,
             cached=self.cached,
+            unsaved=unsaved,
         )
 
 
 def given(found: Response, model: ModelInfo, sampling: Sampling, clock: Clock) -> Given:
     """An earlier answer of `model` as that of a turn that is not begun yet: no worker has a part in it."""
     clock.admitted = clock.first_text = time.monotonic()
-    usage = _usage_of(found)
-    identity, settings = ModelIdentity.of(model.path), _settings_of(sampling)
-    timings = clock.timings(usage)
-    return Given(model.name, identity, settings, found.text, found.stop_reason, usage, timings)
+    return Given(_started_again(model, sampling), found.text, _ended_again(found, clock))
 
 
-def _usage_of(found: Response) -> Usage:
-    return Usage(
+def _started_again(model: ModelInfo, sampling: Sampling) -> Started:
+    return Started(model.name, ModelIdentity.of(model.path), _settings_of(sampling), from_cache=True)
+
+
+def _ended_again(found: Response, clock: Clock) -> Outcome:
+    """All of the prompt counts as cached: nothing of it was read."""
+    usage = Usage(
         prompt_tokens=found.prompt_tokens,
         cached_tokens=found.prompt_tokens,
         completion_tokens=found.completion_tokens,
     )
+    return Outcome("complete", found.stop_reason, usage=usage, timings=clock.timings(usage))
 
 
 def _settings_of(sampling: Sampling) -> dict[str, object]:
@@ -318,6 +302,7 @@ def said(error: KenshoError) -> str:
 def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
     """What the generation row remembers, to compare runs later."""
     loaded, request, shape, footprint = resident.loaded, resident.request, resident.shape, resident.footprint
+    on_gpu = loaded is not None and loaded.device != "CPU"
     return {
         **_settings_of(sampling),
         "context": loaded.context if loaded else 0,
@@ -325,6 +310,8 @@ def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
         "build": loaded.build if loaded else "",
         "threads": request.threads if request else 0,
         "threads_batch": request.threads_batch if request else 0,
+        "batch": (request.batch or usual_batch(on_gpu=on_gpu)) if request else 0,
+        "flash": ("off" if request.flash is False else "on") if request else "",
         "gpu_layers": request.gpu_layers if request else 0,
         "kv_type": request.kv_type if request else "",
         "quantisation": shape.quantisation if shape else resident.model.quantisation,

@@ -1,7 +1,7 @@
 """What is known about one GPU, what it does, and who uses it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kensho_tui.hardware.memory import Ram
@@ -44,8 +44,8 @@ class CardReading:
     """One look at a GPU. ``device`` stays the same for as long as it is in the machine.
 
     ``load`` is a share between 0 and 1, ``temperature`` in degrees Celsius, ``power`` in watts; None where
-    nothing tells it. ``users``: bytes by process (None: not told); None as a whole where nobody asked or
-    nothing lists processes.
+    nothing tells it. ``users``: bytes by process (None: not told); empty also where nobody asked or nothing
+    lists processes.
     """
 
     card: Gpu
@@ -54,7 +54,7 @@ class CardReading:
     temperature: float | None = None
     power: float | None = None
     power_limit: float | None = None
-    users: Mapping[int, int | None] | None = None
+    users: Mapping[int, int | None] = field(default_factory=dict)
 
 
 def device_key(card: Gpu, place: int) -> str:

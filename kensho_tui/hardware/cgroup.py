@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-ROOT = Path("/")
+from kensho_tui.hardware.kernel_files import ROOT, text_of
+
 # Version 1 writes "no limit" as the largest multiple of a page below 2**63.
 _NO_LIMIT = 1 << 60
 # The machine's own "available" counts these too: pages of files (a mapped model is soon "active"), and
@@ -43,24 +44,16 @@ def cpu_used(root: Path = ROOT) -> tuple[float, float] | None:
 @functools.cache
 def _tightest(root: Path) -> tuple[float, Path, str, float] | None:
     """The smallest quota, the file that tells what its group used, the name of that there, and its unit."""
-    found = [
-        (_quota(_words(folder / "cpu.max")), folder / "cpu.stat", "usage_usec", 1e-6)
-        for folder in _folders(root, "")
-    ]
+    found = [(_quota(folder), folder / "cpu.stat", "usage_usec", 1e-6) for folder in _folders(root, "")]
     for folder, account in zip(_folders(root, "cpu"), _folders(root, "cpuacct"), strict=False):
-        quota = _quota([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
-        found.append((quota, account / "cpuacct.usage", "", 1e-9))
+        found.append((_quota(folder), account / "cpuacct.usage", "", 1e-9))
     known = [(quota, file, name, unit) for quota, file, name, unit in found if quota is not None]
     return min(known, key=lambda one: one[0], default=None)
 
 
 def cpu_quota(root: Path = ROOT) -> float | None:
     """The smallest CPU quota of our groups in cores (1.5 = one and a half), or None."""
-    quotas = [_quota(_words(folder / "cpu.max")) for folder in _folders(root, "")]
-    quotas += [
-        _quota([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
-        for folder in _folders(root, "cpu")
-    ]
+    quotas = (_quota(folder) for controller in ("", "cpu") for folder in _folders(root, controller))
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -74,10 +67,13 @@ def memory_groups(root: Path = ROOT) -> tuple[MemoryGroup, ...]:
     return tuple(group for group in found if group is not None)
 
 
-def _quota(words: list[str]) -> float | None:
-    """Cores of "quota period" in microseconds; "max" and -1 mean none."""
+def _quota(folder: Path) -> float | None:
+    """A group's quota in cores, told as "quota period" in microseconds; "max" and -1 mean none."""
+    words = _words(folder / "cpu.max")
     try:
-        quota, period = (int(word) for word in words)
+        quota, period = map(
+            int, words or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+        )
     except ValueError:
         return None
     return quota / period if quota > 0 and period > 0 else None
@@ -99,7 +95,7 @@ def _memory(folder: Path, limit_file: str, used_file: str, dropped: Sequence[str
 
 def _folders(root: Path, controller: str) -> tuple[Path, ...]:
     """Folders of our group and of its ancestors; ``controller`` "" asks for version 2."""
-    return _found(_text(root / "proc/self/cgroup"), root, controller)
+    return _found(text_of(root / "proc/self/cgroup"), root, controller)
 
 
 @functools.lru_cache(maxsize=32)
@@ -126,16 +122,8 @@ def _first(*folders: Path) -> Path:
     return next((folder for folder in folders if folder.is_dir()), folders[-1])
 
 
-def _text(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - asked for each second: three times as quick
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
 def _words(path: Path) -> list[str]:
-    return _text(path).split()
+    return text_of(path).split()
 
 
 def _number(path: Path) -> int | None:

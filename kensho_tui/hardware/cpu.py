@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from kensho_tui.hardware.cgroup import ROOT, cpu_quota
+from kensho_tui.hardware.cgroup import cpu_quota
+from kensho_tui.hardware.kernel_files import ROOT
 
 FEW_CORES = 6
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kensho_tui.core.contract import Memory
 from kensho_tui.hardware.card import Gpu, Vendor, unified
-from kensho_tui.hardware.cgroup import ROOT
+from kensho_tui.hardware.kernel_files import ROOT, text_of
 from kensho_tui.hardware.memory import ram
 from kensho_tui.hardware.nvml import nvidia_gpus
 
@@ -33,13 +33,14 @@ def gpus(root: Path = ROOT) -> tuple[Gpu, ...]:
     return (nvidia_gpus() or nvidia_files(root)) + _amd(root) + apple()
 
 
-def gauge(device: str, cards: Sequence[Gpu] | None = None, environ: Mapping[str, str] = os.environ) -> Memory:
-    """The memory that a model on llama.cpp's ``device`` ("CPU", "CUDA0", …) lives in, all processes.
+def gauge(device: str, cards: Sequence[Gpu], environ: Mapping[str, str] = os.environ) -> Memory:
+    """The memory that a model on llama.cpp's ``device`` ("CPU", "CUDA0", …) lives in, all processes; asks no
+    driver.
 
     VRAM of the cards named, or of all of the backend's when none is; RAM for the CPU, for unified memory
     and where a card does not tell.
     """
-    used = chosen(device, gpus() if on_gpu(device) and cards is None else cards or (), environ)
+    used = chosen(device, cards, environ)
     if used and all(card.total and not card.unified for card in used):
         return Memory(
             kind="VRAM", used=sum(card.used for card in used), total=sum(card.total for card in used)
@@ -138,11 +139,3 @@ def _apple(system: str, machine: str) -> tuple[Gpu, ...]:
     if (system, machine) != ("Darwin", "arm64"):
         return ()
     return (unified("Apple Silicon GPU", "apple", ram()),)
-
-
-def text_of(path: Path) -> str:
-    """What a small file says; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from kensho_tui.hardware.cgroup import ROOT, MemoryGroup, memory_groups
+from kensho_tui.hardware.cgroup import MemoryGroup, memory_groups
+from kensho_tui.hardware.kernel_files import ROOT
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 import functools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -57,13 +58,8 @@ class Nvml:
 
         While no driver answers, or while it lets another thread wait: those seen last, without sizes.
         """
-        # A driver that hangs holds the lock; whoever asks beside must not hang with it.
-        if not self._lock.acquire(timeout=LOCK_S):
-            return tuple(card for _, card in self._known)
-        try:
-            return self._cards()
-        finally:
-            self._lock.release()
+        with self._turn() as ours:
+            return self._cards() if ours else tuple(card for _, card in self._known)
 
     def readings(self, users: bool) -> tuple[CardReading, ...]:
         """All cards with what they do now, and with their processes if ``users``.
@@ -76,6 +72,16 @@ class Nvml:
                 self._reading(place, card, users) if self._open and card.total else _silent(place, card)
                 for place, card in enumerate(cards)
             )
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Whether the driver is ours to ask: one that hangs holds the lock, and nobody shall hang with it."""
+        ours = self._lock.acquire(timeout=LOCK_S)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self._lock.release()
 
     def _cards(self) -> tuple[Gpu, ...]:
         if not self._opened():
@@ -100,7 +106,7 @@ class Nvml:
             temperature=_number(self._told("nvmlDeviceGetTemperature", place, _GPU_SENSOR)),
             power=_number(self._told("nvmlDeviceGetPowerUsage", place), 1e-3),
             power_limit=self._limits.get(place),
-            users=_joined([self._listed(names, handle) for names in _LISTS]) if users else None,
+            users=_joined([self._listed(names, handle) for names in _LISTS]) if users else {},
         )
 
     def _told(self, question: str, place: int, *more: Any) -> Any:
@@ -116,16 +122,16 @@ class Nvml:
 
     def sizes(self, card: Gpu) -> dict[int, int | None]:
         """Bytes by process on ``card``; None where the driver does not tell (containers, WDDM)."""
-        with self._lock:
-            handle = self._handle(card)
+        with self._turn() as ours:
+            handle = self._handle(card) if ours else None
             if handle is None:
                 return {}
             return _joined([self._listed(names, handle) for names in _LISTS])
 
     def name(self, pid: int) -> str:
         """The program of a process as the driver knows it, or an empty string."""
-        with self._lock:
-            path = _text(self._ask("nvmlSystemGetProcessName", pid))
+        with self._turn() as ours:
+            path = _text(self._ask("nvmlSystemGetProcessName", pid) if ours else None)
         return path.rpartition("/")[2]
 
     def _handle(self, card: Gpu) -> Any:

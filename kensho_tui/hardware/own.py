@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psutil
 
-from kensho_tui.hardware.cgroup import ROOT
+from kensho_tui.hardware.kernel_files import ROOT, text_of
 
 
 class OwnMemory(NamedTuple):
@@ -33,11 +33,7 @@ def own_memory(pid: int, root: Path = ROOT) -> OwnMemory:
     """
     if sys.platform != "linux" and root == ROOT:
         return _resident(pid)
-    try:
-        lines = (root / f"proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return GONE
-    sizes = dict(line.split(":", 1) for line in lines if line.startswith(("Rss", "VmSwap")))
+    sizes = _by_name(text_of(root / f"proc/{pid}/status"))
     return OwnMemory(
         _kibibytes(sizes, "RssAnon") + _kibibytes(sizes, "RssShmem") + _kibibytes(sizes, "VmSwap"),
         _kibibytes(sizes, "RssFile"),
@@ -56,16 +52,9 @@ def process_use(pid: int, root: Path = ROOT) -> ProcessUse | None:
     """What process ``pid`` uses now; None when there is no such process."""
     if sys.platform != "linux" and root == ROOT:
         return _use(pid)
-    try:
-        folder = f"{root}/proc/{pid}"
-        with open(f"{folder}/status", "rb") as status, open(f"{folder}/stat", "rb") as stat:  # noqa: PTH123
-            told, numbers = status.read(), stat.read()
-    except OSError:
-        return None
-    lines = told.decode("utf-8", "replace").splitlines()
-    sizes = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS", "RssFile")))
+    sizes = _by_name(text_of(root / f"proc/{pid}/status"))
     # The program's name comes before, in brackets, and may hold anything.
-    words = numbers.rpartition(b")")[2].split()
+    words = text_of(root / f"proc/{pid}/stat").rpartition(")")[2].split()
     if len(words) <= _SYSTEM_TIME:
         return None
     ticks = int(words[_USER_TIME]) + int(words[_SYSTEM_TIME])
@@ -86,6 +75,11 @@ def _use(pid: int) -> ProcessUse | None:
             return ProcessUse(int(process.memory_info().rss), 0, float(times.user + times.system))
     except psutil.Error:
         return None
+
+
+def _by_name(status: str) -> dict[str, str]:
+    """What /proc/PID/status says, by name (pure). The kernel lets no program's name begin a line there."""
+    return {name: told for name, _, told in (line.partition(":") for line in status.split("\n"))}
 
 
 def _kibibytes(sizes: dict[str, str], name: str) -> int:

@@ -69,7 +69,8 @@ def gpu_users(card: Gpu) -> tuple[GpuUser, ...]:
 
 
 def _vram(used: Sequence[tuple[str, Gpu]], own: Mapping[int, int], sizes: Sizes) -> tuple[Pool, ...]:
-    told = [sizes(card) if own else {} for _, card in used]
+    # Who is on a card that does not answer matters to nobody, and asking it may take long.
+    told = [sizes(card) if own and card.total else {} for _, card in used]
     # What the driver does not tell is parted as llama.cpp parts layers: by the sizes of the cards.
     seen = {pid for card in told for pid, size in card.items() if size}
     untold = sum(measured for pid, measured in own.items() if pid not in seen)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import psutil
 
 from kensho_tui.hardware.card import CardReading, Gpu, device_key
-from kensho_tui.hardware.cgroup import ROOT, cpu_used
-from kensho_tui.hardware.gpu import amd_cards, apple, nvidia_files, text_of
+from kensho_tui.hardware.cgroup import cpu_used
+from kensho_tui.hardware.gpu import amd_cards, apple, nvidia_files
+from kensho_tui.hardware.kernel_files import ROOT, text_of
 from kensho_tui.hardware.memory import Ram, ram
 from kensho_tui.hardware.nvml import nvidia_readings
 from kensho_tui.hardware.own import ProcessUse, process_use, tick_rate

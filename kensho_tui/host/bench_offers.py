@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kensho_tui.bus.board import FactBoard
 from kensho_tui.bus.endpoint import Endpoint, Peer
 from kensho_tui.core import bench_contract as bc
-from kensho_tui.core.contract import Empty
+from kensho_tui.core.contract import BenchNow, Empty
 from kensho_tui.core.model_contract import Defaults
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.host.model_rooms import ModelRooms
@@ -33,6 +33,9 @@ class BenchOffers:
         bus.register(bc.STOP_BENCH, self._stop)
         bus.register(bc.LIST_BENCHES, self._list)
         bus.register(bc.APPLY_BENCH, self._apply)
+        bus.register(bc.UNDO_BENCH, self._undo)
+        # Who followed a run of a host that was killed learns that none is under way.
+        self.board.post(bc.TOPIC_BENCH, bc.BenchFact())
 
     @cached_property
     def _benches(self) -> "Benches":
@@ -54,6 +57,10 @@ class BenchOffers:
         """How many are under way: one, or none."""
         return int("_benches" in vars(self) and self._benches.active)
 
+    @property
+    def now(self) -> BenchNow | None:
+        return self._benches.now if "_benches" in vars(self) else None
+
     async def close(self) -> None:
         """What runs ends as stopped, with what was measured."""
         if "_benches" in vars(self):
@@ -61,6 +68,7 @@ class BenchOffers:
 
     def _tell(self, run: bc.BenchRun) -> None:
         self.board.post(bc.TOPIC_BENCH, bc.BenchFact(run=run))
+        self.changed()  # the host's status says how long it takes still
 
     async def _start(self, request: bc.StartBench, peer: Peer) -> bc.BenchRun:
         return await self._benches.start(request)
@@ -74,3 +82,6 @@ class BenchOffers:
 
     async def _apply(self, request: bc.ApplyBench, peer: Peer) -> Defaults:
         return await self._benches.apply(request)
+
+    async def _undo(self, request: bc.BenchRef, peer: Peer) -> Defaults:
+        return await self._benches.undo(request)

@@ -89,7 +89,7 @@ def _kinds(paths: Paths, in_use: Collection[Path]) -> dict[StoreName, _Kind]:
         "kv": _Kind("Saved KV caches", paths.cache / "kv", list(_files(paths.cache / "kv")), _is_kv),
         "partial": _Kind("Unfinished downloads", models / PARTIAL, parts, lambda file: file.path in given_up),
         "logs": _Kind("Logs", paths.logs, list(_files(paths.logs)), _is_old_log),
-        "database": _Kind("Chats", database, list(_named(family(database))), _never),
+        "database": _Kind("Chats, metrics, benchmarks", database, list(_named(family(database))), _never),
         "copies": _Kind(
             "Copies of the database, texts set aside",
             database.parent,

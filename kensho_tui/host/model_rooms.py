@@ -147,17 +147,26 @@ class ModelRooms:
         return await self.manager.unload((await self.library.find(reference)).path)
 
     async def delete(self, reference: str) -> Deleted:
-        """Into the bin. A model that answers or loads stays: UsageError."""
+        """Into the bin. A model that is not ours, or has work to do, stays, loaded or not: UsageError."""
         info = await self.library.find(reference)
+        await self.library.check_deletable(info)
         loading = self.manager.loading
         if loading is not None and loading.path == info.path:
-            raise UsageError(f"{info.name} is being loaded", hint="Cancel that first, or wait for its end")
+            raise self._at_work(info, "is being loaded", "Cancel that")
         if (await self.manager.unload(info.path)).busy:
-            raise UsageError(f"{info.name} is answering", hint="Stop the answer first, or wait for its end")
+            raise self._at_work(info, "is answering", "Stop the answer")
         deleted = await self.library.delete(info)
         if self.files is not None:
             await asyncio.to_thread(self.files.forget_model, info.path)
         return deleted
+
+    def _at_work(self, info: ModelInfo, does: str, ends_it: str) -> UsageError:
+        """Why it cannot be deleted now: while turns have to wait, all that works is what they wait for."""
+        if self.manager.held:
+            return UsageError(
+                f"{info.name} cannot be deleted now: {self.manager.held}", hint="Delete it after that"
+            )
+        return UsageError(f"{info.name} {does}", hint=f"{ends_it} first, or wait for its end")
 
 
 def engine_options(settings: Settings, device: str) -> EngineOptions:

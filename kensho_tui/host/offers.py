@@ -1,7 +1,7 @@
 """What the host offers on the bus: each method, and the room that answers it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kensho_tui.bus.board import FactBoard
@@ -23,7 +23,7 @@ class Offers:
     chats: Chats
     hub: StreamHub
     board: FactBoard
-    status: Callable[[], c.HostStatus]
+    status: Callable[[], Awaitable[c.HostStatus]]
     stop: Callable[[], None]
     abort_with: Callable[[Peer, str], None]
 
@@ -77,7 +77,7 @@ class Offers:
         return await self.board.watch(request.seen, request.wait)
 
     async def _status(self, request: c.Empty, peer: Peer) -> c.HostStatus:
-        return self.status()
+        return await self.status()
 
     async def _stop(self, request: c.Stop, peer: Peer) -> c.Empty:
         asyncio.get_running_loop().call_soon(self.stop)

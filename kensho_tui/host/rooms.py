@@ -17,8 +17,9 @@ from kensho_tui.core.errors import NotFoundError
 from kensho_tui.core.frames import Hello, Welcome
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
-from kensho_tui.hardware.gpu import gauge, gpus
+from kensho_tui.hardware.gpu import gauge, gpus, on_gpu
 from kensho_tui.host.bench_offers import BenchOffers
+from kensho_tui.host.card_look import CardLook
 from kensho_tui.host.hub_offers import HubOffers
 from kensho_tui.host.idle import Idleness, Use
 from kensho_tui.host.metric_offers import MetricOffers
@@ -80,6 +81,7 @@ class Host:
         )
         self._dialogue.changed = self._changed
         self._samples = self._sampling()
+        self._cards = CardLook(self._tell)
         self._benches = BenchOffers(
             rooms=self._rooms,
             dialogue=self._dialogue,
@@ -110,7 +112,7 @@ class Host:
             chats=self._chats,
             hub=self._hub,
             board=self._board,
-            status=self.status,
+            status=self._fresh_status,
             stop=self.stop,
             abort_with=self._abort_with,
         ).register(self.endpoint)
@@ -200,7 +202,19 @@ class Host:
 
     # --- what the host says of itself ----------------------------------------------------------------
 
+    @property
+    def _asks_cards(self) -> bool:
+        """Whether models live on GPUs that nobody samples."""
+        return on_gpu(self._device) and self._samples.gpus is None
+
+    async def _fresh_status(self) -> c.HostStatus:
+        if self._asks_cards:
+            await self._cards.fresh()
+        return self.status()
+
     def status(self) -> c.HostStatus:
+        """Asks no driver: the cards are as they were seen last."""
+        cards = self._samples.gpus
         peers = self.endpoint.peers
         return c.HostStatus(
             running=True,
@@ -210,12 +224,13 @@ class Host:
             streams=self._dialogue.streams,
             downloads=self._rooms.downloading,
             workers=self._models.workers(),
-            memory=gauge(self._device, self._samples.gpus),
+            memory=gauge(self._device, self._cards.cards if cards is None else cards),
             notices=(
                 *self._notices,
                 *((self._mismatch,) if self._mismatch else ()),
                 *self._dialogue.notices(),
             ),
+            bench=self._benches.now,
         )
 
     def _changed(self) -> None:
@@ -229,9 +244,14 @@ class Host:
     def _post(self) -> None:
         self._post_timer = None
         self._look_at_device()
-        self._board.post(c.TOPIC_HOST, self.status())
+        if self._asks_cards:
+            self._cards.begin()
+        self._tell()
         if self._sample_timer is None and self._dialogue.streams:
             self._sample_timer = asyncio.get_running_loop().call_later(SAMPLE_S, self._sample)
+
+    def _tell(self) -> None:
+        self._board.post(c.TOPIC_HOST, self.status())
 
     def _sample(self) -> None:
         """Memory moves while answers stream; nobody samples when nothing runs."""

@@ -1,7 +1,7 @@
 """What the host offers on the bus about what this machine does now and did lately."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,8 @@ class SampleOffers:
     responses: ResponseCache
     database: Database
     days: float
-    _beginning: asyncio.TimerHandle | None = field(default=None)
-    _closed: bool = field(default=False)
+    _beginning: asyncio.TimerHandle | None = None
+    _closed: bool = False
 
     def register(self, bus: Endpoint) -> None:
         bus.register(s.SAMPLES, self._samples)
@@ -84,7 +84,7 @@ class SampleOffers:
 
     @property
     def gpus(self) -> tuple[Gpu, ...] | None:
-        """The cards as samples show them now; None: ask the drivers."""
+        """The cards as samples show them now; None: nobody looks at them."""
         return self._sampler.gpus if self._made else None
 
     async def prune(self) -> None:
@@ -102,14 +102,15 @@ class SampleOffers:
         from kensho_tui.metrics.sample import Counts
 
         tally, cache, rooms = self.dialogue.tally(), self.responses, self.rooms
+        measured = rooms.manager.measured
         downloading = rooms.downloading
         return Counts(
             workers=rooms.manager.workers(),
             working=self._working,
             streams=tally.streams,
             queued=tally.queued,
-            written=tally.written,
-            read=tally.read,
+            written=tally.written + measured.written,
+            read=tally.read + measured.read,
             downloads=downloading,
             download_rate=sum(view.rate for view in rooms.downloads.views()) if downloading else 0.0,
             cache_hits=cache.hits,

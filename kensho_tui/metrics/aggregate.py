@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kensho_tui.core.metrics_contract import DayMetrics, Figures, ModelMetrics, SetupMetrics, Spread
-from kensho_tui.metrics.spread import MILLIONTH, spread
+from kensho_tui.core.spread import MILLIONTH, spread
 from kensho_tui.storage.generations import PackedFigures, Setup
 
 _NUMBERS = msgspec.json.Decoder(list[int])
@@ -143,6 +143,9 @@ def _setup(setup: Setup, last: str, values: _Values) -> SetupMetrics:
         context=setup.context,
         kv_type=setup.kv_type,
         threads=setup.threads,
+        threads_batch=setup.threads_batch,
+        batch=setup.batch,
+        flash=setup.flash,
         active_weights=setup.active_weights,
         last=last,
         figures=values.figures(),

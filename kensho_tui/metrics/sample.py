@@ -99,7 +99,7 @@ def _worker(worker: WorkerInfo, before: Look, now: Look, passed: float) -> Worke
 
 
 def _vram(worker: WorkerInfo, cards: Sequence[CardReading]) -> int | None:
-    told = [size for card in cards if (size := (card.users or {}).get(worker.pid))]
+    told = [size for card in cards if (size := card.users.get(worker.pid))]
     if told:
         return sum(told)
     # A driver that lists no such process may know it by another number (containers).
@@ -110,8 +110,8 @@ def _devices(
     readings: Sequence[CardReading], workers: Sequence[WorkerInfo], environ: Mapping[str, str]
 ) -> tuple[DeviceSample, ...]:
     cards = [reading.card for reading in readings]
-    told = {pid for reading in readings for pid, size in (reading.users or {}).items() if size}
-    own = [sum((reading.users or {}).get(worker.pid) or 0 for worker in workers) for reading in readings]
+    told = {pid for reading in readings for pid, size in reading.users.items() if size}
+    own = [sum(reading.users.get(worker.pid) or 0 for worker in workers) for reading in readings]
     for worker in workers:
         if worker.pid in told or worker.footprint is None or not on_gpu(worker.device):
             continue

@@ -117,10 +117,10 @@ class SampleKeeper:
     async def history(self, request: ReadSampleHistory) -> SampleHistory:
         """Raises `UsageError` for times that are none, `StorageError`."""
         since, until, length = steps(request)
+        kept = sorted(await self._rows.series())
+        known = [(name, device) for name in _NAMES for other, device in kept if other == name]
         series = []
-        for name, device in sorted(await self._rows.series(), key=_order):
-            if name not in _NAMES:
-                continue
+        for name, device in known:
             # One by one, so that turns are not kept from the database for long.
             found = await self._rows.steps(name, device, since, until, length)
             points = tuple(
@@ -128,7 +128,7 @@ class SampleKeeper:
                 for step in found
             )
             if points:
-                series.append(Series(name=_NAMES[_NAMES.index(name)], device=device, points=points))
+                series.append(Series(name=name, device=device, points=points))
         return SampleHistory(step_s=float(length), series=tuple(series))
 
 
@@ -141,8 +141,3 @@ def steps(request: ReadSampleHistory) -> tuple[int, int, int]:
     since = int(request.since // MINUTE_S) * MINUTE_S
     minutes = math.ceil((request.until - since) / MINUTE_S)
     return since, math.ceil(request.until), math.ceil(minutes / request.points) * MINUTE_S
-
-
-def _order(series: tuple[str, str]) -> tuple[int, str]:
-    name, device = series
-    return (_NAMES.index(name) if name in _NAMES else len(_NAMES)), device

@@ -57,7 +57,7 @@ class Bin(msgspec.Struct, frozen=True):
     def put(self, model: ModelInfo) -> Deleted:
         """Move all files of `model` here. Raises `UsageError` for what is not ours, else `KenshoError`."""
         path = Path(model.path)
-        self._refuse_others(model, path)
+        self.check(model)
         files = [part for part in parts_of(path) if os.path.lexists(part)]
         if not files:
             raise NotFoundError(f"there is no model file {one_line(model.path)}")
@@ -78,7 +78,9 @@ class Bin(msgspec.Struct, frozen=True):
             raise _failed(f"{model.name} was not deleted", error) from None
         return Deleted(token=token, model=model.name, size=note.size)
 
-    def _refuse_others(self, model: ModelInfo, path: Path) -> None:
+    def check(self, model: ModelInfo) -> None:
+        """Raises `UsageError` for what is not ours."""
+        path = Path(model.path)
         if model.source != "folder" or not path.is_relative_to(self.models):
             reason, hint = _ELSEWHERE.get(model.source, _ELSEWHERE["path"])
             name = model.name.removesuffix(f" ({model.source})")

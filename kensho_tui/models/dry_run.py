@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 
 from kensho_tui.core.errors import LoadError, from_code
+from kensho_tui.core.frames import Load
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.core.text import one_line
+from kensho_tui.models.child import Child, child
 from kensho_tui.models.estimate import DRIVER_CONTEXT, LoadShape, process_overhead, split_weights
 from kensho_tui.models.gguf.read import read_shape
 from kensho_tui.models.reasons import explain_exit
@@ -75,58 +77,46 @@ async def dry_runs(
 
 
 def _request(path: str | Path, loads: Sequence[LoadShape]) -> bytes:
+    where = str(Path(path).absolute())
     asked = [
-        {
-            "context": load.context,
-            "kv_type": load.kv_type,
-            "batch": load.batch,
-            "flash": None if load.flash else False,
-            "gpu_layers": load.gpu_layers if load.gpu else 0,
-        }
+        Load(
+            path=where,
+            context=load.context,
+            kv_type=load.kv_type,
+            batch=load.batch,
+            flash=None if load.flash else False,
+            gpu_layers=load.gpu_layers if load.gpu else 0,
+        )
         for load in loads
     ]
-    return json.dumps({"path": str(Path(path).absolute()), "loads": asked}).encode()
+    return msgspec.json.encode({"loads": asked})
 
 
 async def _ask(command: Sequence[str], request: bytes, count: int) -> list[dict[str, int]]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd="/",
-        # A failed assertion must not fork a debugger for a backtrace.
-        env={**os.environ, "GGML_NO_BACKTRACE": "1"},
-    )
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            output = await _talk(process, request)
-            await process.wait()
-    except TimeoutError:
-        raise LoadError(
-            f"llama.cpp did not say within {TIMEOUT_S:.0f} s what it would allocate",
-            hint="The estimate stands; ask again when the machine is less busy",
-        ) from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return _answer(output, process.returncode, count)
+    async with child(command) as asked:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                output = await _talk(asked, request)
+                await asked.process.wait()
+        except TimeoutError:
+            raise LoadError(
+                f"llama.cpp did not say within {TIMEOUT_S:.0f} s what it would allocate",
+                hint="The estimate stands; ask again when the machine is less busy",
+            ) from None
+    return _answer(output, asked.process.returncode, count)
 
 
-async def _talk(process: asyncio.subprocess.Process, request: bytes) -> bytes:
+async def _talk(asked: Child, request: bytes) -> bytes:
     """Send `request` and read the answer; one beyond all bounds is cut, and so is none."""
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the child was started without pipes")
     with contextlib.suppress(ConnectionError):
-        process.stdin.write(request)
-        await process.stdin.drain()
-    process.stdin.close()
+        asked.stdin.write(request)
+        await asked.stdin.drain()
+    asked.stdin.close()
     output = bytearray()
-    while chunk := await process.stdout.read(1 << 16):
+    while chunk := await asked.stdout.read(1 << 16):
         output += chunk
         if len(output) > MAX_OUTPUT:
-            process.kill()
+            asked.process.kill()
             break
     return bytes(output)
 

@@ -24,7 +24,7 @@ F32 = 4
 CELLS = 256
 """llama.cpp rounds a context, and a sliding window's cache, up to multiples of this."""
 BATCH_CPU, BATCH_GPU = 256, 512
-"""Tokens of a batch when none is asked for, as `worker.model` has them."""
+"""As `worker.model` has them."""
 
 # Of an element; the quantised ones are blocks of 32 with a 16-bit scale.
 _KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
@@ -57,6 +57,11 @@ class LoadShape:
     @property
     def on_gpu(self) -> bool:
         return self.gpu and self.gpu_layers != 0
+
+
+def usual_batch(*, on_gpu: bool) -> int:
+    """Tokens of a batch when none is asked for."""
+    return BATCH_GPU if on_gpu else BATCH_CPU
 
 
 def holds(shape: ModelShape) -> bool:
@@ -205,7 +210,7 @@ def _padded(tokens: int) -> int:
 
 
 def _batch(shape: ModelShape, load: LoadShape) -> int:
-    batch = load.batch or (BATCH_GPU if load.on_gpu else BATCH_CPU)
+    batch = load.batch or usual_batch(on_gpu=load.on_gpu)
     return min(batch, _padded(context_of(shape, load)))
 
 

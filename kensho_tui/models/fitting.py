@@ -19,7 +19,7 @@ from kensho_tui.models.loading import Candidates, in_the_way, victims_for
 from kensho_tui.models.manager import ModelManager
 from kensho_tui.models.memory import BOUNDLESS, RAM
 from kensho_tui.models.plan import LoadPlan, Planner, Rooms, Wish
-from kensho_tui.models.residents import frees_on
+from kensho_tui.models.residents import frees_on, is_replaced
 from kensho_tui.models.verdict import judge, left, remedies
 
 
@@ -57,7 +57,7 @@ class Fitting:
         room = await rooms.on(plan.device)
         beside = await rooms.on(RAM) if plan.need.host else room
         ours = residents.ready(plan.model.path)
-        same = ours is not None and ours.request == plan.request
+        same = ours is not None and ours.request == plan.request and not await is_replaced(ours)
         free, free_ram = room.free, beside.free
         loading = residents.loading
         for own in (ours, loading if loading is not None and loading.model.path == plan.model.path else None):

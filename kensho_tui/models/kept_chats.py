@@ -13,6 +13,7 @@ from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.frames import End, Generate, Save
 from kensho_tui.models.kv_files import KvFiles, file_identity, state_key
 from kensho_tui.models.resident import Resident
+from kensho_tui.storage.rows import ModelIdentity
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class KeptChats:
     async def watch(self, resident: Resident) -> None:
         """Before a load: note which file that is."""
         resident.identity = await asyncio.to_thread(file_identity, resident.model.path)
+        resident.file = await asyncio.to_thread(ModelIdentity.of, resident.model.path)
 
     async def loaded(self, resident: Resident) -> None:
         """After it: what its caches are good for. Nothing, where the file was replaced in between."""

@@ -178,6 +178,10 @@ class Library:
 
     # --- deleting ------------------------------------------------------------------------------------
 
+    async def check_deletable(self, info: ModelInfo) -> None:
+        """Raises `UsageError` for what is not ours to delete."""
+        await asyncio.to_thread(self._bin.check, info)
+
     async def delete(self, info: ModelInfo) -> Deleted:
         """Move it into the bin. Raises `UsageError` for what is not ours to delete."""
         deleted = await asyncio.to_thread(self._bin.put, info)

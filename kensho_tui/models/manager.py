@@ -25,7 +25,7 @@ from kensho_tui.models.kept_chats import KeptChats
 from kensho_tui.models.loading import Loader, LoadJob, OnPhase
 from kensho_tui.models.plan import LoadPlan, Planner
 from kensho_tui.models.prefetch import Prefetcher
-from kensho_tui.models.resident import Resident
+from kensho_tui.models.resident import Resident, Tokens
 from kensho_tui.models.residents import Residents
 from kensho_tui.models.spawn import WORKER_COMMAND, spawn_worker
 from kensho_tui.models.worker_process import WorkerProcess
@@ -61,7 +61,9 @@ class ModelManager:
         self._asked: Counter[str] = Counter()  # turns that use or wait for the model at a path
         self._closed = False
         self.held = ""
-        """Why all that is asked has to wait, where it has to."""
+        """Why turns have to wait, as they are told; empty: `alone` has not been entered."""
+        self.measured = Tokens()
+        """Those of benchmarks: turns count their own."""
         self._spare: Spare | None = None
         self._adopting: asyncio.Task[None] | None = None
 
@@ -98,7 +100,7 @@ class ModelManager:
 
     @asynccontextmanager
     async def lease(self, model: ModelInfo, on_phase: OnPhase) -> AsyncIterator[Resident]:
-        """The model's worker, for one whom the turns leave alone."""
+        """The model's worker, for whoever holds the turns' lock: `use`, or one inside `alone`."""
         resident = await self._ensure(model, on_phase)
         resident.leased = True
         try:
@@ -134,6 +136,7 @@ class ModelManager:
     async def _ensure(self, model: ModelInfo, on_phase: OnPhase) -> Resident:
         """Nothing is awaited between the last look and the return, so that nobody retires it meanwhile."""
         await self._adopted()
+        await self.residents.let_go_of_replaced(model.path)
         if self.residents.ready(model.path) is None:
             await asyncio.to_thread(check_file, model)
         while (resident := self.residents.ready(model.path)) is None:
@@ -176,6 +179,7 @@ class ModelManager:
         raised. Otherwise a failure is left to the turn to tell.
         """
         await self._adopted()
+        await self.residents.let_go_of_replaced(model.path)
         try:
             for last in (False, True):
                 if self.residents.ready(model.path) is None:
@@ -322,7 +326,8 @@ class ModelManager:
             return
         plan = await self._planner.plan(model)
         room = await self._planner.room(plan.device)
-        if plan.need.total <= room.free and self._job is None and self._prefetcher.is_newest(turn):
+        may_begin = self._job is None and not self.held and self._prefetcher.is_newest(turn)
+        if may_begin and plan.need.total <= room.free:
             await self._prefetcher.start(model.path)
 
     # --- unloading -----------------------------------------------------------------------------------
@@ -346,7 +351,8 @@ class ModelManager:
         idle = [one for one in meant if not one.leased]
         freed = await self.residents.retire(one.model.path for one in idle)
         await self.residents.settled()
-        return Unloaded(models=(*gone, *(one.model.name for one in idle)), busy=tuple(busy), freed=freed)
+        names = (*gone, *(one.model.name for one in idle))
+        return Unloaded(models=names, busy=tuple(busy), freed=freed, bench=bool(busy and self.held))
 
     async def unload_unused(self) -> None:
         """End the workers that no turn uses; pinned ones stay."""

@@ -185,7 +185,7 @@ class Planner:
             threads_batch=defaults.threads_batch or self.options.threads_batch,
             kv_type=load.kv_type,
             batch=load.batch,
-            flash=defaults.flash or None if load.flash else False,
+            flash=(defaults.flash or None) if load.flash else False,
             template=defaults.template or "",
         )
 
@@ -275,7 +275,7 @@ class Rooms:
 
 
 def _how(load: LoadShape, device: str, context: int) -> LoadSettings:
-    """Under what a load is measured."""
+    """The settings that a load is measured for: another load with the same takes as much."""
     return LoadSettings(device, context, load.kv_type, load.gpu_layers, load.batch, load.flash)
 
 

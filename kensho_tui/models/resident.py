@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from kensho_tui.core.contract import ModelInfo, Phase, WorkerInfo, WorkerState
@@ -25,6 +26,7 @@ from kensho_tui.core.frames import (
 from kensho_tui.core.model_info import Footprint
 from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.worker_process import WorkerProcess
+from kensho_tui.storage.rows import ModelIdentity
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +37,23 @@ SAVE_S = 15.0
 OnFrame = Callable[[Chunk | Progress], None]
 
 
+@dataclass
+class Tokens:
+    """How many models wrote and read so far."""
+
+    written: int = 0
+    read: int = 0
+
+
 class Resident:
     """One worker with (soon) one model. Made cold; `load` makes it ready.
 
-    ``chat`` is the one whose KV cache it holds, ``identity`` says which file was loaded, ``key`` what the
-    cache is good for (empty: nothing), ``shape`` what the file's header says where it could be read.
+    ``chat`` is the one whose KV cache it holds, ``identity`` says which files were loaded, ``file`` is the
+    first of them as runs remember it, ``key`` what the cache is good for (empty: nothing), ``shape`` what the
+    file's header says where it could be read.
     ``footprint`` is what it takes on ``device``, estimated until it is loaded; ``last_used`` is monotonic. A
-    ``leased`` one is in a turn's hands, a ``pinned`` one stays when room is needed.
+    ``leased`` one is in the hands of a turn or a benchmark (``bench``), a ``pinned`` one stays when room is
+    needed.
     """
 
     def __init__(self, worker: WorkerProcess, model: ModelInfo, changed: Callable[[], None]) -> None:
@@ -52,11 +64,13 @@ class Resident:
         self.loaded: Loaded | None = None
         self.request: Load | None = None
         self.chat = self.identity = self.key = ""
+        self.file = ModelIdentity(model.path, 0, 0.0)
         self.device = "CPU"
         self.footprint: Footprint | None = None
         self.shape: ModelShape | None = None
         self.pinned = model.pinned
         self.leased = False
+        self.bench = False
         self.expected_s = 0.0
         self.load_s = 0.0
         self.last_used = self.began = time.monotonic()
@@ -74,15 +88,17 @@ class Resident:
 
     def info(self) -> WorkerInfo:
         loaded = self.loaded
+        measured = self.bench and self.state != "closing"
         return WorkerInfo(
             pid=self.worker.pid,
             model=self.model.name,
-            state=self.state,
-            phase=self.phase,
+            state="busy" if measured else self.state,
+            phase=self.phase if not measured else None,
             context=loaded.context if loaded else 0,
             has_template=loaded.has_template if loaded else True,
             device=loaded.device if loaded else "CPU",
             pinned=self.pinned,
+            bench=measured,
             footprint=self.footprint,
             elapsed_s=0.0 if loaded else time.monotonic() - self.began,
             expected_s=0.0 if loaded else self.expected_s,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kensho_tui.models.evict import Held
 from kensho_tui.models.kept_chats import KeptChats
+from kensho_tui.models.kv_files import file_identity
 from kensho_tui.models.memory import RAM, Taken
 from kensho_tui.models.resident import Resident
 from kensho_tui.models.worker_process import WorkerProcess
@@ -24,6 +25,12 @@ def frees_on(resident: Resident, device: str) -> int:
     if resident.device == device:
         return resident.footprint.total
     return resident.footprint.host if device == RAM else 0
+
+
+async def is_replaced(resident: Resident) -> bool:
+    """Whether the file at its path is not the one it has loaded. One that is gone is replaced by nothing."""
+    now = await asyncio.to_thread(file_identity, resident.model.path)
+    return bool(now) and now != resident.identity
 
 
 async def _sum(tasks: Sequence["asyncio.Task[int]"]) -> int:
@@ -123,6 +130,16 @@ class Residents:
             self.version += 1
             self._changed()
         return resident.footprint.total if resident.footprint is not None else 0
+
+    async def let_go_of_replaced(self, path: str) -> None:
+        """End the one whose file at `path` is another by now, unless it is in use."""
+        resident = self.ready(path)
+        if resident is None or resident.leased or not await is_replaced(resident):
+            return
+        # Nothing is awaited from here to the mark: no turn may have taken it meanwhile.
+        if self.ready(path) is resident and not resident.leased:
+            resident.key = ""  # what it holds of a chat is good for nothing any more
+            await self.retire([path])
 
     async def gone(self, path: str) -> None:
         """Returns when nothing is left of a worker for `path` that is leaving, or has died."""

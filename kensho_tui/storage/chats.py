@@ -11,13 +11,15 @@ from kensho_tui.storage.rows import (
     SUMMARIES,
     SUMMARY,
     ModelIdentity,
+    Outcome,
+    Started,
     TurnRow,
     message_of,
     summary_of,
 )
 from kensho_tui.storage.turns import Turns, no_chat, no_message
 
-__all__ = ["Chats", "ModelIdentity", "TurnRow"]
+__all__ = ["Chats", "ModelIdentity", "Outcome", "Started", "TurnRow"]
 
 _CANDIDATES = 5
 # Prompts older than this many are no longer looked at for the history.
@@ -106,12 +108,14 @@ class Chats(Turns):
         """Of all chats."""
         return {str(row[0]) for row in await self._database.fetch("SELECT id FROM chats")}
 
-    async def last_model(self) -> str | None:
-        """The model of the newest chat that has one."""
-        rows = await self._database.fetch(
-            "SELECT model FROM chats WHERE model IS NOT NULL ORDER BY updated DESC, number DESC LIMIT 1"
+    async def models_used(self, chat_id: str | None) -> tuple[str | None, str | None]:
+        """The model of a chat, and that of the newest chat that has one; None where there is none."""
+        [(own, last)] = await self._database.fetch(
+            "SELECT (SELECT model FROM chats WHERE id = ?), (SELECT model FROM chats WHERE model IS NOT NULL"
+            " ORDER BY updated DESC, number DESC LIMIT 1)",
+            (chat_id,),
         )
-        return str(rows[0][0]) if rows else None
+        return own, last
 
     async def prompts(self, limit: int = 200) -> tuple[str, ...]:
         """What was asked before, newest first, nothing twice."""

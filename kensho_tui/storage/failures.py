@@ -43,7 +43,7 @@ def _hint(code: int, path: Path) -> str:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
         return f"Check that {path} may be read and written"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return "Restart the host: it checks the database and, if it is damaged, sets it aside"
+        return "Restart the host: it checks the database and, if it is damaged, saves what can be read"
     if code == sqlite3.SQLITE_IOERR:
         return f"The disk that holds {path.parent} may be failing: copy the folder to another one"
     return ""

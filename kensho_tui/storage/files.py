@@ -4,6 +4,10 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+ASIDE = ".damaged-"
+"""Follows the name of a database that was set aside; its date comes next."""
+STAMP = "%Y%m%d-%H%M%S"
+
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
@@ -39,10 +43,19 @@ def make_private(path: Path) -> None:
             part.chmod(0o600)
 
 
+def sync(path: Path) -> None:
+    """Return when the file, or the names in the folder, at `path` are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def set_aside(path: Path) -> Path:
     """Rename the database and its companions to a free name and return it; nothing is overwritten."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    target = base = beside(path, f".damaged-{stamp}")
+    stamp = datetime.now().strftime(STAMP)
+    target = base = beside(path, f"{ASIDE}{stamp}")
     count = 1
     while any(os.path.lexists(part) for part in family(target)):
         count += 1
@@ -52,3 +65,12 @@ def set_aside(path: Path) -> Path:
         if os.path.lexists(old):
             old.rename(new)
     return target
+
+
+def found_aside(path: Path) -> tuple[tuple[Path, ...], ...]:
+    """The databases at `path` that were set aside and still lie there, oldest first: the files of each."""
+    found: dict[str, list[Path]] = {}
+    for part in sorted(path.parent.glob(f"{path.name}{ASIDE}*")):
+        suffix = next((suffix for suffix in _SUFFIXES[1:] if part.name.endswith(suffix)), "")
+        found.setdefault(part.name.removesuffix(suffix), []).append(part)
+    return tuple(tuple(found[name]) for name in sorted(found))

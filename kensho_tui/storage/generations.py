@@ -1,7 +1,7 @@
 """Runs of models: what they ran with, the list of them, and their figures by settings and day."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 from kensho_tui.core.metrics_contract import Generation
@@ -29,6 +29,9 @@ class Setup:
     context: int = 0
     kv_type: str = ""
     threads: int = 0
+    threads_batch: int = 0
+    batch: int = 0
+    flash: str = ""
 
     @classmethod
     def of(cls, model: str, settings: Mapping[str, object]) -> "Setup":
@@ -42,6 +45,9 @@ class Setup:
             count_of(settings, "context"),
             _text(settings, "kv_type"),
             count_of(settings, "threads"),
+            count_of(settings, "threads_batch"),
+            count_of(settings, "batch"),
+            _text(settings, "flash"),
         )
 
 
@@ -55,8 +61,9 @@ def count_of(settings: Mapping[str, object], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-_FIELDS = "model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads"
-_MARKS = "?, ?, ?, ?, ?, ?, ?, ?"
+_NAMES = tuple(field.name for field in fields(Setup))
+_FIELDS = ", ".join(_NAMES)
+_MARKS = ", ".join("?" * len(_NAMES))
 
 
 async def keep_setup(work: Transaction, setup: Setup) -> int:
@@ -86,8 +93,9 @@ class PackedFigures(NamedTuple):
     """The ``runs`` with one setup, on one ``day`` (empty: on all), with one that may be under way.
 
     Figures are texts of whole numbers with commas between, in millionths (of seconds, of tokens per second)
-    and no order; None: nothing could be measured. A text for many numbers is what SQLite and Python are
-    quick with: as rows of a hundred thousand runs they take three times as long.
+    and no order; None: nothing could be measured. ``ttft`` is without the time in the queue. A text for many
+    numbers is what SQLite and Python are quick with: as rows of a hundred thousand runs they take three times
+    as long.
     """
 
     setup: int
@@ -123,6 +131,9 @@ _COLUMNS = {
     "context": "coalesce(s.context, 0)",
     "kv_type": "coalesce(s.kv_type, '')",
     "threads": "coalesce(s.threads, 0)",
+    "threads_batch": "coalesce(s.threads_batch, 0)",
+    "batch": "coalesce(s.batch, 0)",
+    "flash": "coalesce(s.flash, '')",
     "gpu_layers": "coalesce(s.gpu_layers, 0)",
     "device": "coalesce(s.device, '')",
     "memory": "coalesce(g.memory, 0)",
@@ -150,6 +161,8 @@ def _list_of(figure: str, condition: str) -> str:
     return f"group_concat(CASE WHEN {condition} THEN CAST({figure} * 1e6 + 0.5 AS INTEGER) END)"
 
 
+# What others made it wait for says nothing of a model.
+_TTFT = "(ttft_s - coalesce(queue_s, 0))"
 _LONG_PROMPT = f"prompt_tok_s > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
 _LONG_ANSWER = (
     f"decode_tok_s > 0 AND completion_tokens >= {LEAST_TOKENS} AND state IN ('complete', 'stopped')"
@@ -165,7 +178,7 @@ def _figures_query(period: Period, by_day: bool) -> tuple[str, tuple[str | None,
         bounds += [("+created < ?", period.until)]
     sql = f"""
     SELECT setup, {"day" if by_day else "''"}, count(*),
-        {_list_of("ttft_s", "ttft_s > 0")}, {_list_of("load_s", "load_s > 0")},
+        {_list_of(_TTFT, "ttft_s > 0")}, {_list_of("load_s", "load_s > 0")},
         {_list_of("prompt_tok_s", _LONG_PROMPT)}, {_list_of("decode_tok_s", _LONG_ANSWER)}
     FROM generations
     WHERE {

@@ -16,7 +16,7 @@ from kensho_tui import __version__
 from kensho_tui.core.errors import DatabaseNewerError
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family, make_private
-from kensho_tui.storage.schema import FIFTH, FIRST, FOURTH, SECOND, SIXTH, THIRD
+from kensho_tui.storage.schema import EIGHTH, FIFTH, FIRST, FOURTH, SECOND, SEVENTH, SIXTH, THIRD
 
 COPIES_KEPT = 3
 
@@ -53,6 +53,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("0004-generations", _executing(FOURTH)),
     Migration("0005-samples", _executing(FIFTH)),
     Migration("0006-benches", _executing(SIXTH)),
+    Migration("0007-queue", _executing(SEVENTH)),
+    Migration("0008-settings", _executing(EIGHTH)),
 )
 
 
@@ -65,9 +67,12 @@ def applied(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def refuse_newer(done: dict[str, str], known: Collection[str], path: Path) -> None:
-    """Raise `DatabaseNewerError` if a step was applied that this version does not know."""
+    """Raise `DatabaseNewerError` if a step was applied that this version does not know.
+
+    Steps are only added: names among which there is none of the `known` are no list of steps, but damage.
+    """
     unknown = [version for name, version in done.items() if name not in known]
-    if unknown:
+    if unknown and (not known or not done.keys().isdisjoint(known)):
         raise DatabaseNewerError(
             f"{path} was written by kensho-tui {unknown[-1]}, this is {__version__}; nothing was changed",
             hint=f"Install that version: pip install 'kensho-tui>={unknown[-1]}'",

@@ -101,21 +101,23 @@ class Responses:
         async with self._database.transaction("old cached answers were not dropped") as work:
             await self._make_room(work, now)
 
-    async def purge(self, chat_id: str | None = None, model_path: str | None = None) -> Kept:
-        """Forget the answers of a chat, of a model, or else all; what went. Raises `StorageError`."""
+    async def purge(self, chat_id: str | None = None, model_path: str | None = None) -> dict[str, int]:
+        """Forget the answers of a chat, of a model, or else all; the keys of those that went, with the bytes
+        of their texts. Raises `StorageError`.
+        """
         where, values = "1", tuple[str, ...]()
         if chat_id is not None:
             where, values = "key IN (SELECT key FROM response_chats WHERE chat_id = ?)", (chat_id,)
         elif model_path is not None:
             where, values = "model_path = ?", (model_path,)
         async with self._database.transaction("cached answers were not forgotten", durable=True) as work:
-            gone = await work.first(f"SELECT {_COUNT} FROM responses WHERE {where}", values)  # noqa: S608 - ours
+            gone = await work.run(f"SELECT key, size FROM responses WHERE {where}", values)  # noqa: S608 - ours
             await work.run(f"DELETE FROM responses WHERE {where}", values)  # noqa: S608 - ours
-        return Kept(*gone) if gone else Kept(0, 0)
+        return dict(gone)
 
     async def kept(self) -> Kept:
         """Raises `StorageError`."""
-        [row] = await self._database.fetch(f"SELECT {_COUNT} FROM responses")  # noqa: S608 - ours
+        [row] = await self._database.fetch("SELECT count(*), coalesce(sum(size), 0) FROM responses")
         return Kept(*row)
 
     async def _drop(self, key: str) -> None:
@@ -136,8 +138,6 @@ class Responses:
                 (self._limit,),
             )
 
-
-_COUNT = "count(*), coalesce(sum(size), 0)"
 
 # An answer that was dropped meanwhile belongs to nobody.
 _BELONGS = """

@@ -1,9 +1,10 @@
 """Rows of the database as the types of the contract, and the queries that read them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from kensho_tui.core.contract import ChatState, ChatSummary, Message, Timings, Usage
+from kensho_tui.core.contract import ChatState, ChatSummary, Message, State, StopReason, Timings, Usage
 from kensho_tui.storage.database import Row
 
 
@@ -33,6 +34,31 @@ class ModelIdentity:
         except OSError:
             return cls(str(path), 0, 0.0)
         return cls(str(path), found.st_size, found.st_mtime)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What an answer is made with. ``settings`` are kept as JSON.
+
+    ``from_cache``: no model is at work, an answer of this one is given again.
+    """
+
+    model: str
+    identity: ModelIdentity
+    settings: Mapping[str, object]
+    from_cache: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an answer ended. ``trimmed`` counts the messages of the chat that no longer fitted the context."""
+
+    state: State
+    stop_reason: StopReason | None = None
+    error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    trimmed: int = 0
 
 
 _COLUMNS = """

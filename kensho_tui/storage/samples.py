@@ -71,7 +71,7 @@ class SampleRows:
 
         Raises `StorageError`.
         """
-        rows = await self._database.fetch(STEPS, (since, length, name, device, since, until))
+        rows = await self._database.fetch(_STEPS, (since, length, name, device, since, until))
         return [Step(*row) for row in rows]
 
 
@@ -99,7 +99,7 @@ ON CONFLICT (series, minute) DO UPDATE SET
     count = count + excluded.count
 """
 
-STEPS = f"""
+_STEPS = f"""
 SELECT (minute - ?) / ? AS step, sum(mean * count) / sum(count), max(most)
 FROM samples
 WHERE series = (SELECT number FROM sample_series WHERE name = ? AND device = ?)

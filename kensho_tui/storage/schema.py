@@ -2,7 +2,8 @@
 
 First: chats, their message trees, and one row per generation. Second: what is known of model files. Third:
 answers to be given again. Fourth: with what settings generations ran, so that a
-year of them is summed up quickly. Fifth: what the machine did, minute by minute. Sixth: benchmarks.
+year of them is summed up quickly. Fifth: what the machine did, minute by minute. Sixth: benchmarks. Seventh:
+time in the queue beside the other figures. Eighth: the settings that a benchmark changes.
 
 ``number`` is SQLite's row number, given in the order of writing. It breaks ties between equal dates, and
 because a parent is always written before its children it also sorts any path from root to leaf.
@@ -298,4 +299,39 @@ SIXTH = (
     )
     """,
     "CREATE INDEX benches_model ON benches(model)",
+)
+
+# As the fourth has it, with the time in the queue, which the figures of a model leave out.
+SEVENTH = (
+    "DROP INDEX generations_figures",
+    "CREATE INDEX generations_figures"
+    " ON generations(setup, day, created, state, prompt_tokens, cached_tokens,"
+    " completion_tokens, queue_s, ttft_s, load_s, prompt_tok_s, decode_tok_s)",
+)
+
+# Made anew, because what tells settings apart is part of the table. Of older runs the new ones are not known.
+EIGHTH = (
+    """
+    CREATE TABLE setups_with_batch (
+        number INTEGER PRIMARY KEY,
+        model TEXT NOT NULL,
+        quantisation TEXT NOT NULL,
+        active_weights INTEGER NOT NULL,
+        device TEXT NOT NULL,
+        gpu_layers INTEGER NOT NULL,
+        context INTEGER NOT NULL,
+        kv_type TEXT NOT NULL,
+        threads INTEGER NOT NULL,
+        threads_batch INTEGER NOT NULL DEFAULT 0,
+        batch INTEGER NOT NULL DEFAULT 0,
+        flash TEXT NOT NULL DEFAULT '',
+        UNIQUE (
+            model, quantisation, active_weights, device, gpu_layers, context, kv_type, threads,
+            threads_batch, batch, flash
+        )
+    )
+    """,
+    f"INSERT INTO setups_with_batch (number, {_SETUP}) SELECT number, {_SETUP} FROM setups",  # noqa: S608
+    "DROP TABLE setups",
+    "ALTER TABLE setups_with_batch RENAME TO setups",
 )

@@ -1,19 +1,19 @@
 """Writing a turn: begun in one transaction, saved as it grows, ended in one transaction."""
 
 import json
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
-from kensho_tui.core.contract import State, StopReason, Timings, Usage
+from kensho_tui.core.contract import State, Timings, Usage
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.text import one_line, valid
 from kensho_tui.storage.database import Database, Transaction
 from kensho_tui.storage.dates import now
 from kensho_tui.storage.generations import Setup, count_of, keep_setup
-from kensho_tui.storage.rows import ModelIdentity, TurnRow
+from kensho_tui.storage.rows import Outcome, Started, TurnRow
 
 TITLE_LENGTH = 60
 
@@ -21,15 +21,11 @@ _LIVE = ("queued", "streaming")
 
 
 class Given(NamedTuple):
-    """An answer of an earlier turn, to be saved as that of a new one. ``settings`` are kept as JSON."""
+    """An answer of an earlier turn, to be saved as that of a new one."""
 
-    model: str
-    identity: ModelIdentity
-    settings: Mapping[str, object]
+    started: Started
     text: str
-    stop_reason: StopReason
-    usage: Usage
-    timings: Timings
+    outcome: Outcome
 
 
 class Turns:
@@ -67,21 +63,34 @@ class Turns:
         async with self._database.transaction("the prompt was not saved", durable=True) as work:
             if chat_id is not None and await _head(work, chat_id) != head:
                 return None
-            row = await _begin(work, chat_id, prompt, given.model, system, "streaming")
-            await _start(
-                work, row.message_id, row.generation_id, given.model, given.identity, given.settings, True
-            )
-            await _end(
-                work,
-                row.message_id,
-                row.generation_id,
-                given.text,
-                "complete",
-                given.stop_reason,
-                usage=given.usage,
-                timings=given.timings,
-            )
+            row = await _begin(work, chat_id, prompt, given.started.model, system, "streaming")
+            await _start(work, row, given.started)
+            await _end(work, row, given.text, given.outcome)
             return row
+
+    async def begin_anew(
+        self, prompt_id: str, model: str | None, state: Literal["queued", "streaming"]
+    ) -> TurnRow:
+        """Save another, empty answer to the last prompt of a chat, beside the one it has: the active path
+        ends there now. `model` as for `begin_turn`.
+
+        Raises `NotFoundError`, and `UsageError` where the chat does not end with an answer to that prompt,
+        or that one is still being written.
+        """
+        async with self._database.transaction("the prompt was not asked anew", durable=True) as work:
+            found = await work.first(
+                "SELECT m.chat_id, a.state FROM messages m JOIN chats c ON c.id = m.chat_id"
+                " LEFT JOIN messages a ON a.id = c.head AND a.parent_id = m.id WHERE m.id = ?",
+                (valid(prompt_id),),
+            )
+            if found is None:
+                raise no_message(prompt_id)
+            chat_id, answered = found
+            if answered is None:
+                raise UsageError("only the last prompt of a chat can be asked anew")
+            if answered in _LIVE:
+                raise UsageError("this prompt is being answered", hint="Stop that answer to ask anew")
+            return await _add_answer(work, chat_id, prompt_id, model, None, state)
 
     async def begin_resume(self, message_id: str, model: str | None) -> TurnRow:
         """Set an answer back to streaming with its text kept, and begin another generation of it.
@@ -109,22 +118,11 @@ class Turns:
             await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
         return TurnRow(chat_id, user_id, message_id, generation_id)
 
-    async def start_generation(
-        self,
-        message_id: str,
-        generation_id: str,
-        model: str,
-        identity: ModelIdentity,
-        settings: Mapping[str, object],
-        *,
-        from_cache: bool = False,
-    ) -> None:
-        """The model is known and at work: queued becomes streaming. `settings` are kept as JSON.
-
-        `from_cache`: no model is at work, an answer of this one is given again.
-        """
+    async def start_generation(self, row: TurnRow, started: Started) -> None:
+        """The model is known and at work: queued becomes streaming. Raises `UsageError` when it has ended."""
         async with self._database.transaction("the start of the answer was not saved") as work:
-            await _start(work, message_id, generation_id, model, identity, settings, from_cache)
+            await _check_live(work, row.message_id)
+            await _start(work, row, started)
 
     async def checkpoint(self, message_id: str, content: str) -> None:
         """Save the whole text so far. A message that has ended is left as it is."""
@@ -135,29 +133,16 @@ class Turns:
                 (valid(content), now(), message_id),
             )
 
-    async def finish(  # noqa: PLR0913, PLR0917 - the end of a turn is saved whole
-        self,
-        message_id: str,
-        generation_id: str,
-        content: str,
-        state: State,
-        stop_reason: StopReason | None = None,
-        error: str | None = None,
-        usage: Usage | None = None,
-        timings: Timings | None = None,
-        trimmed: int = 0,
-    ) -> None:
+    async def finish(self, row: TurnRow, text: str, outcome: Outcome) -> None:
         """Save the end of an answer: its whole text, why it ended, and its figures.
 
-        `trimmed` counts the messages of the history that no longer fitted the context. Raises
-        `UsageError` when `state` is none of an ended answer, or the answer has ended already.
+        Raises `UsageError` when the state is none of an ended answer, or the answer has ended already.
         """
-        if state in _LIVE:
-            raise UsageError(f"{state} is not the state of an answer that ended")
+        if outcome.state in _LIVE:
+            raise UsageError(f"{outcome.state} is not the state of an answer that ended")
         async with self._database.transaction("the end of the answer was not saved", durable=True) as work:
-            await _end(
-                work, message_id, generation_id, content, state, stop_reason, error, usage, timings, trimmed
-            )
+            await _check_live(work, row.message_id)
+            await _end(work, row, text, outcome)
 
     async def recover(self) -> int:
         """At the host's start: answers left unfinished become interrupted, with their text; how many."""
@@ -191,8 +176,16 @@ async def _begin(
         chat_id, head = await _new_chat(work, prompt, date), None
     else:
         head = await _head(work, chat_id)
-    user_id, message_id = new_id(), new_id()
+    user_id = new_id()
     await _add_message(work, (user_id, chat_id, head, "user", "complete", None, prompt, date, date))
+    return await _add_answer(work, chat_id, user_id, model, system, state)
+
+
+async def _add_answer(
+    work: Transaction, chat_id: str, user_id: str, model: str | None, system: str | None, state: State
+) -> TurnRow:
+    """An empty answer to the prompt `user_id`, at the end of the active path."""
+    message_id, date = new_id(), now()
     await _add_message(
         work, (message_id, chat_id, user_id, "assistant", state, _valid(model), "", date, date)
     )
@@ -204,66 +197,52 @@ async def _begin(
     return TurnRow(chat_id, user_id, message_id, generation_id)
 
 
-async def _start(
-    work: Transaction,
-    message_id: str,
-    generation_id: str,
-    model: str,
-    identity: ModelIdentity,
-    settings: Mapping[str, object],
-    from_cache: bool,
-) -> None:
+async def _start(work: Transaction, row: TurnRow, started: Started) -> None:
+    model, identity, settings = valid(started.model), started.identity, started.settings
     date = now()
-    chat_id = await _live_chat(work, message_id)
     await work.run(
         "UPDATE messages SET state = 'streaming', model = ?, updated = ? WHERE id = ?",
-        (valid(model), date, message_id),
+        (model, date, row.message_id),
     )
     await work.run(
         "UPDATE generations SET state = 'streaming', model = ?, model_path = ?, model_size = ?,"
         " model_mtime = ?, settings = ?, started = ?, from_cache = ?, setup = ?,"
         " day = substr(created, 1, 10), memory = ?, memory_host = ? WHERE id = ?",
         (
-            valid(model),
+            model,
             valid(identity.path),
             identity.size,
             identity.mtime,
             json.dumps(msgspec.to_builtins(dict(settings))),
             date,
-            int(from_cache),
-            None if from_cache else await keep_setup(work, Setup.of(model, settings)),
+            int(started.from_cache),
+            None if started.from_cache else await keep_setup(work, Setup.of(model, settings)),
             count_of(settings, "memory") or None,
             count_of(settings, "memory_host") or None,
-            generation_id,
+            row.generation_id,
         ),
     )
-    await work.run("UPDATE chats SET model = ? WHERE id = ?", (valid(model), chat_id))
+    await work.run("UPDATE chats SET model = ? WHERE id = ?", (model, row.chat_id))
 
 
-async def _end(  # noqa: PLR0913, PLR0917 - the end of a turn is saved whole
-    work: Transaction,
-    message_id: str,
-    generation_id: str,
-    content: str,
-    state: State,
-    stop_reason: StopReason | None = None,
-    error: str | None = None,
-    usage: Usage | None = None,
-    timings: Timings | None = None,
-    trimmed: int = 0,
-) -> None:
+_FIGURES = ", ".join(f"{name} = ?" for name in (*Usage.__struct_fields__, *Timings.__struct_fields__))
+_ENDED = f"""
+UPDATE generations SET state = ?, stop_reason = ?, error = ?, trimmed = ?, ended = ?, {_FIGURES} WHERE id = ?
+"""  # noqa: S608 - names of ours
+
+
+async def _end(work: Transaction, row: TurnRow, text: str, outcome: Outcome) -> None:
     date = now()
-    chat_id = await _live_chat(work, message_id)
+    how = (outcome.state, outcome.stop_reason, _valid(outcome.error))
     await work.run(
         "UPDATE messages SET content = ?, state = ?, stop_reason = ?, error = ?, updated = ? WHERE id = ?",
-        (valid(content), state, stop_reason, _valid(error), date, message_id),
+        (valid(text), *how, date, row.message_id),
     )
     await work.run(
-        "UPDATE generations SET state = ?, stop_reason = ?, error = ?, trimmed = ?, ended = ? WHERE id = ?",
-        (state, stop_reason, _valid(error), trimmed, date, generation_id),
+        _ENDED,
+        (*how, outcome.trimmed, date, *astuple(outcome.usage), *astuple(outcome.timings), row.generation_id),
     )
-    await _save_figures(work, generation_id, usage, timings)
-    await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, chat_id))
+    await work.run("UPDATE chats SET updated = ? WHERE id = ?", (date, row.chat_id))
 
 
 async def _new_chat(work: Transaction, prompt: str, date: str) -> str:
@@ -284,15 +263,13 @@ async def _head(work: Transaction, chat_id: str) -> str | None:
     return head
 
 
-async def _live_chat(work: Transaction, message_id: str) -> str:
-    """The chat of an answer that is being written."""
-    found = await work.first("SELECT chat_id, state FROM messages WHERE id = ?", (valid(message_id),))
+async def _check_live(work: Transaction, message_id: str) -> None:
+    """Refuse an answer that is not being written (any more)."""
+    found = await work.first("SELECT state FROM messages WHERE id = ?", (valid(message_id),))
     if found is None:
         raise no_message(message_id)
-    if found[1] not in _LIVE:
+    if found[0] not in _LIVE:
         raise UsageError("this answer has ended already")
-    chat_id: str = found[0]
-    return chat_id
 
 
 async def _add_message(work: Transaction, values: tuple[str | None, ...]) -> None:
@@ -312,19 +289,3 @@ async def _add_generation(
         (generation_id, message_id, _valid(model), state, date),
     )
     return generation_id
-
-
-async def _save_figures(
-    work: Transaction, generation_id: str, usage: Usage | None, timings: Timings | None
-) -> None:
-    if usage is not None:
-        await work.run(
-            "UPDATE generations SET prompt_tokens = ?, cached_tokens = ?, completion_tokens = ? WHERE id = ?",
-            (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, generation_id),
-        )
-    if timings is not None:
-        await work.run(
-            "UPDATE generations SET queue_s = ?, load_s = ?, prefill_s = ?, ttft_s = ?, prompt_tok_s = ?,"
-            " decode_tok_s = ?, total_s = ? WHERE id = ?",
-            (*msgspec.structs.astuple(timings), generation_id),
-        )

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,7 +45,7 @@ NEWS_S = 20.0
 """How long it is said that a download ended: nobody waits at the screen for that."""
 
 Kind = TypeVar("Kind", bound=Widget)
-Work = Callable[[], Awaitable[None]]
+Work = Callable[[], Coroutine[None, None, None]]
 
 
 def _commands() -> type[Provider]:
@@ -211,6 +211,8 @@ class KenshoApp(App[None], inherit_bindings=False):
             self.push_screen(screen)
 
     def action_command(self, name: str) -> None:
+        if getattr(self.screen, "GIVES_WAY", False):
+            self.pop_screen()
         self.run_command(registry.BY_NAME[name])
 
     def run_command(self, command: Command, argument: str = "") -> None:
@@ -222,7 +224,7 @@ class KenshoApp(App[None], inherit_bindings=False):
             return
         self.run_quietly(lambda: command.run(self, argument), f"command-{command.name}")
 
-    def run_quietly(self, work: Work, group: str, *, exclusive: bool = True) -> None:
+    def run_quietly(self, work: Work, group: str, *, exclusive: bool = True) -> Worker[None]:
         """Run `work`. A `KenshoError` is shown, anything else logged and said.
 
         `exclusive`: it ends what of its `group` still runs.
@@ -231,12 +233,12 @@ class KenshoApp(App[None], inherit_bindings=False):
         async def guarded() -> None:
             await self._guarded(work)
 
-        self._work(guarded, group, exclusive=exclusive)
+        return self._work(guarded, group, exclusive=exclusive)
 
-    def _work(self, work: Work, group: str, *, exclusive: bool = False) -> None:
+    def _work(self, work: Work, group: str, *, exclusive: bool = False) -> Worker[None]:
         # A function and not its coroutine: one that is ended before it begins, as by leaving at once, is
         # never made, so nobody is warned of it.
-        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+        return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def _guarded(self, work: Work) -> None:
         try:

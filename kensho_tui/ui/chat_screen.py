@@ -1,6 +1,7 @@
 """The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -10,16 +11,18 @@ from textual.geometry import Offset
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
+from textual.worker import Worker
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.commands.registry import complete, matching, parse_slash, unescape
+from kensho_tui.ui.commands.registry import complete, matching, parse_slash
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
-from kensho_tui.ui.live import last_prompt, resumable
+from kensho_tui.ui.live import cannot_fit, resumable
 from kensho_tui.ui.loading import Progress
 from kensho_tui.ui.middle import Middle
+from kensho_tui.ui.outgoing import Outgoing, anew
 from kensho_tui.ui.prompt import Prompt
 from kensho_tui.ui.session import Session
 from kensho_tui.ui.status_bar import StatusBar, numbers
@@ -35,29 +38,20 @@ if TYPE_CHECKING:
 SECOND_PRESS_S = 2.0
 
 
-class Outgoing(NamedTuple):
-    """A prompt that the host has not taken yet, as typed. ``fresh``: no cached answer will do."""
-
-    text: str
-    fresh: bool = False
-
-    @property
-    def prompt(self) -> str:
-        return self.text if self.fresh else unescape(self.text.strip("\n"))
-
-
 class ChatScreen(SteadyScreen):
     """Shows one chat. It is the session's `View`."""
 
     AUTO_FOCUS = "#prompt"
     PLACE = "chat"
+    VERTICAL_BREAKPOINTS = [(0, "tiny"), (5, "low"), (8, "high")]  # noqa: RUF012 - Textual declares it so
 
     def __init__(self, app: "KenshoApp") -> None:
         super().__init__(id="chat")
         self._kensho = app
         self._bindings = app.screen_bindings(self.PLACE)
-        self.prompt = Prompt(self._history, complete)
-        words = Words(app.now, lambda: app.key_label("continue"), self._load_of)
+        self.prompt = Prompt(self._history, complete, self._sent)
+        go_on = partial(app.key_label, "continue")
+        words = Words(app.now, go_on, self._load_of, lambda: self.session.bench)
         self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
@@ -67,6 +61,7 @@ class ChatScreen(SteadyScreen):
         self._status = StatusBar(id="status")
         self._ticking: Timer | None = None
         self._outbox: list[Outgoing] = []
+        self._sender: Worker[None] | None = None
         self._given_back = ""
         self._notice = Notice(id="notice")
         self._asked_to_leave = float("-inf")
@@ -195,7 +190,7 @@ class ChatScreen(SteadyScreen):
             keys = [(label("stop"), "stop"), ("Enter", "queue a prompt")]
         elif self.session.progress is not None:
             keys.append((label("stop"), "cancel the load"))
-        elif self.resumable is not None:
+        elif self.resumable is not None and not cannot_fit(self.resumable):
             keys.insert(0, (label("continue"), "continue"))
         elif self.session.last_answer() is not None:
             keys.append((label("copy"), "copy"))
@@ -221,29 +216,25 @@ class ChatScreen(SteadyScreen):
                 self._kensho.run_quietly(self.session.prepare, "prepare")
         self._show_frame()
 
-    def on_prompt_sent(self, event: Prompt.Sent) -> None:
-        slash = parse_slash(event.text)
+    def _sent(self, text: str) -> None:
+        slash = parse_slash(text)
         if slash is None:
-            self._send(Outgoing(event.text))
+            self._send(Outgoing(text))
         elif slash.command is None:
             hint = "F1 lists the commands; two slashes send the text as it is"
-            self._give_back(event.text + self.prompt.text)
+            self._give_back(text + self.prompt.text)
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
         else:
             self._kensho.run_command(slash.command, slash.argument)
 
     def ask_anew(self, text: str = "") -> None:
-        """Ask `text`, else the chat's last prompt, of the model itself."""
-        chat = self.session.chat
-        asked = text or (last_prompt(chat.messages) if chat is not None else None)
-        if not asked:
-            raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
-        self._send(Outgoing(asked, fresh=True))
+        """Ask `text` of the model itself; without one, have the chat's last prompt answered once more."""
+        self._send(Outgoing(text, fresh=True) if text else anew(self.session.chat))
 
     def _send(self, prompt: Outgoing) -> None:
         self._outbox.append(prompt)
         if len(self._outbox) == 1:
-            self._kensho.run_quietly(self._send_all, "send")
+            self._sender = self._kensho.run_quietly(self._send_all, "send")
 
     async def _send_all(self) -> None:
         """Send what waits, in order. What the host does not take comes back into the prompt."""
@@ -252,8 +243,10 @@ class ChatScreen(SteadyScreen):
         self._show_frame()
         try:
             while self._outbox:
-                await self.session.submit(self._outbox[0].prompt, fresh=self._outbox[0].fresh)
-                del self._outbox[0]
+                await self.session.submit(self._outbox[0])
+                sent = self._outbox.pop(0)
+                if sent.chat is not None:
+                    self._kensho.say(*sent.kept_words())
                 self._show_frame()
         finally:
             if self._outbox:
@@ -261,6 +254,17 @@ class ChatScreen(SteadyScreen):
                 self._outbox.clear()
                 self._give_back(unsent)
             self._show_frame()
+
+    def _take_back(self) -> bool:
+        """Prompts that the host was not even asked for come back into the prompt. False: there are none."""
+        if not self._outbox or self.session.sending or self._sender is None:
+            return False
+        unsent = self.unsent()
+        self._outbox.clear()
+        self._sender.cancel()
+        self._give_back(unsent)
+        self._show_frame()
+        return True
 
     def _give_back(self, text: str) -> None:
         """Put `text` back into the prompt; what is said of it stays until it is changed."""
@@ -302,8 +306,9 @@ class ChatScreen(SteadyScreen):
             self.prompt.focus()
 
     async def _stop(self) -> bool:
-        """End the answer under way, else the load of the chat's model. False: there is neither."""
-        if await self.session.stop():
+        """End the answer under way, else take back what waits, else end the load of the chat's model. False:
+        there is none of these."""
+        if await self.session.stop() or self._take_back():
             return True
         model = self.session.model
         if model is None or self.session.progress is None:

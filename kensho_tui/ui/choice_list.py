@@ -34,7 +34,9 @@ class Choice:
     mark: str = IDLE
     mark_style: str = QUIET
     group: str = ""
-    """The heading it stands under while there is no query; it takes the place of `detail` then."""
+    """The heading it stands under while there is no query."""
+    under: str = ""
+    """What is said in place of `detail` under that heading, which says some of it already."""
     cells: tuple[Cell, ...] = ()
     """Texts in columns behind the label, in place of `detail`."""
     also: str = ""
@@ -259,7 +261,7 @@ class ChoiceList(ScrollView, can_focus=True):
         if self._columns:
             cells = [self._label(choice), *(Content.styled(*cell) for cell in choice.cells)]
             return start + joined(self._columns, self.widths(width), cells)
-        detail = Content() if choice.group and not self._query else quiet(choice.detail)
+        detail = quiet(choice.under if choice.group and not self._query else choice.detail)
         room = width - start.cell_length - 1
         if detail and room - detail.cell_length - 2 >= MIN_LABEL:
             room -= detail.cell_length + 2

@@ -18,7 +18,7 @@ MARKS = {
 
 
 def chat_choices(chats: Iterable[c.ChatSummary], today: date) -> list[Choice]:
-    """Chats as they come (newest first), under the day each was last used."""
+    """Chats as they come (newest first), under the day each was last used, with the time."""
     rows = []
     for chat in chats:
         when = fmt.parse_date(chat.updated)
@@ -31,6 +31,7 @@ def chat_choices(chats: Iterable[c.ChatSummary], today: date) -> list[Choice]:
                 mark=mark,
                 mark_style=style,
                 group=day(when.date(), today) if when is not None else "Undated",
+                under=when.strftime("%H:%M") if when is not None else "",
             )
         )
     return rows

@@ -1,6 +1,6 @@
 """Columns of a list: how wide each is, and which are left out where the row is short. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,6 +70,16 @@ def lay_out(columns: Sequence[Column], natural: Sequence[int], room: int) -> lis
     if growing is not None:
         widths[growing] += spare
     return widths
+
+
+def table_widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, without: Collection[int] = ()
+) -> list[int]:
+    """`lay_out` of these texts with the titles above them; 0 too: a column that is empty in every row, or one
+    of those ``without`` which the table shall be."""
+    used = [at not in without and any(row[at] for row in rows) for at in range(len(columns))]
+    natural = natural_widths(columns, [[column.title for column in columns], *rows], titles=False)
+    return lay_out(columns, [width * kept for width, kept in zip(natural, used, strict=True)], room)
 
 
 def _sum(widths: Sequence[int], kept: Sequence[int]) -> int:

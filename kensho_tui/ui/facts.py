@@ -58,6 +58,11 @@ class HostFacts:
         """Whether the models are listed, and there is none but what came with the program."""
         return self.models is not None and all(model.source == "starter" for model in self.models)
 
+    @property
+    def last_used(self) -> str | None:
+        """The model of the newest chat that has one."""
+        return next((chat.model for chat in self.recent if chat.model is not None), None)
+
     def suggest_soon(self, tell: Callable[[], None]) -> None:
         """Ask what could be fetched where there is nothing else, beside everything else; `tell` when it is
         there."""
@@ -84,6 +89,11 @@ class HostFacts:
     @property
     def workers(self) -> tuple[c.WorkerInfo, ...]:
         return self.status.workers if self.status is not None else ()
+
+    @property
+    def bench(self) -> c.BenchNow | None:
+        """The benchmark under way, as far as is known."""
+        return self.status.bench if self.status is not None else None
 
     def load_of(self, model: str) -> Progress | None:
         """The load of `model`, while there is one."""

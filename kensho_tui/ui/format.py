@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime
 
-from kensho_tui.core.contract import Message, Phase, Timings
+from kensho_tui.core.contract import BenchNow, Message, Phase, Timings
 from kensho_tui.core.text import one_line
 
 GIB = 1024**3
 
 
-def bar(fraction: float, width: int) -> str:
+def bar(fraction: float, width: int, full: str = "▓", empty: str = "░") -> str:
     """A bar of `width` cells: ``▓▓░░░``."""
-    full = round(min(max(fraction, 0.0), 1.0) * width)
-    return "▓" * full + "░" * (width - full)
+    filled = round(min(max(fraction, 0.0), 1.0) * width)
+    return full * filled + empty * (width - filled)
 
 
 def percent(fraction: float) -> str:
@@ -78,7 +78,8 @@ def counted(number: int, what: str) -> str:
 
 
 def thousands(count: int) -> str:
-    return f"{count:,}".replace(",", "\u202f")
+    """``8,192``: grouped as every number is."""
+    return f"{count:,}"
 
 
 def parse_date(iso: str) -> datetime | None:
@@ -135,13 +136,34 @@ _PHASES = {
 LOAD_PHASES = ("reading", "loading", "warming")
 
 
-def phase_text(phase: Phase, elapsed: float, share: float | None = None) -> str:
+BENCH_STOPS = "F4 b x stops it"
+"""What ends a benchmark, wherever somebody waits for that."""
+
+
+def benchmark(found: BenchNow, cells: int = 40) -> str:
+    """``benchmark of SmolLM2, about 42 s`` still, the model's name in so many cells (0: without)."""
+    of = f" of {one_line(found.model, cells)}" if cells else ""
+    left = f", about {whole_seconds(found.left_s)}" if found.left_s is not None else ""
+    return f"benchmark{of}{left}"
+
+
+def waits_for(found: BenchNow) -> str:
+    """What an answer does that is queued meanwhile."""
+    return f"waits for the {benchmark(found)}"
+
+
+def phase_text(
+    phase: Phase, elapsed: float, share: float | None = None, bench: BenchNow | None = None
+) -> str:
     """What is awaited, how far it is, and how long it has taken once that is more than a second.
 
-    `share` of the whole load is done (None: not known): of its phases nobody must know each.
+    `share` of the whole load is done (None: not known): of its phases nobody must know each. `bench` is
+    under way (None: none is): whoever is queued waits for its end.
     """
     note = one_line(phase.note, 80)
     words = [f"unloading {note}"] if phase.name == "unloading" and note else [_PHASES[phase.name]]
+    if bench is not None and phase.name == "queued":
+        note, words = "", [waits_for(bench)]
     if note and phase.name != "unloading":
         words.append(note)
     done = share if share is not None and phase.name in LOAD_PHASES else phase.fraction

@@ -5,7 +5,7 @@ from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -139,17 +139,25 @@ class HelpText(Static):
 
 
 class HelpScreen(ModalScreen[None]):
-    """Scrolls with the usual keys; Esc, F1, q and ? close it."""
+    """Scrolls with the usual keys; Esc, F1, q and ? close it, and so do the keys of the `place` it lies over,
+    which do there what it says of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,question_mark", "dismiss", show=False)]
     AUTO_FOCUS = "#help-text"
+    GIVES_WAY = True
 
     def __init__(
-        self, keys_of: Callable[[str], str], notices: Sequence[str] = (), place: str = "chat"
+        self,
+        keys_of: Callable[[str], str],
+        notices: Sequence[str] = (),
+        place: str = "chat",
+        bindings: BindingsMap | None = None,
     ) -> None:
         super().__init__()
         self._keys_of = keys_of
         self._place = place
+        to_chat = BindingsMap([Binding("f2", "to_chat", priority=True)] if place != "chat" else [])
+        self._bindings = BindingsMap.merge([self._bindings, to_chat, bindings or BindingsMap()])
         self._notices = notices
 
     def compose(self) -> ComposeResult:
@@ -160,3 +168,8 @@ class HelpScreen(ModalScreen[None]):
                 for notice in self._notices:
                     yield Static(f"! {notice}", markup=False, classes="notice")
                 yield HelpText(self._keys_of, self._place)
+
+    def action_to_chat(self) -> None:
+        """As F2 does in the place below."""
+        while len(self.app.screen_stack) > 1:
+            self.app.pop_screen()

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 QUIET = "$foreground 55%"
 GAP = 2
+SEPARATOR = " · "
 
 
 def quiet(text: str) -> Content:
@@ -24,12 +25,25 @@ def fitting(parts: Sequence[tuple[int, Content]], width: int, gap: int) -> list[
     return [content for _, content in kept]
 
 
+def in_a_row(parts: Sequence[tuple[int, Content]], width: int) -> Content:
+    """What of `parts` fits into `width` cells, with `SEPARATOR` between them."""
+    return quiet(SEPARATOR).join(fitting(parts, width, len(SEPARATOR)))
+
+
+def both_ends(left: Content, right: Content, width: int, gap: int = GAP) -> Content:
+    """A row of `width` cells, `gap` of them between both at least; the left one is cut where they do not
+    fit."""
+    right = right.truncate(width, ellipsis=True)
+    left = left.truncate(max(width - right.cell_length - (gap if right else 0), 0), ellipsis=True)
+    return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)
+
+
 def key_row(keys: Sequence[tuple[str, str]], width: int) -> Content:
     """Keys and what they do, the most important first: as many as fit, without cutting one."""
     parts = [
         (rank, Content.assemble((key, "bold"), quiet(f" {does}"))) for rank, (key, does) in enumerate(keys)
     ]
-    return quiet(" · ").join(fitting(parts, width, 3))
+    return in_a_row(parts, width)
 
 
 def key_rows(keys: Sequence[tuple[str, str]], width: int) -> tuple[Content, Content]:
@@ -41,7 +55,7 @@ def key_rows(keys: Sequence[tuple[str, str]], width: int) -> tuple[Content, Cont
 
 
 def _key_cells(keys: Sequence[tuple[str, str]]) -> int:
-    return sum(cell_len(f"{key} {does}") for key, does in keys) + 3 * (len(keys) - 1)
+    return sum(cell_len(f"{key} {does}") for key, does in keys) + len(SEPARATOR) * (len(keys) - 1)
 
 
 SCREENS = ("Chat", "Models", "Metrics")
@@ -81,11 +95,7 @@ class SplitLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        width = self.content_size.width
-        right = self.right.truncate(width, ellipsis=True)
-        room = max(width - right.cell_length - (GAP if right else 0), 0)
-        left = self.left.truncate(room, ellipsis=True)
-        return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)
+        return both_ends(self.left, self.right, self.content_size.width)
 
 
 class Notice(Static):

@@ -25,6 +25,6 @@ def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:
     return messages[-1] if messages and messages[-1].resumable else None
 
 
-def last_prompt(messages: tuple[c.Message, ...]) -> str | None:
-    """What was asked last."""
-    return next((message.content for message in reversed(messages) if message.role == "user"), None)
+def cannot_fit(message: c.Message) -> bool:
+    """Whether its prompt had no room in the context, so that going on helps only with a larger one."""
+    return message.state == "failed" and message.stop_reason == "context"

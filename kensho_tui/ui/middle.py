@@ -35,8 +35,9 @@ class Middle(Horizontal):
         self._transcript.show(chat, live)
         if chat is None or not chat.messages:
             return False
-        same = before is not None and before.id == chat.id and before.messages
-        return greeted or bool(same and before and before.messages[-1].id != chat.messages[-1].id)
+        if greeted or before is None or before.id != chat.id:
+            return greeted
+        return before.messages[-1].id != chat.messages[-1].id
 
     async def _greet(self, greets: bool) -> None:
         if greets and self._greeting is None:

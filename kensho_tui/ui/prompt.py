@@ -17,10 +17,11 @@ NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter", "newline"})
 
 History = Callable[[], Awaitable[Sequence[str]]]
 Complete = Callable[[str], str | None]
+Send = Callable[[str], None]
 
 
 class Prompt(TextArea):
-    """Enter sends and empties it; whoever handles `Sent` has the text then, or puts it back."""
+    """Enter sends and empties it; `send` has the text then, or puts it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+shift+z", "redo", "Redo", show=False),
@@ -29,13 +30,6 @@ class Prompt(TextArea):
         Binding("end,ctrl+e", "end", "End", show=False),
         Binding("ctrl+end", "follow", "Follow", show=False),
     ]
-
-    class Sent(Message):
-        """Enter was pressed on a prompt that is not blank."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
 
     class Scroll(Message):
         """The transcript should move by `pages`; 0: to its end."""
@@ -47,7 +41,7 @@ class Prompt(TextArea):
     class Leave(Message):
         """Tab in an empty prompt: the transcript gets the keys."""
 
-    def __init__(self, history: History, complete: Complete) -> None:
+    def __init__(self, history: History, complete: Complete, send: Send) -> None:
         super().__init__(
             id="prompt",
             soft_wrap=True,
@@ -57,6 +51,7 @@ class Prompt(TextArea):
         )
         self._history = history
         self._complete = complete
+        self._send = send
         self._index = -1
         self._draft = ""
         self._blinking: Timer | None = None
@@ -89,11 +84,11 @@ class Prompt(TextArea):
         if self.selection.is_empty and column and self.document.get_line(row)[column - 1] == "\\":
             self.replace("\n", (row, column - 1), (row, column))
         elif self.text.strip():
-            # Cleared here and now: the next key may come before anybody handles the message.
+            # Here and now: the next key may be there already, and mean what was sent.
             text = self.text
             self._index, self._draft = -1, ""
             self.load_text("")
-            self.post_message(self.Sent(text))
+            self._send(text)
 
     def _tab(self) -> None:
         if not self.text:

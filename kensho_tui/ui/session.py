@@ -3,20 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
-from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS, HostFacts
+from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS
 from kensho_tui.ui.live import Live, resumable
-from kensho_tui.ui.loading import Progress
-from kensho_tui.ui.model_choice import ModelChoice
+from kensho_tui.ui.open_chat import OpenChat
+from kensho_tui.ui.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from kensho_tui.core.hub_contract import Download
     from kensho_tui.ui.ports import Host, View
 
 HELD_S = 20.0
@@ -31,16 +30,12 @@ MAX_BACKOFF_S = 2.0
 Link = Literal["connecting", "connected", "reconnecting", "refused"]
 
 
-class Session(HostFacts):
+class Session(OpenChat):
     """One front end's open chat, its streams and the host's facts, kept fresh until `run` is cancelled."""
 
     def __init__(self, host: "Host", view: "View", *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(host, clock)
         self.link: Link = "connecting"
-        self.chat_id: str | None = None
-        self.chat: c.Chat | None = None
-        self.live: dict[str, Live] = {}
-        self.choice = ModelChoice()
         self.watchers: list[Callable[[], None]] = []
         """Told after the view that something changed: screens that come and go."""
         self.download_watchers: list[Callable[[], None]] = []
@@ -57,6 +52,8 @@ class Session(HostFacts):
         self._followers: set[asyncio.Task[None]] = set()
         self._drawings: set[asyncio.Task[None]] = set()
         self._prompts: list[str] | None = None
+        self._sending: asyncio.Future[str] | None = None
+        self._sending_here = False
         self._gone: set[str] = set()
         self._entered = False
 
@@ -164,9 +161,11 @@ class Session(HostFacts):
                 return
         if c.TOPIC_HOST in facts:
             self._take(msgspec.msgpack.decode(facts[c.TOPIC_HOST].body, type=c.HostStatus))
+        used = self.last_used
         if c.TOPIC_CHATS in facts:
             self.recent = await self.host.chats()
-        if c.TOPIC_MODELS in facts:
+        # The model of new chats is the one used last.
+        if c.TOPIC_MODELS in facts or used != self.last_used:
             self.models = await self.host.models()
             self.suggest_soon(self.tell)
         if self.chat_id is not None and c.chat_topic(self.chat_id) in facts:
@@ -263,6 +262,7 @@ class Session(HostFacts):
         """Show another chat; None: a new one. What streams in the old one goes on in the host."""
         self._drop_followers()
         self._entered = True
+        self._sending_here = False
         self.chat_id = chat_id
         self.chat = None
         self._switched.set()
@@ -276,47 +276,75 @@ class Session(HostFacts):
         """Returns when the host is there."""
         await self._connected.wait()
 
-    async def submit(self, text: str, *, fresh: bool = False) -> None:
+    @property
+    def sending(self) -> bool:
+        """Whether the host was asked for an answer that is not shown here yet."""
+        return self._sending is not None
+
+    @contextlib.contextmanager
+    def _asking(self) -> "Iterator[asyncio.Future[str]]":
+        """While inside, the host is asked for an answer: what it gets is the answer's stream."""
+        sending = self._sending = asyncio.get_running_loop().create_future()
+        self._sending_here = True
+        try:
+            yield sending
+        finally:
+            sending.cancel()
+            if self._sending is sending:
+                self._sending = None
+
+    async def submit(self, prompt: Outgoing) -> None:
         """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
         await self._connected.wait()
         before = self.chat_id
+        with self._asking() as stream:
+            text, anew = prompt.prompt, prompt.anew.id if prompt.anew is not None else None
+            model, fresh = self.asked_model, prompt.fresh
+            asked = c.Submit(prompt=text, chat=before, model=model, fresh=fresh, anew=anew, show=True)
+            sent = await self._sent(asked)
+            stream.set_result(sent.stream)
+            if self._prompts is not None and anew is None:
+                self._prompts = [text, *(old for old in self._prompts if old != text)]
+            if before is None:
+                self.choice.got_id(sent.chat)
+            if self.chat_id == before:
+                with contextlib.suppress(KenshoError):  # it is sent: raised, this would say it is not
+                    await self._show_own(sent.chat, sent.shown)
+
+    async def _sent(self, asked: c.Submit) -> c.Submitted:
         known = self._known_ids()
         try:
-            asked = c.Submit(prompt=text, chat=before, model=self.choice.of(before), fresh=fresh, show=True)
-            sent = await self.host.submit(asked)
-            chat_id, shown = sent.chat, sent.shown
+            return await self.host.submit(asked)
         except HostGoneError:
-            shown = await self._arrived_anyway(text, before, known)
+            shown = await self._arrived_anyway(asked, known)
             if shown is None:
                 raise
-            chat_id = shown.id
-        if self._prompts is not None:
-            self._prompts = [text, *(old for old in self._prompts if old != text)]
-        if before is None:
-            self.choice.got_id(chat_id)
-        if self.chat_id == before:
-            with contextlib.suppress(KenshoError):  # it is sent: raised, this would say it is not
-                await self._show_own(chat_id, shown)
+        answer = shown.messages[-1]
+        stream = answer.stream or ""
+        return c.Submitted(chat=shown.id, message=answer.id, stream=stream, queued=False, shown=shown)
 
     def _known_ids(self) -> set[str]:
         messages = self.chat.messages if self.chat is not None else ()
         return {message.id for message in messages} | {chat.id for chat in self.recent}
 
-    async def _arrived_anyway(self, text: str, before: str | None, known: set[str]) -> c.Chat | None:
-        """The chat that has `text` although the line was cut before the host could say so; None: it has not.
+    async def _arrived_anyway(self, asked: c.Submit, known: set[str]) -> c.Chat | None:
+        """The chat that has what was `asked` although the line was cut before the host could say so; None: it
+        has not.
 
         Sending it again would ask twice.
         """
         self._connected.clear()
         await self._connected.wait()
         try:
-            chat = await self.host.chat(before)
+            chat = await self.host.chat(asked.chat)
         except NotFoundError:
             return None
-        if before is None and chat.id in known:
+        if asked.chat is None and chat.id in known:
             return None
-        new = (m for m in chat.messages if m.role == "user" and m.id not in known)
-        return chat if any(message.content == text for message in new) else None
+        new = [message for message in chat.messages if message.id not in known]
+        if asked.anew is not None:
+            return chat if any(message.parent_id == asked.anew for message in new) else None
+        return chat if any((m.role, m.content) == ("user", asked.prompt) for m in new) else None
 
     async def resume(self) -> bool:
         """Go on with the answer that was cut. False: there is none."""
@@ -324,8 +352,10 @@ class Session(HostFacts):
         if last is None:
             return False
         await self._connected.wait()
-        sent = await self.host.resume(last.id)
-        await self._show_own(sent.chat)
+        with self._asking() as stream:
+            sent = await self.host.resume(last.id)
+            stream.set_result(sent.stream)
+            await self._show_own(sent.chat)
         return True
 
     async def _show_own(self, chat_id: str, shown: c.Chat | None = None) -> None:
@@ -334,20 +364,18 @@ class Session(HostFacts):
             self._switched.set()
         await self.refresh(shown)
 
-    def running(self) -> Live | None:
-        """The stream that `stop` would end: the one under way, else the last one queued."""
-        streams = list(self.live.values())
-        for live in streams:
-            if live.piece is not None and live.piece.phase.name != "queued":
-                return live
-        return streams[-1] if streams else None
-
     async def stop(self) -> bool:
-        """End the answer under way, keeping its text. False: there is none."""
-        live = self.running()
-        if live is None:
+        """End the answer under way, keeping its text, also one that the host is only being asked for. False:
+        there is none."""
+        live, sending = self.running(), self._sending
+        if live is not None:
+            await self.host.abort(live.stream)
+            return True
+        if sending is None or not self._sending_here or self.link != "connected":
             return False
-        await self.host.abort(live.stream)
+        await asyncio.wait({sending})
+        if not sending.cancelled() and sending.result():
+            await self.host.abort(sending.result())
         return True
 
     async def prompts(self) -> list[str]:
@@ -361,40 +389,8 @@ class Session(HostFacts):
     async def prepare(self) -> None:
         """Load the chat's model behind the typing: once, until it is unloaded or the link is made anew."""
         await self._connected.wait()
-        wanted = self.chat_id, self.choice.of(self.chat_id)
+        wanted = self.chat_id, self.asked_model
         if wanted in self.prepared or self.models == ():
             return
         self.prepared.add(wanted)
         await self.host.prepare(c.Prepare(chat=wanted[0], model=wanted[1]))
-
-    # --- what can be said ---------------------------------------------------------------------------
-
-    @property
-    def model(self) -> str | None:
-        """The name of the model that answers next."""
-        chosen = self.choice.of(self.chat_id)
-        if chosen is not None:
-            return chosen
-        if self.chat is not None and self.chat.model is not None:
-            return self.chat.model
-        models = self.models or ()
-        return next((model.name for model in models if model.default), None)
-
-    @property
-    def worker(self) -> c.WorkerInfo | None:
-        """The worker of that model, when there is one."""
-        return next((worker for worker in self.workers if worker.model == self.model), None)
-
-    @property
-    def arrived(self) -> "Download | None":
-        """The download that ended last whose model was not used yet; None: there is none."""
-        return next((one for one in self.arrivals.waiting if one.model != self.model), None)
-
-    @property
-    def progress(self) -> Progress | None:
-        """The load of that model, while there is one."""
-        return self.load_of(self.model) if self.model is not None else None
-
-    def last_answer(self) -> c.Message | None:
-        messages = self.chat.messages if self.chat is not None else ()
-        return next((m for m in reversed(messages) if m.role == "assistant" and m.content), None)

@@ -21,14 +21,16 @@ LEAST_NOTICE, LEAST_WORDS = 20, 8
 WIDE = 96
 MODEL_CELLS, LEAST_MODEL_CELLS = 40, 12
 OFFER_CELLS, LEAST_OFFER_CELLS = 24, 6
+BENCH_CELLS = 24
 
 
 class Numbers(NamedTuple):
-    """What the last or the running answer measured; 0 where it is not known."""
+    """What the last or the running answer measured; 0 where it is not known. ``cached``: given again."""
 
     used: int = 0
     ttft_s: float = 0.0
     tok_s: float = 0.0
+    cached: bool = False
 
 
 def numbers(session: Session) -> Numbers:
@@ -43,7 +45,7 @@ def numbers(session: Session) -> Numbers:
         if message.usage is not None and message.usage.completion_tokens:
             timings = message.timings or c.Timings()
             used = message.usage.prompt_tokens + message.usage.completion_tokens
-            return Numbers(used, timings.ttft_s, timings.decode_tok_s)
+            return Numbers(used, timings.ttft_s, timings.decode_tok_s, message.cached)
     return Numbers()
 
 
@@ -129,15 +131,19 @@ def _name_cells(session: Session) -> int:
 def parts(session: Session, width: int) -> list[tuple[int, Content]]:
     """What is known in figures, each with its rank; where the row is short the highest are left out."""
     found = numbers(session)
-    worker = session.worker
+    worker, bench = session.worker, session.bench
     shown: list[tuple[int, Content]] = []
+    if bench is not None and session.link == "connected":
+        shown.append((1, quiet(fmt.benchmark(bench, BENCH_CELLS if width >= WIDE else 0))))
     if worker is not None and worker.context and found.used:
         used = found.used / worker.context
         drawn = f"{fmt.bar(used, 7)} " if width >= WIDE else ""
         shown.append((4, quiet(f"ctx {drawn}{fmt.percent(used)}")))
     if found.ttft_s:
         shown.append((6, quiet(f"TTFT {fmt.seconds(found.ttft_s)}")))
-    if found.tok_s:
+    if found.cached:  # no speed has a meaning then; the label in the transcript may be scrolled away
+        shown.append((3, quiet("cached")))
+    elif found.tok_s:
         shown.append((3, quiet(fmt.speed(found.tok_s))))
     memory = session.status.memory if session.status is not None else None
     if memory is not None and memory.total:

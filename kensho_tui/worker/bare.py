@@ -1,8 +1,8 @@
 """``python -m kensho_tui.worker.bare``: llama.cpp's own calls in a loop, to hold a worker's speed against.
 
-On stdin lines of JSON: first ``{"path": …, "context": …, "kv_type": …, "batch": …, "flash": …,
-"gpu_layers": …, "threads": …, "threads_batch": …, "text": …}``, answered with ``{"context": …}`` once the
-model is warm, then any number of ``{"threads": …, "prompt": tokens, "answer": tokens}``, each answered with
+On stdin lines of JSON: first ``{"load": {…}, "text": …}`` with a `core.frames.Load`, answered with
+``{"context": tokens}`` once the model is warm, then any number of
+``{"threads": …, "prompt": tokens, "answer": tokens}``, each answered with
 ``{"prompt_tok_s": …, "decode_tok_s": …}``. What goes wrong is ``{"message": …}``.
 
 Ends with its stdin, whatever it does then: the pipe closes with the host, and a large model must not stay in
@@ -17,6 +17,8 @@ import time
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+import msgspec
+
 from kensho_tui.core.errors import KenshoError, LoadError
 from kensho_tui.core.frames import Load
 from kensho_tui.worker import llama
@@ -24,18 +26,20 @@ from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.model import context_params, model_params
 
 MAX_LINE = 1 << 20
-_FIELDS = ("path", "context", "kv_type", "batch", "flash", "gpu_layers", "threads", "threads_batch")
 
 
 def main() -> NoReturn:
     lines: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
+    # Drivers may print what they like to stdout: it is no answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     bare: Bare | None = None
     while True:
         try:
             asked = json.loads(lines.get())
             if bare is None:
-                bare = Bare(Load(**{name: asked[name] for name in _FIELDS}), asked["text"])
+                bare = Bare(msgspec.convert(asked["load"], Load), asked["text"])
                 said: dict[str, Any] = {"context": bare.context}
             else:
                 said = bare.run(asked["threads"], asked["prompt"], asked["answer"])
@@ -43,8 +47,7 @@ def main() -> NoReturn:
             said = {"message": error.message}
         except (ValueError, KeyError, TypeError) as error:
             said = {"message": f"no request: {error}"}
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+        print(json.dumps(said), file=answers, flush=True)
 
 
 def _listen(lines: "SimpleQueue[str]") -> NoReturn:

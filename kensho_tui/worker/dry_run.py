@@ -1,7 +1,7 @@
 """``python -P -m kensho_tui.worker.dry_run``: what llama.cpp would allocate, without allocating it.
 
-Reads one JSON document from stdin, ``{"path": …, "loads": [{"context": …, "kv_type": …, "batch": …,
-"gpu_layers": …}, …]}``, and prints one line: ``{"terms": [{…}, …]}`` in bytes, one for each load, or
+Reads one JSON document from stdin, ``{"loads": [{…}, …]}`` with each a `core.frames.Load` of the same file,
+and prints one line: ``{"terms": [{…}, …]}`` in bytes, one for each load, or
 ``{"code": …, "message": …, "hint": …}``. llama.cpp reads the header and lays its graphs out with
 ``no_alloc``; tensors are never touched, so a sparse file will do. Short-lived: a driver's context and all
 else goes with it.
@@ -12,6 +12,8 @@ import os
 import sys
 from typing import Any, NoReturn
 
+import msgspec
+
 from kensho_tui.core.errors import KenshoError, LoadError, UsageError
 from kensho_tui.core.frames import Load
 from kensho_tui.worker import buffers, llama
@@ -19,14 +21,12 @@ from kensho_tui.worker.log import LlamaLog
 from kensho_tui.worker.model import context_params, model_params, on_gpu
 
 MAX_INPUT = 1 << 20
-_FIELDS = ("context", "kv_type", "batch", "flash", "gpu_layers")
 
 
 def main() -> NoReturn:
     document: dict[str, Any]
     try:
-        path, loads = _request(sys.stdin.buffer.read(MAX_INPUT))
-        document = {"terms": dry_runs(path, loads)}
+        document = {"terms": dry_runs(_request(sys.stdin.buffer.read(MAX_INPUT)))}
     except KenshoError as error:
         document = {"code": error.code, "message": error.message, "hint": error.hint}
     sys.stdout.write(json.dumps(document) + "\n")
@@ -34,21 +34,15 @@ def main() -> NoReturn:
     os._exit(0)  # llama.cpp's own end costs time and gives nothing back that the system does not
 
 
-def _request(raw: bytes) -> tuple[str, list[Load]]:
+def _request(raw: bytes) -> list[Load]:
     try:
-        document = json.loads(raw)
-        path = str(document["path"])
-        loads = [
-            Load(path=path, **{name: asked[name] for name in _FIELDS if name in asked})
-            for asked in document["loads"]
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        return msgspec.json.decode(raw, type=dict[str, list[Load]])["loads"]
+    except (ValueError, KeyError) as error:
         raise UsageError(f"no request for a dry run: {error}") from None
-    return path, loads
 
 
-def dry_runs(path: str, loads: list[Load]) -> list[dict[str, Any]]:
-    """The terms of each load of the model at `path`; the header is read again only for other GPU layers.
+def dry_runs(loads: list[Load]) -> list[dict[str, Any]]:
+    """The terms of each load of one file; its header is read again only for other GPU layers.
 
     Raises `LoadError` for a file that llama.cpp refuses, `EngineError` without a usable library.
     """

@@ -70,6 +70,10 @@ class Engine:
         self._prompts = PromptWriter(self._template, model.bos_text if model.adds_bos else "")
 
     @property
+    def model(self) -> Model:
+        return self._model
+
+    @property
     def has_template(self) -> bool:
         return self._template is not None
 

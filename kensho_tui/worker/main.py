@@ -41,7 +41,7 @@ from kensho_tui.worker.engine import Engine
 from kensho_tui.worker.job import Job, job_id
 from kensho_tui.worker.link import Link
 from kensho_tui.worker.log import LlamaLog
-from kensho_tui.worker.model import Model, load_anew, load_model
+from kensho_tui.worker.model import load_anew, load_model
 from kensho_tui.worker.reading import ReadAhead
 from kensho_tui.worker.template import TemplateStuckError
 
@@ -66,7 +66,6 @@ class Worker:
         self._job: Job | None = None
         self._lib: Any = None
         self._log: LlamaLog | None = None
-        self._model: Model | None = None
         self._engine: Engine | None = None
         self._prefetched: ReadAhead | None = None
         self._reported: tuple[PhaseName, float] = ("starting", 0.0)
@@ -127,7 +126,7 @@ class Worker:
                 self._link.send(Error(id=job_id(frame), code="engine", message="the worker is busy"))
                 return
             new = Job(frame, time.perf_counter())
-            if isinstance(frame, Load) and self._model is None:
+            if isinstance(frame, Load) and self._engine is None:
                 new.reading = self._read_ahead(frame.path, new)
             self._job = new
             self._jobs.put(new)
@@ -201,19 +200,19 @@ class Worker:
         return self._engine.generate(job, frame)
 
     def _load(self, job: Job, frame: Load) -> Loaded:
-        if self._model is not None and self._model.load.path != frame.path:
+        if self._engine is not None and self._engine.model.load.path != frame.path:
             raise LoadError("this worker has a model already", hint="Start another worker")
         lib, log = self._lib, self._log
         if log is None:
             raise self._unusable
         if frame.template:
             template.check(frame.template, job.is_aborted)
-        model = self._set_up(job, frame, lib, log)
-        gpus = llama.gpus_used(lib, frame.gpu_layers)
+        engine = self._set_up(job, frame, lib, log)
+        model, gpus = engine.model, llama.gpus_used(lib, frame.gpu_layers)
         return Loaded(
             context=model.context,
             trained_context=model.trained,
-            has_template=self._engine is not None and self._engine.has_template,
+            has_template=engine.has_template,
             device=llama.device_line(gpus),
             description=model.description,
             build=llama.build(lib),
@@ -222,15 +221,15 @@ class Worker:
             devices=tuple(DeviceMemory(name=gpu.name, total=gpu.total, free=gpu.free) for gpu in gpus),
         )
 
-    def _set_up(self, job: Job, frame: Load, lib: Any, log: LlamaLog) -> Model:
+    def _set_up(self, job: Job, frame: Load, lib: Any, log: LlamaLog) -> Engine:
         """The model as `frame` wants it, warm: what is there already is not loaded again."""
-        progress, before = _per_mille(self._report), self._model
-        if before is not None and not before.differs(frame):
-            before.take_threads(frame)
+        progress, before = _per_mille(self._report), self._engine
+        if before is not None and not before.model.differs(frame):
+            before.model.take_threads(frame)
             return before
-        self._model = self._engine = None
+        self._engine = None
         if before is not None:
-            model = load_anew(before, frame, log, progress, job.is_aborted)
+            model = load_anew(before.model, frame, log, progress, job.is_aborted)
         elif job.reading is not None:
             job.reading.wait()
             model = load_model(lib, log, frame, progress, job.is_aborted)
@@ -243,8 +242,8 @@ class Worker:
         except Exception:
             model.free()  # another load may follow, and it must not be there twice then
             raise
-        self._model, self._engine = model, engine
-        return model
+        self._engine = engine
+        return engine
 
 
 def _per_mille(report: Any) -> Any:

@@ -270,10 +270,11 @@ def context_params(lib: Any, model: Any, load: Load) -> Any:
     params.n_threads = max(load.threads, 1)
     params.n_threads_batch = max(load.threads_batch, 1)
     # A quantised cache of values needs fused attention; llama.cpp turns it on by itself where it can.
-    auto, on, off = (
-        getattr(lib, f"LLAMA_FLASH_ATTN_TYPE_{name}") for name in ("AUTO", "ENABLED", "DISABLED")
-    )
-    params.flash_attn_type = auto if load.flash is None else on if load.flash else off
+    params.flash_attn_type = {
+        None: lib.LLAMA_FLASH_ATTN_TYPE_AUTO,
+        True: lib.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        False: lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    }[load.flash]
     params.swa_full = False
     params.no_perf = False
     params.type_k = params.type_v = _kv_type(lib, load.kv_type)

@@ -1,26 +1,43 @@
 """``kensho-tui bench``: its tables, its progress, and once a real model from end to end."""
 
+import argparse
 import asyncio
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
+from kensho_tui.bus.codec import pack
+from kensho_tui.cli import bench
 from kensho_tui.cli.bench import ending
 from kensho_tui.cli.bench_progress import Progress, progress_line
 from kensho_tui.cli.bench_tables import listed, told
 from kensho_tui.client.facade import Kensho
-from kensho_tui.core.bench_contract import BareLoop, BenchPoint, BenchRun, BenchSettings, Recommendation
+from kensho_tui.core.bench_contract import (
+    LIST_BENCHES,
+    TOPIC_BENCH,
+    BareLoop,
+    BenchFact,
+    BenchList,
+    BenchPoint,
+    BenchRun,
+    BenchSettings,
+    Recommendation,
+)
+from kensho_tui.core.contract import Fact, Method
+from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.model_contract import CHANGE, ChangeModel, Defaults
 from tests.support.gguf import write_model
-from tests.support.home import Home
+from tests.support.home import Home, wait_until
 
 USED = BenchSettings(threads=0, threads_batch=2, batch=256, flash=True, kv_type="f16", gpu_layers=-1)
 FAST = replace(USED, threads=2, kv_type="q8_0")
@@ -78,12 +95,14 @@ def test_the_report(columns: int | None) -> None:
     whole = " ".join(text.split())
     assert "\x1b" not in text and "400.0" not in whole
     assert "90.0 ±2.0 (3)" in text
-    assert "Cannot be used: auto threads, prefill 2, batch 512, f16 KV: too large" in whole
+    assert "Cannot be used: auto threads, 2 prefill threads, batch 512, f16 KV: too large" in whole
     assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 prompt tok/s, 97% of its 92.0" in whole
-    assert "2 threads, prefill 2, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes 20 % less" in whole
+    assert "2 threads, 2 prefill threads, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes" in whole
+    assert "128 tokens takes 20 % less" in whole
     assert "loses some exactness" in whole
     assert (
-        "For a shared machine: auto threads, prefill 2, batch 256, f16 KV: what was in use already." in whole
+        "For a shared machine: auto threads, 2 prefill threads, batch 256, f16 KV: "
+        "what was in use already." in whole
     )
     assert columns is None or all(len(line) <= columns for line in lines)
     assert "\n".join(told(RUN, columns, plain=True)).isascii()
@@ -96,23 +115,72 @@ def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
     made = Recommendation(condition="quiet", settings=chosen, prompt_tok_s=90, decode_tok_s=90, gain=1.25)
     found = replace(RUN, points=(point,), bare=(), recommendations=(made,))
     whole = " ".join(" ".join(told(found, None)).split())
-    assert "For a quiet machine: 1 thread, prefill 2" in whole
+    assert "For a quiet machine: 1 thread, 2 prefill threads" in whole
     assert "takes 20 % less time than before. Unsure: one run each" in whole
 
 
 def test_one_that_could_not_be_kept_is_told() -> None:
     full = replace(RUN, error="the disk is full: the benchmark was not kept", hint="Free some space\x1b[2J")
-    assert ending(full).startswith("the disk is full: the benchmark was not kept. Free some space")
-    assert "\x1b" not in ending(full) and ending(replace(full, state="stopped")) == ending(full)
-    assert "stopped from elsewhere" in ending(replace(RUN, state="stopped"))
-    assert ending(RUN) == ""
+    said = ending(full, "stopped")
+    assert said.startswith("the disk is full: the benchmark was not kept. Free some space")
+    assert "\x1b" not in said and ending(replace(full, state="stopped"), "stopped") == said
+    assert ending(RUN, "stopped") == ""
+
+
+def test_one_that_was_stopped_is_kept_where_there_is_something_to_keep() -> None:
+    stopped = replace(RUN, state="stopped")
+    assert ending(stopped, "stopped") == "stopped; what was measured is kept"
+    assert ending(replace(stopped, points=()), "stopped") == "stopped; nothing was measured yet"
+
+
+def test_names_are_made_safe_in_what_is_to_be_typed_next(capsys: pytest.CaptureFixture[str]) -> None:
+    bench._tell(RUN, None)
+    assert capsys.readouterr().out.endswith("kensho-tui bench --kept --apply shared -m Smol\n")
+
+
+class Told:
+    """A host that tells of one run after the other, and has kept some."""
+
+    def __init__(self, *runs: BenchRun, kept: tuple[BenchRun, ...] = ()) -> None:
+        self._facts = [Fact(at, pack(BenchFact(run=run))) for at, run in enumerate(runs, start=1)]
+        self._begun, self._kept = runs[0], kept
+
+    async def watch(self, seen: dict[str, int], wait: float) -> dict[str, Fact]:
+        await asyncio.sleep(0)
+        newer = [fact for fact in self._facts if wait and fact.version > seen[TOPIC_BENCH]]
+        return {TOPIC_BENCH: newer[0]} if newer else {}
+
+    async def call(self, method: Method[Any, Any], request: object) -> object:
+        return BenchList(runs=self._kept) if method is LIST_BENCHES else self._begun
+
+
+def followed(host: Told) -> bench._Bench:
+    options = argparse.Namespace(model=None, quick=True, seconds=None)
+    return bench._Bench(cast(Kensho, host), options)
+
+
+async def test_the_end_is_found_when_another_one_has_begun_since() -> None:
+    running = replace(RUN, state="running")
+    other = replace(running, id="2")
+    async with asyncio.timeout(5):
+        assert await followed(Told(running, other, kept=(other, RUN))).measured() == (RUN, 0)
+        with pytest.raises(KenshoError, match="nothing of it is kept"):
+            await followed(Told(running, other, kept=(other,))).measured()
+
+
+async def test_ctrl_c_tells_of_figures_that_could_not_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = replace(RUN, state="stopped", error="the disk is full", hint="Free some space")
+    following = followed(Told(stopped))
+    following._run = replace(RUN, state="running")
+    assert await following._interrupted() == (stopped, 130)
+    assert "the disk is full. Free some space; its figures are shown here alone" in capsys.readouterr().err
 
 
 def test_the_list() -> None:
     title, line, legend = listed([RUN], None)
     assert legend.startswith("Prompt / decode tok/s")
     assert title.split() == ["WHEN", "MODEL", "STATE", "QUIET", "SHARED"]
-    assert "400 / 90.0 tok/s" in line and "200 / 50.0 tok/s" in line
+    assert "400 / 90.0" in line and "200 / 50.0" in line
 
 
 def test_progress() -> None:
@@ -130,10 +198,18 @@ def test_progress() -> None:
 
 def test_what_cannot_be_asked(home: Home) -> None:
     assert home.run("bench", "--list", "--apply", "quiet").returncode == 2
+    assert home.run("bench", "--undo", "--apply", "quiet").returncode == 2
     assert home.run("bench", "--seconds", "nan").returncode == 2
     assert home.run("bench", "--stop").stderr == "kensho-tui: no benchmark is under way\n"
     done = home.run("bench", "--kept", "-m", "nothing")
     assert (done.returncode, done.stdout) == (3, "")
+    done = home.run("bench", "--undo")
+    assert done.returncode == 3 and "no benchmark has set anything" in done.stderr
+
+
+def runs(home: Home) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(home.run("bench", "--list", "--json").stdout)["runs"]
+    return found
 
 
 def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
@@ -143,20 +219,50 @@ def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
         assert bench.stderr is not None
         assert bench.stderr.readline().startswith("kensho-tui: scripted")
-        while " 1 %" not in (listed := home.run("bench", "--list", "--json").stdout):
-            if json.loads(listed)["runs"] and json.loads(listed)["runs"][0]["points"]:
-                break
+        wait_until(lambda: any(run["points"] for run in runs(home)), what="for a first figure")
         bench.send_signal(signal.SIGINT)
         said, wrong = bench.communicate(timeout=30)
     assert bench.returncode == 130
     assert "stopped; what was measured is kept" in wrong
     assert "DECODE TOK/S" in said
-    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["state"] == "stopped"
+    assert runs(home)[0]["state"] == "stopped"
 
 
-async def read_with_one_thread() -> None:
+def test_the_end_of_the_host_is_told_and_what_it_measured_is_kept(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template='#scripted {"run_s": 0.05}')
+    pid = home.start_scripted_host()
+    command = [sys.executable, "-m", "kensho_tui", "bench", "-m", "scripted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
+        wait_until(lambda: any(run["points"] for run in runs(home)), what="for a first figure")
+        os.kill(pid, signal.SIGKILL)
+        said, wrong = bench.communicate(timeout=30)
+    assert bench.returncode != 0 and said == ""
+    assert "the host ended before the benchmark did" in wrong and "kensho-tui bench --list" in wrong
+    home.start_scripted_host()
+    (kept,) = runs(home)
+    assert kept["state"] == "interrupted" and kept["points"]
+
+
+def test_what_was_applied_is_taken_back(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template="#scripted {}")
+    home.start_scripted_host()
+    asyncio.run(read_with_one_thread("scripted"))
+    done = home.run("bench", "-m", "scripted", "--quick", "--seconds", "5", "--apply", "shared", "--json")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(home)
+    given, had = run["change"]["after"], run["change"]["before"]
+    assert had["threads_batch"] == 1 and given.get("threads_batch") != 1
+    undone = home.run("bench", "--undo", "-m", "script")
+    assert undone.returncode == 0
+    assert undone.stdout.startswith("scripted no longer has what the benchmark of ")
+    (run,) = runs(home)
+    assert run["change"] is None and run["applied"] is None
+    assert home.run("bench", "--undo").returncode == 3
+
+
+async def read_with_one_thread(model: str = "smol") -> None:
     async with Kensho() as kensho:
-        await kensho.call(CHANGE, ChangeModel(model="smol", defaults=Defaults(threads_batch=1)))
+        await kensho.call(CHANGE, ChangeModel(model=model, defaults=Defaults(threads_batch=1)))
 
 
 @pytest.mark.slow
@@ -175,4 +281,4 @@ def test_a_real_model_is_measured_and_its_recommendation_applied(home: Home, smo
     assert all(abs(one["prompt_tokens"] - 128) < 16 for one in run["points"])
     applied = home.run("bench", "--kept", "-m", "smol", "--apply", "shared")
     assert applied.returncode == 0 and "has these settings for a shared machine" in applied.stdout
-    assert json.loads(home.run("bench", "--list", "--json").stdout)["runs"][0]["applied"] == "shared"
+    assert runs(home)[0]["applied"] == "shared"

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.cli import metrics
 from kensho_tui.cli.table import cells
@@ -86,6 +87,7 @@ def test_the_tables() -> None:
         assert word in full
     assert full.endswith("5 min ago") and "yesterday" in bare
     legend = " ".join(lines[3 : lines.index("")])
+    assert "no time in the queue" in legend
     assert "32 new tokens" in legend and "wrote 8 at least" in legend
     run, cut, again = lines[-3:]
     for word in ("1,060", "30", "4", "1.3 s", "760 ms", "2.0 s", "55.2", "end", "c0ffee"):
@@ -100,6 +102,22 @@ def test_the_tables_keep_to_the_terminal(columns: int) -> None:
         lines = metrics.lines(FOUND, (RUN, CUT, AGAIN), columns, plain=plain, now=NOW)
         assert all(cells(line) <= columns for line in lines), lines
         assert not plain or all(line.isascii() for line in lines)
+
+
+def test_only_columns_that_are_there_are_explained() -> None:
+    for columns, there in ((None, True), (60, False)):
+        lines = metrics.lines(FOUND, (), columns, now=NOW)
+        assert "GB/S" in lines[0] if there else "GB/S" not in lines[0]
+        assert ("GB/s" in " ".join(lines[1:])) == there
+
+
+def test_two_quantisations_of_a_model_can_be_told_apart_in_80_columns() -> None:
+    name = "SmolLM2-135M-Instruct"
+    both = tuple(replace(FULL, model=name, quantisation=kind) for kind in ("Q4_1", "Q8_0"))
+    runs = tuple(replace(RUN, model=name, quantisation=kind) for kind in ("Q4_1", "Q8_0"))
+    lines = metrics.lines(replace(FOUND, models=both), runs, 80, now=NOW)
+    for kind in ("Q4_1", "Q8_0"):
+        assert sum(f"{name}  {kind}" in line for line in lines) == 2
 
 
 def test_without_runs_only_the_list_is_there() -> None:
@@ -131,6 +149,8 @@ def test_the_document_has_the_figures_that_ask_had(scripted: Home) -> None:
         assert (one["usage"], one["timings"]) == (asked["usage"], asked["timings"])
         assert (one["model"], one["stop_reason"]) == (asked["model"], asked["stop_reason"])
     (model,) = found["models"]
+    for ran in (*found["generations"], *model["settings"]):
+        assert ran["threads_batch"] > 0 and (ran["batch"], ran["flash"]) == (256, "on")
     assert (model["model"], model["runs"], found["more"]) == ("scripted", 2, False)
     assert model["ttft_s"]["count"] == model["decode_tok_s"]["count"] == 2
     speeds = [asked["timings"]["decode_tok_s"] for asked in said]
@@ -144,7 +164,7 @@ def test_the_document_has_the_figures_that_ask_had(scripted: Home) -> None:
 def test_exit_codes(scripted: Home) -> None:
     done = scripted.run("metrics", "--model", "scripted", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["models"] == []
-    assert scripted.run("metrics", "--model", "nothing-like-it").returncode == 3
+    assert scripted.run("metrics", "-m", "nothing-like-it").returncode == 3
     assert scripted.run("metrics", "--since", "soon").returncode == 2
 
 

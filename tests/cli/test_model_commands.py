@@ -11,7 +11,16 @@ import pytest
 from kensho_tui.cli import fit, gc, host, models, output, rm
 from kensho_tui.cli.main import build_parser, main
 from kensho_tui.cli.table import cells
-from kensho_tui.core.contract import Footprint, HostStatus, Memory, ModelInfo, Remedy, Verdict, WorkerInfo
+from kensho_tui.core.contract import (
+    BenchNow,
+    Footprint,
+    HostStatus,
+    Memory,
+    ModelInfo,
+    Remedy,
+    Verdict,
+    WorkerInfo,
+)
 from kensho_tui.core.hub_contract import Download
 from kensho_tui.core.model_contract import Deleted, Fit, Freed, Store, Unloaded
 
@@ -283,6 +292,9 @@ def test_what_was_unloaded_and_what_was_busy() -> None:
     assert host.unloaded_line(Unloaded(models=(), busy=("A",))) == "nothing was unloaded"
     assert host.busy_line(Unloaded(models=(), busy=("A",))) == "A is answering and not unloaded"
     assert host.busy_line(Unloaded(models=(), busy=("A", "B"))) == "A and B are answering and not unloaded"
+    assert host.busy_line(Unloaded(models=(), busy=(EVIL,), bench=True)) == (
+        "evil is in a benchmark and not unloaded; kensho-tui bench --stop ends that"
+    )
 
 
 STATUS = HostStatus(
@@ -316,6 +328,24 @@ def test_the_status_tells_the_memory_of_workers() -> None:
     }  # fmt: skip
     assert said["workers"][1]["memory"] is None
     assert said["fetching"] == []
+    assert said["bench"] is None and host._document(None)["bench"] is None
+
+
+def test_the_status_tells_a_benchmark() -> None:
+    measured = WorkerInfo(pid=5, model="M", state="busy", bench=True)
+    status = msgspec.structs.replace(
+        STATUS, workers=(measured,), bench=BenchNow(model=f"M{EVIL}", left_s=59.2)
+    )
+    assert host.status_lines(status)[2:] == [
+        "benchmark of Mevil, about 60 s · kensho-tui bench --stop ends it",
+        "VRAM 3.0 GB of 24.0 GB used",
+        "worker 5 · M · benchmark · CPU",
+    ]
+    begun = msgspec.structs.replace(status, bench=BenchNow(model="M"))
+    assert host.status_lines(begun)[2] == "benchmark of M · kensho-tui bench --stop ends it"
+    said = json.loads(msgspec.json.encode(host._document(status)))
+    assert said["bench"] == {"model": f"M{EVIL}", "left_s": 59.2}
+    assert said["workers"][0]["state"] == "busy"
 
 
 def test_the_status_tells_downloads_under_way() -> None:

@@ -150,3 +150,32 @@ async def test_purging_takes_both_layers(database: Database, clock: Clock, chat:
     assert (await cache.purge()).entries == 1  # what was still on its way is waited for
     use = await cache.use()
     assert (use.entries, use.disk_entries) == (0, 0)
+
+
+async def test_purging_a_chat_takes_what_came_from_the_disk(
+    database: Database, clock: Clock, chat: str
+) -> None:
+    """Memory knows only where this host gave it, not what it was made for."""
+    other = (await Chats(database).begin_turn(None, "hi", "m", None, "streaming")).chat_id
+    before = cache_of(database, clock)
+    before.put("a", said("one"), chat)
+    await before.settled()
+    cache = cache_of(database, clock)
+    assert await cache.get("a", other) == said("one")
+    assert (await cache.purge(chat=chat)).entries == 1
+    assert await cache.get("a", other) is None
+
+
+async def test_what_is_purged_while_it_is_given_stays_forgotten(
+    database: Database, clock: Clock, chat: str
+) -> None:
+    before = cache_of(database, clock)
+    before.put("a", said("one"), chat)
+    await before.settled()
+    cache = cache_of(database, clock)
+    assert await cache.find("a") == said("one")
+    await cache.purge()
+    cache.given("a", chat)
+    await cache.settled()
+    use = await cache.use()
+    assert (use.hits, use.entries, use.disk_entries) == (1, 0, 0)

@@ -86,6 +86,24 @@ def test_a_damaged_database(around: Surroundings, content: bytes) -> None:
     assert around.paths.database.read_bytes() == content
 
 
+def test_a_database_that_was_set_aside(around: Surroundings) -> None:
+    path = around.paths.database
+    prepare(path, MIGRATIONS)
+    assert state_checks.check_set_aside(around).ok
+    path.with_name("kensho.db.damaged-20261122-050617").write_bytes(bytes(3 << 20))
+    path.with_name("kensho.db.damaged-20261122-050617-wal").touch()
+    found = state_checks.check_set_aside(around)
+    assert not found.ok
+    assert "on 22 November 2026 at 05:06: " in found.detail
+    assert f"{path}.damaged-20261122-050617, 3.0 MiB" in found.detail
+    command = f"rm {path}.damaged-20261122-050617 {path}.damaged-20261122-050617-wal"
+    assert found.fix.endswith(command) and "Once your chats are there" in found.fix
+    path.with_name("kensho.db.damaged-by hand").touch()
+    found = state_checks.check_set_aside(around)
+    assert "set aside: " in found.detail and " and 1 more" in found.detail
+    assert f"rm {path}" in found.fix and f"'{path}.damaged-by hand'" in found.fix
+
+
 def test_a_database_of_a_newer_version(around: Surroundings) -> None:
     prepare(around.paths.database, MIGRATIONS)
     with sqlite3.connect(around.paths.database) as connection:

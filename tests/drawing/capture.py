@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.drawing.emulators import Cell
+from tests.support.tmux import Tmux
 
 # Copies frames to its terminal, one at a time, and tells when the terminal has answered.
 _COPIER = """
@@ -73,31 +73,6 @@ def parse(line: str, style: Style) -> list[Cell]:
         elif not other:
             style.take(codes)
     return cells
-
-
-class Tmux:
-    """A server of its own with one pane."""
-
-    def __init__(self, folder: Path, columns: int, lines: int) -> None:
-        self._socket = str(folder / "tmux")
-        configuration = folder / "tmux.conf"
-        configuration.write_text("set -g status off\nset -g default-terminal screen-256color\n")
-        self._start = ["-f", str(configuration), "new-session", "-d", "-x", str(columns), "-y", str(lines)]
-
-    def start(self, *command: str) -> None:
-        self(*self._start, *command)
-
-    def __call__(self, *arguments: str) -> str:
-        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-        command = ["tmux", "-u", "-S", self._socket, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        return done.stdout
-
-    def capture(self) -> list[str]:
-        return self("capture-pane", "-p", "-e", "-N").splitlines()
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
 
 class Pane:

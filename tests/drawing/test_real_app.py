@@ -10,12 +10,11 @@ import pytest
 
 from kensho_tui.config.paths import find_paths
 from tests.support.home import Home
-from tests.support.terminal import Terminal
+from tests.support.terminal import READY, Terminal
 from tests.support.turns import script
 
 pytestmark = pytest.mark.slow
 
-READY = "› Ask anything"
 CTRL_P, CTRL_Q, ESC, ENTER, F1, PAGE_UP, END = "\x10", "\x11", "\x1b", "\r", "\x1bOP", "\x1b[5~", "\x1b[F"
 TEXT = "A **bold** start, `code`, *more* and wide: 世界 한국 ✅.\n\n* one\n* two é\n\n"
 TEXT += "```python\ndef f(x):\n    return x\n```\n\n"

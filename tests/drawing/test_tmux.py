@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.drawing.capture import Pane, Tmux, attributes_of
+from tests.drawing.capture import Pane, attributes_of
 from tests.drawing.emulators import codes_of
 from tests.drawing.scenes import Change, Scene, changes, play, sizes
 from tests.support.home import Home
+from tests.support.terminal import READY
+from tests.support.tmux import Tmux
 from tests.support.turns import script
 
 pytestmark = [
@@ -49,16 +51,6 @@ def test_tmux_shows_what_is_wanted(pane: Pane, size: tuple[int, int], frames: li
     play(TmuxScene(pane.fresh, *size), frames)  # type: ignore[arg-type]
 
 
-READY = "› Ask anything"
-
-
-def wait_for(tmux: Tmux, text: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while text not in (screen := tmux("capture-pane", "-p")):
-        assert time.monotonic() < deadline, f"no {text!r} on:\n{screen}"
-        time.sleep(0.05)
-
-
 def wait_same(one: Tmux, other: Tmux, seconds: float = 30) -> None:
     """Cursors blink, and numbers come when they come."""
     deadline = time.monotonic() + seconds
@@ -80,16 +72,16 @@ def test_the_app_in_tmux_looks_the_same_drawn_either_way(scripted: Home, tmp_pat
             (tmp_path / name).mkdir()
             panes.append(tmux := Tmux(tmp_path / name, 80, 24))
             tmux.start(how + app)
-            wait_for(tmux, READY if name == "differ" else "You said: hello")
+            tmux.wait_for(READY if name == "differ" else "You said: hello")
             if name == "differ":
                 tmux("send-keys", "hello", "Enter")
-                wait_for(tmux, "You said: hello")
+                tmux.wait_for("You said: hello")
         differ, plain = panes
         differ("send-keys", "-l", script(text=text * 6, piece=4, rate=200))
         differ("send-keys", "Enter")
         for tmux in panes:
-            wait_for(tmux, "x = 1")
-            wait_for(tmux, "tok/s")
+            tmux.wait_for("x = 1")
+            tmux.wait_for("tok/s")
         wait_same(differ, plain)
         for key in ("PageUp", "C-p", "Escape", "F1", "Escape"):
             for tmux in panes:

@@ -7,11 +7,10 @@ import pytest
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.hub_contract import START_DOWNLOAD, StartDownload
 from tests.support.loopback_hub import MIB, Generated, LoopbackHub
-from tests.support.terminal import Terminal
+from tests.support.terminal import READY, Terminal
 
 pytestmark = pytest.mark.slow
 
-READY = "› Ask anything"
 F7, CTRL_Q, ENTER = "\x1b[18~", "\x11", "\r"
 REPO = "owner/other-GGUF"
 

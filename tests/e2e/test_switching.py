@@ -1,6 +1,7 @@
 """Two real models take turns: under a limit that holds one of them, and under one that holds both."""
 
 import statistics
+from pathlib import Path
 
 import psutil
 import pytest
@@ -20,9 +21,9 @@ SETTINGS = "context = 1024\nkv_files = 0\n"
 ONE, BOTH = 0.36, 1.2
 
 
-def settle(home: Home, limit: float, gemma: object) -> None:
+def settle(home: Home, limit: float, gemma: Path) -> None:
     home.settings(f"{SETTINGS}memory_limit = {limit}\n")
-    home.paths.models.joinpath("gemma.gguf").symlink_to(str(gemma))
+    home.paths.models.joinpath("gemma.gguf").symlink_to(gemma)
 
 
 async def answer(kensho: Kensho, model: str, chat: str | None = None) -> tuple[str, c.Message, str]:
@@ -42,7 +43,7 @@ def workers(status: c.HostStatus) -> list[tuple[str, int]]:
     return [(worker.model, worker.pid) for worker in status.workers]
 
 
-async def test_a_limit_that_holds_one(home: Home, gemma: object) -> None:
+async def test_a_limit_that_holds_one(home: Home, gemma: Path) -> None:
     settle(home, ONE, gemma)
     async with Kensho(front_end=True) as kensho:
         expected = await references(kensho)
@@ -62,7 +63,7 @@ async def test_a_limit_that_holds_one(home: Home, gemma: object) -> None:
         assert host.num_fds() < 60
 
 
-async def test_a_limit_that_holds_both(home: Home, gemma: object) -> None:
+async def test_a_limit_that_holds_both(home: Home, gemma: Path) -> None:
     settle(home, BOTH, gemma)
     async with Kensho(front_end=True) as kensho:
         expected = await references(kensho)
@@ -79,7 +80,7 @@ async def test_a_limit_that_holds_both(home: Home, gemma: object) -> None:
         assert sorted(workers(await kensho.status())) == before
 
 
-async def test_one_chat_with_both_says_who_answered(home: Home, gemma: object) -> None:
+async def test_one_chat_with_both_says_who_answered(home: Home, gemma: Path) -> None:
     settle(home, BOTH, gemma)
     async with Kensho(front_end=True) as kensho:
         _, first, chat = await answer(kensho, SMOL)
@@ -90,7 +91,7 @@ async def test_one_chat_with_both_says_who_answered(home: Home, gemma: object) -
         assert shown.model == GEMMA
 
 
-async def test_one_key_frees_the_memory(home: Home, gemma: object) -> None:
+async def test_one_key_frees_the_memory(home: Home, gemma: Path) -> None:
     settle(home, BOTH, gemma)
     async with Kensho(front_end=True) as kensho:
         await references(kensho)

@@ -149,7 +149,9 @@ def test_a_driver_that_hangs_in_another_thread_is_not_waited_for(monkeypatch: py
     thread = threading.Thread(target=nvml.readings, args=(False,))
     thread.start()
     assert hangs.wait(30)
-    assert nvml.cards() == (Gpu("Card 0", "nvidia", uuid="GPU-000"),)
+    (card,) = nvml.cards()
+    assert card == Gpu("Card 0", "nvidia", uuid="GPU-000")
+    assert (nvml.sizes(card), nvml.name(7)) == ({}, "")
     go.set()
     thread.join(30)
     assert nvml.cards()[0].total == 80 * GIB

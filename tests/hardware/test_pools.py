@@ -108,6 +108,7 @@ def test_a_lost_card_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
         library.cards[0].error = LOST
         lost, other = pools("CUDA", {7: GIB}, environ={})
     assert not lost.known
+    assert library.calls["processes"] == 1  # to ask a lost one may take long
     assert (other.own, other.used_by_others) == (GIB, 0)
 
 

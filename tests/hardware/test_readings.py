@@ -154,7 +154,7 @@ def test_amd_from_sysfs(tmp_path: Path) -> None:
     amd_card(tmp_path, "card1", power1_input="30000000")
     first, second = (one for one in read_cards(users=True, root=tmp_path) if one.card.vendor == "amd")
     assert (first.device, second.device) == ("GPU-5a2b", "amd-1")
-    assert (first.card.total, first.card.used, first.users) == (16 * GIB, GIB, None)
+    assert (first.card.total, first.card.used, first.users) == (16 * GIB, GIB, {})
     assert (first.load, first.temperature, first.power, first.power_limit) == pytest.approx(
         (0.12, 45, 87, 220)
     )
@@ -232,7 +232,7 @@ def test_a_process_as_the_system_counts_it() -> None:
 def test_a_process_with_a_hostile_name(tmp_path: Path) -> None:
     folder = tmp_path / "proc/7"
     folder.mkdir(parents=True)
-    (folder / "status").write_bytes(b"Name:\t\xff) R 1\nVmRSS:\t  2048 kB\nRssFile:\t 1024 kB\n")
+    (folder / "status").write_bytes(b"Name:\t\xff\x0bVmRSS) R 1\nVmRSS:\t  2048 kB\nRssFile:\t 1024 kB\n")
     (folder / "stat").write_bytes(b"7 (\xff) R 1 1 1) S 1 1 1 0 -1 0 0 0 0 0 " + b"300 50 " + b"0 " * 30)
     use = process_use(7, tmp_path)
     assert use == (2 << 20, 1 << 20, 350 / tick_rate())

@@ -262,6 +262,30 @@ async def test_asking_anew(home: Home, more: dict[str, object], kept: bool) -> N
         assert (await asked(kensho)).cached is kept
 
 
+async def test_a_prompt_answered_once_more_neither_takes_a_cached_answer_nor_leaves_one(home: Home) -> None:
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        first = await submit(kensho, "hello")
+        await read_to_end(kensho, first.stream)
+        given = await submit(kensho, "hello", show=True)
+        assert given.shown is not None
+        prompt, old = given.shown.messages
+        anew = await submit(kensho, prompt.content, given.chat, anew=prompt.id, show=True)
+        assert anew.chat == given.chat and anew.shown is not None
+        assert [m.id for m in anew.shown.messages] == [prompt.id, anew.message]
+        text, result = await read_to_end(kensho, anew.stream)
+        assert (text, result.cached, result.parent_id) == (SAID, False, prompt.id)
+        assert result.usage is not None and old.usage is not None
+        assert result.usage.prompt_tokens == old.usage.prompt_tokens  # the same history, not one answer more
+        every = (await kensho.chat(given.chat, all_branches=True)).messages
+        assert [(m.id, m.cached) for m in every] == [(prompt.id, False), (old.id, True), (result.id, False)]
+        assert (await used(kensho)).disk_entries == 1
+        follows = await asked(kensho, "and then?", given.chat)
+        assert follows.parent_id != old.id
+        with pytest.raises(UsageError, match="last prompt"):
+            await submit(kensho, prompt.content, given.chat, anew=prompt.id)
+
+
 @pytest.mark.parametrize(
     ("fields", "kept"),
     [

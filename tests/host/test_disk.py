@@ -73,6 +73,7 @@ def test_what_lies_where(paths: Paths) -> None:
         "copies": (3, 28672, 4096),
     }
     assert stores(paths)["bin"].path == str(paths.models / ".bin")
+    assert stores(paths)["database"].title == "Chats, metrics, benchmarks"
 
 
 def test_all_that_can_go_goes_and_nothing_else(paths: Paths) -> None:

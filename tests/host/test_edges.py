@@ -3,6 +3,8 @@
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -75,6 +77,19 @@ async def test_an_unsaved_answer_keeps_an_idle_host_alive(home: Home) -> None:
     assert (saved.state, saved.content) == ("complete", text)
 
 
+def test_the_command_line_does_not_call_kept_what_is_not_saved(home: Home) -> None:
+    host = psutil.Process(home.start_scripted_host())
+    prompt = script(text="abcd" * 1000, repeat=30, piece=400, rate=100)
+    command = [sys.executable, "-m", "kensho_tui", "ask", prompt]
+    asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert asking.stdout is not None and len(asking.stdout.read(400)) == 400
+    size = home.paths.database.with_name("kensho.db-wal").stat().st_size
+    host.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
+    _, said = asking.communicate(timeout=60)
+    assert asking.returncode == 0
+    assert b"the answer is in the host's memory only" in said and b"kept" not in said
+
+
 async def test_a_host_told_to_end_writes_what_it_cannot_save_beside_the_database(home: Home) -> None:
     host = psutil.Process(home.start_scripted_host())
     async with Kensho() as kensho:
@@ -84,7 +99,7 @@ async def test_a_host_told_to_end_writes_what_it_cannot_save_beside_the_database
         host.rlimit(psutil.RLIMIT_FSIZE, (size + 100_000, psutil.RLIM_INFINITY))
         filled = await submit(kensho, script(text="efgh" * 1000, repeat=25, piece=400, rate=200))
         text, _ = await read_to_end(kensho, filled.stream)
-        unsaved = [n for n in (await kensho.status()).notices if "could not be saved" in n]
+        unsaved = [n for n in (await kensho.status()).notices if "not saved yet" in n]
         await kensho.stop_host()
         await kensho.closed()
     home.wait_empty()

@@ -31,7 +31,8 @@ async def test_figures_are_those_of_the_messages(home: Home) -> None:
         assert (one.usage, one.timings) == (result.usage, result.timings)
         assert (one.state, one.stop_reason, one.from_cache) == ("complete", "end", False)
     speeds = sorted(result.timings.decode_tok_s for result in results if result.timings)
-    waits = sorted(result.timings.ttft_s for result in results if result.timings)
+    timings = [result.timings for result in results if result.timings]
+    waits = sorted(one.ttft_s - one.queue_s for one in timings)
     figures = model.figures
     assert (model.model, figures.runs, model.from_cache) == ("scripted", 3, 0)
     assert figures.decode is not None and figures.ttft is not None and figures.load is not None
@@ -73,6 +74,7 @@ async def test_what_a_model_ran_with_is_kept(home: Home) -> None:
     assert (one.memory, one.memory_host) == (worker.footprint.total, worker.footprint.host)
     assert one.active_weights == active_weights(read_shape(path)) > 0
     assert one.threads > 0 and one.kv_type == "f16"
+    assert (one.threads_batch > 0, one.batch, one.flash) == (True, 256, "on")
 
 
 async def test_models_that_never_answered_and_models_that_are_not_there(home: Home) -> None:

@@ -86,6 +86,36 @@ async def test_what_answers_is_not_deleted(kensho: Kensho) -> None:
     assert message.state == "stopped"
 
 
+async def test_what_is_not_ours_to_delete_stays_loaded(kensho: Kensho, home: Home) -> None:
+    path = home.root / "elsewhere.gguf"
+    write_model(path, replace(TINY, template='#scripted {"weights": 1000000}'))
+    await kensho.prepare(c.Prepare(model=str(path), switch=True))
+    before = (await kensho.status()).workers
+    with pytest.raises(UsageError, match="not deleted here"):
+        await kensho.call(m.DELETE, m.ModelRef(model=str(path)))
+    assert len(before) == 1 and (await kensho.status()).workers == before
+
+
+async def test_the_speed_of_a_file_that_was_replaced_is_not_that_of_the_new_one(
+    kensho: Kensho, home: Home
+) -> None:
+    path = home.paths.models / "quick.gguf"
+    write_model(path, replace(TINY, template='#scripted {"load_s": 1.0}'))
+    asked = await submit(kensho, script(text="word " * 4, repeat=20, rate=200), model="quick")
+    while not any(worker.state == "loading" for worker in (await kensho.status()).workers):
+        await asyncio.sleep(0.01)
+    other = write_model(home.root / "other.gguf", replace(TINY, context=1024, template="#scripted {}"))
+    other.replace(path)
+    _, message = await read_to_end(kensho, asked.stream)
+    assert message.state == "complete" and message.timings and message.timings.decode_tok_s > 0
+    (before,) = (await kensho.status()).workers
+    assert (await names(kensho))["quick"].tok_s == 0
+    asked = await submit(kensho, script(text="word " * 4, repeat=20, rate=200), model="quick")
+    await read_to_end(kensho, asked.stream)
+    (after,) = (await kensho.status()).workers
+    assert after.pid != before.pid and (await names(kensho))["quick"].tok_s > 0
+
+
 async def test_a_load_is_cancelled(kensho: Kensho) -> None:
     switching = asyncio.create_task(kensho.prepare(c.Prepare(model="slow", switch=True)))
     while await loaded(kensho) != ["slow"]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kensho_tui.core.sample_contract import ReadSamples
-from kensho_tui.dialogue.service import Tally
+from kensho_tui.dialogue.tally import Tally
 from kensho_tui.host import sample_offers
 from kensho_tui.host.sample_offers import SampleOffers
 from kensho_tui.storage.database import open_database
@@ -21,7 +21,8 @@ class Rooms:
     def __init__(self) -> None:
         self.streams = 0
         self.downloading = 0
-        self.manager = SimpleNamespace(loading=None, workers=lambda: ())
+        measured = SimpleNamespace(written=0, read=0)
+        self.manager = SimpleNamespace(loading=None, workers=lambda: (), measured=measured)
         self.downloads = SimpleNamespace(views=lambda: (SimpleNamespace(rate=3.0), SimpleNamespace(rate=4.5)))
         self.hits, self.misses = 1, 3
 

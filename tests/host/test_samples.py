@@ -92,7 +92,7 @@ async def test_what_was_sampled_outlives_the_host(home: Home) -> None:
     assert 0 < point.mean <= point.most
 
 
-async def test_a_stream_that_nobody_looks_at_is_sampled_and_then_nothing_is(home: Home) -> None:
+async def test_a_stream_that_nobody_looks_at_is_sampled(home: Home) -> None:
     home.start_scripted_host()
     async with Kensho() as kensho:
         submitted = await submit(kensho, script(text="word ", repeat=2 * RATE, piece=5, rate=RATE))

@@ -96,15 +96,10 @@ async def test_runs_with_the_settings_that_figures_are_of(database: Database, hi
         await run(chats, settings={**SETTINGS, "threads": threads})
     [model] = (await history.models(ListModelMetrics())).models
     for setup in model.settings:
-        ran_with = RanWith(
-            quantisation=model.quantisation,
-            device=setup.device,
-            gpu_layers=setup.gpu_layers,
-            context=setup.context,
-            kv_type=setup.kv_type,
-            threads=setup.threads,
-            active_weights=setup.active_weights,
-        )
+        of_setup = {
+            name: getattr(setup, name) for name in RanWith.__struct_fields__ if name != "quantisation"
+        }
+        ran_with = RanWith(quantisation=model.quantisation, **of_setup)
         page = await history.generations(ListGenerations(model=model.model, setup=ran_with))
         assert [one.threads for one in page.generations] == [setup.threads] * setup.figures.runs
     assert (await history.generations(ListGenerations(setup=RanWith()))).generations == ()

@@ -82,7 +82,6 @@ def test_memory_of_workers_on_several_cards() -> None:
     [
         (WORKER, (), None),
         (WORKER, (reading(0, users={7: None}),), None),
-        (WORKER, (reading(0, users={}),), None),
         (WORKER, (reading(0),), None),
         (WorkerInfo(pid=7, model="m", state="busy", device="CPU"), (reading(0),), 0),
         (WorkerInfo(pid=7, model="m", state="busy", device="CPU"), (), None),

@@ -89,7 +89,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-STUCK = "open(os.path.dirname(request['path']) + '/pid', 'w').write(str(os.getpid())); time.sleep(60)"
+FOLDER = "os.path.dirname(request['loads'][0]['path'])"
+STUCK = f"open({FOLDER} + '/pid', 'w').write(str(os.getpid())); time.sleep(60)"
 
 
 async def test_a_child_that_hangs_is_ended(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +111,7 @@ async def test_cancelling_ends_the_child(tiny: Path) -> None:
 
 
 async def test_an_answer_is_kept_while_the_file_is_the_same(tiny: Path) -> None:
-    counting = "open(os.path.dirname(request['path']) + '/runs', 'a').write('.'); " + _terms()
+    counting = f"open({FOLDER} + '/runs', 'a').write('.'); " + _terms()
     runs = tiny.parent / "runs"
 
     async def ask(load: LoadShape, device: str = "CPU") -> None:

@@ -19,7 +19,7 @@ from kensho_tui.models.gguf.shape import ModelShape
 from kensho_tui.models.headers import FORM
 from kensho_tui.models.library import Library
 from kensho_tui.models.sources import Elsewhere
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started
 from kensho_tui.storage.database import Database, open_database
 from kensho_tui.storage.models import LoadSettings
 from tests.models.homes import FakeHome
@@ -99,17 +99,11 @@ class Shelf:
         """A generation by that model, as a turn leaves it."""
         chats = Chats(self.database)
         row = await chats.begin_turn(None, "x", info.name, None, "queued")
-        identity = ModelIdentity.of(info.path)
-        await chats.start_generation(row.message_id, row.generation_id, info.name, identity, {})
-        await chats.finish(
-            row.message_id,
-            row.generation_id,
-            "y",
-            "complete",
-            "end",
-            usage=Usage(completion_tokens=tokens),
-            timings=Timings(decode_tok_s=speed),
+        await chats.start_generation(row, Started(info.name, ModelIdentity.of(info.path), {}))
+        figures = Outcome(
+            "complete", "end", usage=Usage(completion_tokens=tokens), timings=Timings(decode_tok_s=speed)
         )
+        await chats.finish(row, "y", figures)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from kensho_tui.core.contract import Phase
 from kensho_tui.core.errors import KenshoError, LoadError, NoMemoryError
 from kensho_tui.core.model_contract import ChangeModel, Defaults, FitModel
 from kensho_tui.hardware.pools import Pool
-from tests.models.stage import MB, OPTIONS, stage
+from tests.models.stage import MB, OPTIONS, Stage, add_model, stage
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -304,3 +304,53 @@ async def test_a_replaced_model_file_makes_its_caches_useless(tmp_path: Path) ->
         await on.manager.unload()
         assert on.files is not None and on.files.usage()[0] == 1
         assert (await on.say(one, "first")).restored == 0
+
+
+def replaced(on: Stage, name: str, **shape: object) -> None:
+    """Another file under the path of the model `name`, moved there as a person would."""
+    other = add_model(on.paths.data, "other-file", 50 * MB, **shape)
+    Path(other.path).replace(on.models[name].path)
+
+
+async def test_a_file_that_was_replaced_is_loaded_by_the_next_turn(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        model = on.add("twin")
+        before = await on.use(model)
+        async with on.manager.use(model, lambda phase: None) as resident:
+            replaced(on, "twin", load_s=0.1)
+            waiting = asyncio.create_task(on.use(model))
+            await on.manager.prepare(model)
+            # A turn under way goes on with what it has.
+            assert resident.alive and resident.worker.pid == before
+            assert (await on.fitting.details("twin")).info.resident is False
+        after = await waiting
+        assert after != before and on.names == ["twin"]
+        assert (await on.fitting.details("twin")).info.resident is True
+        assert await on.use(model) == after
+
+
+async def test_a_file_that_was_replaced_is_loaded_ahead_of_the_turn(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        model = on.add("twin")
+        before = await on.use(model)
+        replaced(on, "twin")
+        await on.manager.prepare(model)
+        (worker,) = on.manager.workers()
+        assert worker.pid != before and await on.use(model) == worker.pid
+
+
+async def test_a_file_that_is_gone_leaves_its_model_loaded(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        model = on.add("twin")
+        before = await on.use(model)
+        Path(model.path).unlink()
+        assert await on.use(model) == before
+
+
+async def test_of_a_file_that_was_replaced_no_chat_is_kept(tmp_path: Path) -> None:
+    async with stage(tmp_path, quota=1 << 30) as on:
+        model = on.add("twin")
+        await on.say(model, "chat", "hello " * 1000)
+        replaced(on, "twin")
+        await on.use(model)
+        assert not list((on.paths.cache / "kv").glob("*.kv"))

@@ -1,8 +1,5 @@
 """Kept benchmarks: the last of them, and never a damaged one."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -10,14 +7,7 @@ from msgspec.structs import replace
 from kensho_tui.core.bench_contract import BenchRun
 from kensho_tui.storage import benches
 from kensho_tui.storage.benches import BenchRows
-from kensho_tui.storage.database import Database, open_database
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = (await open_database(tmp_path / "kensho.db")).database
-    yield opened
-    await opened.close()
+from kensho_tui.storage.database import Database
 
 
 def run(number: int, model: str = "a") -> BenchRun:

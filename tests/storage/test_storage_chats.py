@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from kensho_tui.core.contract import ChatState, State, Usage
 from kensho_tui.core.errors import NotFoundError, UsageError
-from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started, TurnRow
 from kensho_tui.storage.database import Database, open_database
 
 
 async def say(chats: Chats, prompt: str, chat: str | None = None, state: State = "complete") -> TurnRow:
     """A whole turn."""
     row = await chats.begin_turn(chat, prompt, None, None, "streaming")
-    await chats.finish(row.message_id, row.generation_id, f"answer to {prompt}", state)
+    await chats.finish(row, f"answer to {prompt}", Outcome(state))
     return row
 
 
@@ -31,7 +31,7 @@ async def write(database: Database, sql: str, values: tuple[str | int | None, ..
 async def test_without_chats(chats: Chats) -> None:
     assert await chats.list(10) == ()
     assert await chats.last() is None
-    assert await chats.last_model() is None
+    assert await chats.models_used(None) == await chats.models_used("abc") == (None, None)
     assert await chats.prompts(10) == ()
     for read in (chats.path, chats.all_messages, chats.path_to, chats.summary, chats.system, chats.resolve):
         with pytest.raises(NotFoundError):
@@ -68,7 +68,7 @@ async def test_the_state_of_a_chat_is_that_of_its_head(
     assert (await chats.list(1))[0].state == expected
     live = await chats.begin_turn(row.chat_id, "two", None, None, "queued")
     assert (await chats.summary(row.chat_id)).state == "streaming"
-    await chats.finish(live.message_id, live.generation_id, "", "complete")
+    await chats.finish(live, "", Outcome("complete"))
     assert (await chats.summary(row.chat_id)).state == "idle"
 
 
@@ -136,14 +136,13 @@ async def test_resolve_names_a_few_of_many(chats: Chats, database: Database) -> 
         await chats.resolve("cc")
 
 
-async def test_the_last_model_is_that_of_the_newest_chat_with_one(chats: Chats) -> None:
-    for prompt, model in (("one", "tiny"), ("two", "big")):
-        row = await chats.begin_turn(None, prompt, model, None, "queued")
-        await chats.start_generation(
-            row.message_id, row.generation_id, model, ModelIdentity("/m", 1, 0.0), {}
-        )
-    await chats.begin_turn(None, "three", "never loaded", None, "queued")
-    assert await chats.last_model() == "big"
+async def test_models_used_are_that_of_the_chat_and_of_the_newest_with_one(chats: Chats) -> None:
+    rows = [await chats.begin_turn(None, name, name, None, "queued") for name in ("tiny", "big")]
+    for row, model in zip(rows, ("tiny", "big"), strict=True):
+        await chats.start_generation(row, Started(model, ModelIdentity("/m", 1, 0.0), {}))
+    newest = await chats.begin_turn(None, "three", "never loaded", None, "queued")
+    assert await chats.models_used(rows[0].chat_id) == ("tiny", "big")
+    assert await chats.models_used(newest.chat_id) == await chats.models_used(None) == (None, "big")
 
 
 async def test_prompts_are_newest_first_without_repetitions(chats: Chats) -> None:

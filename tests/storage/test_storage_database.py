@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kensho_tui.core.errors import StorageError
-from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.chats import Chats, Outcome
 from kensho_tui.storage.database import Database, open_database
 
 
@@ -113,7 +113,7 @@ async def test_many_turns_at_once(chats: Chats) -> None:
     async def turn(number: int) -> None:
         row = await chats.begin_turn(first.chat_id, str(number), None, None, "queued")
         await chats.checkpoint(row.message_id, "half")
-        await chats.finish(row.message_id, row.generation_id, f"to {number}", "complete")
+        await chats.finish(row, f"to {number}", Outcome("complete"))
 
     await asyncio.gather(*(turn(number) for number in range(30)))
     path = await chats.path(first.chat_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kensho_tui.core.errors import DiskFullError, StorageError
-from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.chats import Chats, Outcome
 from kensho_tui.storage.database import Database, open_database
 from kensho_tui.storage.failures import explain
 
@@ -29,12 +29,12 @@ async def test_a_full_disk_is_said_and_nothing_is_half_written(chats: Chats, dat
     with pytest.raises(DiskFullError, match="last words"):
         await chats.checkpoint(row.message_id, big)
     with pytest.raises(DiskFullError, match="end of the answer"):
-        await chats.finish(row.message_id, row.generation_id, big, "complete", "end")
+        await chats.finish(row, big, Outcome("complete", "end"))
     assert await chats.path(row.chat_id) == before
     assert len(await chats.list(9)) == 1
 
     await database.fetch(f"PRAGMA max_page_count = {pages + 1000}")
-    await chats.finish(row.message_id, row.generation_id, big, "complete", "end")
+    await chats.finish(row, big, Outcome("complete", "end"))
     assert (await chats.message(row.message_id)).content == big
 
 
@@ -137,7 +137,7 @@ async def test_no_room_for_the_copy_before_a_migration(path: Path) -> None:
 
 WRITER = """
 import asyncio, pathlib, sys
-from kensho_tui.storage.chats import Chats
+from kensho_tui.storage.chats import Chats, Outcome
 from kensho_tui.storage.database import open_database
 
 async def main():
@@ -149,7 +149,7 @@ async def main():
         await chats.checkpoint(row.message_id, f"half {number} " * 50)
         print(row.message_id, flush=True)
         if number % 2:
-            await chats.finish(row.message_id, row.generation_id, f"whole {number}", "complete", "end")
+            await chats.finish(row, f"whole {number}", Outcome("complete", "end"))
 
 asyncio.run(main())
 """

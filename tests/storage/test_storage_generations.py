@@ -6,9 +6,10 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.core.contract import State, Timings, Usage
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Started
 from kensho_tui.storage.database import Database, open_database
 from kensho_tui.storage.generations import GenerationRows, Period, Setup
 from kensho_tui.storage.migrations import MIGRATIONS
@@ -35,6 +36,7 @@ async def test_a_run_is_kept_whole(chats: Chats, rows: GenerationRows) -> None:
     )
     assert (kept.usage, kept.timings) == (USAGE, TIMINGS)
     assert (kept.context, kept.kv_type, kept.threads, kept.gpu_layers) == (8192, "f16", 3, -1)
+    assert (kept.threads_batch, kept.batch, kept.flash) == (4, 256, "on")
     assert (kept.device, kept.memory, kept.memory_host) == ("CPU", 150 << 20, 0)
     assert kept.bandwidth == 10**8 * 30.0
     assert kept.ended is not None and kept.created <= kept.ended
@@ -47,6 +49,16 @@ async def test_runs_with_the_same_settings_share_one_setup(chats: Chats, rows: G
     assert sorted(setup.threads for setup in setups.values()) == [3, 4]
     assert await rows.setups("tiny") == setups and await rows.setups("other") == {}
     assert sorted(some.runs for some in await rows.figures(ALL)) == [1, 3]
+
+
+@pytest.mark.parametrize("change", [{"threads_batch": 1}, {"batch": 512}, {"flash": "off"}])
+async def test_what_a_benchmark_changes_tells_settings_apart(
+    chats: Chats, rows: GenerationRows, change: dict[str, object]
+) -> None:
+    for settings in (SETTINGS, {**SETTINGS, **change}):
+        await run(chats, settings=settings)
+    assert [some.runs for some in await rows.figures(ALL)] == [1, 1]
+    assert len((await rows.page(ALL, 9, "", Setup.of("tiny", {**SETTINGS, **change}))).generations) == 1
 
 
 async def test_settings_of_another_form_count_as_not_known(chats: Chats, rows: GenerationRows) -> None:
@@ -71,12 +83,22 @@ async def test_what_is_too_short_or_failed_says_nothing_of_speed(
     await run(chats, usage=usage, state=state)
     (some,) = await rows.figures(ALL)
     assert (some.prompt is not None, some.decode is not None) == counted
-    assert (some.runs, some.ttft, some.load) == (1, "600000", "200000")
+    assert (some.runs, some.ttft, some.load) == (1, "500000", "200000")
+
+
+async def test_a_wait_behind_others_says_nothing_of_a_model(chats: Chats, rows: GenerationRows) -> None:
+    for queue in (0.0, 88.0):
+        await run(chats, timings=replace(TIMINGS, queue_s=queue, ttft_s=0.5 + queue))
+    assert [some.ttft for some in await rows.figures(ALL)] == ["500000,500000"]
+    kept = (await rows.page(ALL, 9)).generations
+    assert [one.timings and one.timings.ttft_s for one in kept] == [88.5, 0.5]
 
 
 async def test_zeroes_are_no_measurements(chats: Chats, rows: GenerationRows) -> None:
     await run(chats, timings=Timings())
-    await run(chats, timings=None, usage=None, state="failed")
+    cut = await chats.begin_turn(None, "question", "tiny", None, "streaming")
+    await chats.start_generation(cut, Started("tiny", ModelIdentity("/m", 1, 0.0), SETTINGS))
+    await chats.recover()
     (some,) = await rows.figures(ALL)
     assert (some.runs, some.ttft, some.load, some.prompt, some.decode) == (2, None, None, None, None)
 
@@ -85,9 +107,7 @@ async def test_a_turn_under_way_is_a_run_and_an_answer_given_again_is_none(
     chats: Chats, rows: GenerationRows
 ) -> None:
     live = await chats.begin_turn(None, "question", "tiny", None, "streaming")
-    await chats.start_generation(
-        live.message_id, live.generation_id, "tiny", ModelIdentity("/m", 1, 0.0), SETTINGS
-    )
+    await chats.start_generation(live, Started("tiny", ModelIdentity("/m", 1, 0.0), SETTINGS))
     again = await run(chats, from_cache=True, settings={})
     (some,) = await rows.figures(ALL)
     assert (some.runs, some.ttft, some.decode) == (1, None, None)
@@ -216,4 +236,30 @@ async def test_runs_of_an_older_database_are_kept_and_counted(path: Path) -> Non
     page = (await rows.page(ALL, 9)).generations
     assert [one.id for one in page][::-1] == [row[0] for row in before]
     assert [one.message for one in page][::-1] == [row[1] for row in before]
+    await database.close()
+
+
+async def test_setups_of_the_version_before_are_kept_and_the_new_settings_not_known(path: Path) -> None:
+    before = next(at for at, step in enumerate(MIGRATIONS) if step.name == "0008-settings")
+    database = (await open_database(path, migrations=MIGRATIONS[:before])).database
+    async with database.transaction("not written") as work:
+        for number, threads in ((3, 4), (7, 2)):
+            await work.run(
+                "INSERT INTO setups (number, model, quantisation, active_weights, device, gpu_layers,"
+                " context, kv_type, threads) VALUES (?, 'tiny', 'Q4_1', 9, 'CPU', -1, 8192, 'f16', ?)",
+                (number, threads),
+            )
+    row = await Chats(database).begin_turn(None, "question", "tiny", None, "streaming")
+    async with database.transaction("not written") as work:
+        await work.run("UPDATE generations SET setup = 7, day = substr(created, 1, 10), state = 'complete'")
+    await database.close()
+    database = (await open_database(path)).database
+    rows = GenerationRows(database)
+    assert {number: setup.threads for number, setup in (await rows.setups()).items()} == {3: 4, 7: 2}
+    (kept,) = (await rows.page(ALL, 9)).generations
+    assert (kept.id, kept.threads, kept.threads_batch, kept.batch, kept.flash) == (
+        row.generation_id, 2, 0, 0, "",
+    )  # fmt: skip
+    await run(Chats(database))
+    assert sorted(some.runs for some in await rows.figures(ALL)) == [1, 1]
     await database.close()

@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def zero_page_in_the_middle(path: Path) -> None:
 
 
 def truncated(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
+    os.truncate(path, path.stat().st_size * 3 // 4)
 
 
 def overwritten_header(path: Path) -> None:
@@ -126,19 +126,20 @@ def another_programs(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "messages"),
     [
-        random_bytes,
-        a_text_file,
-        zero_page_in_the_middle,
-        truncated,
-        overwritten_header,
-        another_programs,
+        (random_bytes, range(1)),
+        (a_text_file, range(1)),
+        (another_programs, range(1)),
+        (zero_page_in_the_middle, range(400, 401)),
+        (overwritten_header, range(400, 401)),
+        (truncated, range(100, 400)),
     ],
 )
-async def test_a_damaged_file_is_set_aside_whole(path: Path, damage: object) -> None:
-    await written(path)
-    assert callable(damage)
+async def test_a_damaged_file_is_set_aside_whole(
+    path: Path, damage: Callable[[Path], None], messages: range
+) -> None:
+    chat = await written(path)
     damage(path)
     before = path.read_bytes()
     opened = await open_database(path)
@@ -147,7 +148,10 @@ async def test_a_damaged_file_is_set_aside_whole(path: Path, damage: object) -> 
     assert str(kept) in notice
     assert kept.read_bytes() == before
     chats = Chats(opened.database)
-    assert await chats.list(9) == ()
+    found = await chats.list(9)
+    assert [one.id for one in found] == [chat][: messages.stop - 1]
+    assert sum(one.messages for one in found) in messages
+    assert notice.startswith("1 chat saved" if found else "The database was damaged")
     row = await chats.begin_turn(None, "one", None, None, "queued")
     await opened.database.close()
     opened = await open_database(path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,7 +10,7 @@ import pytest
 
 from kensho_tui.core.contract import Role, State, StopReason, Timings, Usage
 from kensho_tui.core.errors import NotFoundError, StorageError, UsageError
-from kensho_tui.storage.chats import Chats, ModelIdentity
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started
 from kensho_tui.storage.database import Database
 from kensho_tui.storage.turns import Given
 
@@ -55,9 +56,7 @@ async def test_turns_of_a_chat_form_one_path(chats: Chats) -> None:
     assert await chats.system(first.chat_id) == "second"
     # The chat's model is the last one that was at work, not one that was only asked for.
     assert (await chats.summary(first.chat_id)).model is None
-    await chats.start_generation(
-        third.message_id, third.generation_id, "big", ModelIdentity("/m", 1, 0.0), {}
-    )
+    await chats.start_generation(third, Started("big", ModelIdentity("/m", 1, 0.0), {}))
     assert (await chats.summary(first.chat_id)).model == "big"
 
 
@@ -67,9 +66,45 @@ async def test_an_unknown_chat_gets_nothing(chats: Chats, database: Database) ->
     assert await database.fetch("SELECT count(*) FROM messages") == [(0,)]
 
 
+async def test_a_prompt_asked_anew_has_both_answers_and_the_path_ends_with_the_new_one(chats: Chats) -> None:
+    first = await chats.begin_turn(None, "one", "tiny", None, "streaming")
+    await chats.finish(first, "eins", Outcome("complete", "end"))
+    second = await chats.begin_turn(first.chat_id, "two", "tiny", None, "streaming")
+    await chats.finish(second, "zwei", Outcome("complete", "end"))
+    assert second.user_id is not None
+    anew = await chats.begin_anew(second.user_id, "big", "queued")
+    assert (anew.chat_id, anew.user_id) == (first.chat_id, second.user_id)
+    await chats.finish(anew, "deux", Outcome("complete", "end"))
+    assert [m.content for m in await chats.path(first.chat_id)] == ["one", "eins", "two", "deux"]
+    assert [m.content for m in await chats.path_to(anew.message_id)] == ["one", "eins", "two", "deux"]
+    every = [m.content for m in await chats.all_messages(first.chat_id)]
+    assert every == ["one", "eins", "two", "zwei", "deux"]
+    third = await chats.begin_turn(first.chat_id, "three", None, None, "queued")
+    assert [m.content for m in await chats.path_to(third.message_id)][3:] == ["deux", "three", ""]
+
+
+async def test_only_the_last_prompt_that_is_answered_can_be_asked_anew(
+    chats: Chats, database: Database
+) -> None:
+    first = await chats.begin_turn(None, "one", None, None, "streaming")
+    assert first.user_id is not None
+    with pytest.raises(UsageError, match="is being answered"):
+        await chats.begin_anew(first.user_id, None, "streaming")
+    await chats.finish(first, "eins", Outcome("stopped", "abort"))
+    with pytest.raises(UsageError, match="last prompt"):
+        await chats.begin_anew(first.message_id, None, "streaming")
+    second = await chats.begin_turn(first.chat_id, "two", None, None, "streaming")
+    await chats.finish(second, "zwei", Outcome("complete", "end"))
+    with pytest.raises(UsageError, match="last prompt"):
+        await chats.begin_anew(first.user_id, None, "streaming")
+    with pytest.raises(NotFoundError):
+        await chats.begin_anew("nothing", None, "streaming")
+    assert await database.fetch("SELECT count(*) FROM messages") == [(4,)]
+
+
 async def test_a_turn_from_queue_to_end(chats: Chats, database: Database) -> None:
     row = await chats.begin_turn(None, "one", None, None, "queued")
-    await chats.start_generation(row.message_id, row.generation_id, "tiny", MODEL, {"context": 8192})
+    await chats.start_generation(row, Started("tiny", MODEL, {"context": 8192}))
     started = await chats.message(row.message_id)
     assert (started.state, started.model) == ("streaming", "tiny")
     assert (await chats.summary(row.chat_id)).model == "tiny"
@@ -79,14 +114,7 @@ async def test_a_turn_from_queue_to_end(chats: Chats, database: Database) -> Non
     assert (half.state, half.content) == ("streaming", "half an ans")
 
     await chats.finish(
-        row.message_id,
-        row.generation_id,
-        "half an answer.",
-        "complete",
-        stop_reason="end",
-        usage=USAGE,
-        timings=TIMINGS,
-        trimmed=2,
+        row, "half an answer.", Outcome("complete", "end", usage=USAGE, timings=TIMINGS, trimmed=2)
     )
     ended = await chats.message(row.message_id)
     assert (ended.state, ended.content, ended.stop_reason) == ("complete", "half an answer.", "end")
@@ -103,12 +131,12 @@ async def test_a_turn_from_queue_to_end(chats: Chats, database: Database) -> Non
 
 async def test_what_has_ended_stays_as_it_is(chats: Chats) -> None:
     row = await chats.begin_turn(None, "one", "tiny", None, "streaming")
-    await chats.finish(row.message_id, row.generation_id, "all", "stopped", stop_reason="abort")
+    await chats.finish(row, "all", Outcome("stopped", "abort"))
     await chats.checkpoint(row.message_id, "late")
     with pytest.raises(UsageError):
-        await chats.finish(row.message_id, row.generation_id, "later", "complete", stop_reason="end")
+        await chats.finish(row, "later", Outcome("complete", "end"))
     with pytest.raises(UsageError):
-        await chats.start_generation(row.message_id, row.generation_id, "tiny", MODEL, {})
+        await chats.start_generation(row, Started("tiny", MODEL, {}))
     message = await chats.message(row.message_id)
     assert (message.content, message.state, message.stop_reason) == ("all", "stopped", "abort")
 
@@ -116,31 +144,23 @@ async def test_what_has_ended_stays_as_it_is(chats: Chats) -> None:
 async def test_finish_takes_only_states_of_an_end(chats: Chats) -> None:
     row = await chats.begin_turn(None, "one", "tiny", None, "streaming")
     with pytest.raises(UsageError):
-        await chats.finish(row.message_id, row.generation_id, "all", "queued")
+        await chats.finish(row, "all", Outcome("queued"))
     with pytest.raises(NotFoundError):
-        await chats.finish("nothing", row.generation_id, "all", "complete")
+        await chats.finish(replace(row, message_id="nothing"), "all", Outcome("complete"))
 
 
 async def test_resume_keeps_the_text_and_adds_a_generation(chats: Chats, database: Database) -> None:
     row = await chats.begin_turn(None, "one", "tiny", None, "streaming")
-    await chats.finish(
-        row.message_id,
-        row.generation_id,
-        "part",
-        "failed",
-        stop_reason="error",
-        error="it broke",
-        usage=USAGE,
-    )
+    await chats.finish(row, "part", Outcome("failed", "error", "it broke", usage=USAGE))
     again = await chats.begin_resume(row.message_id, "big")
     assert (again.chat_id, again.user_id, again.message_id) == (row.chat_id, row.user_id, row.message_id)
     assert again.generation_id != row.generation_id
     message = await chats.message(row.message_id)
     assert (message.state, message.content, message.model) == ("streaming", "part", "big")
     assert (message.stop_reason, message.error, message.usage) == (None, None, None)
-    await chats.finish(again.message_id, again.generation_id, "part two", "complete", "end", timings=TIMINGS)
+    await chats.finish(again, "part two", Outcome("complete", "end", timings=TIMINGS))
     message = await chats.message(row.message_id)
-    assert (message.content, message.usage, message.timings) == ("part two", None, TIMINGS)
+    assert (message.content, message.usage, message.timings) == ("part two", Usage(), TIMINGS)
     rows = await database.fetch("SELECT id, state, error FROM generations ORDER BY number")
     assert rows == [(row.generation_id, "failed", "it broke"), (again.generation_id, "complete", None)]
 
@@ -158,7 +178,7 @@ async def test_resume_refuses_what_cannot_go_on(chats: Chats) -> None:
 
 async def test_recover_interrupts_what_was_left(chats: Chats, database: Database) -> None:
     done = await chats.begin_turn(None, "one", "tiny", None, "streaming")
-    await chats.finish(done.message_id, done.generation_id, "whole", "complete", stop_reason="end")
+    await chats.finish(done, "whole", Outcome("complete", "end"))
     cut = await chats.begin_turn(done.chat_id, "two", "tiny", None, "streaming")
     await chats.checkpoint(cut.message_id, "half")
     waiting = await chats.begin_turn(done.chat_id, "three", None, None, "queued")
@@ -184,10 +204,9 @@ async def test_hostile_text_is_kept(chats: Chats) -> None:
     row = await chats.begin_turn(None, prompt, "m\udc80", "s\udfff", "streaming")
     await chats.checkpoint(row.message_id, "a\ud800b")
     assert (await chats.message(row.message_id)).content == "a\ufffdb"
-    await chats.start_generation(
-        row.message_id, row.generation_id, "m\udc80", ModelIdentity("/p\udc80", 1, 0.0), {"stop": ["\ud800"]}
-    )
-    await chats.finish(row.message_id, row.generation_id, "c\udfff", "failed", "error", "e\ud800")
+    identity = ModelIdentity("/p\udc80", 1, 0.0)
+    await chats.start_generation(row, Started("m\udc80", identity, {"stop": ["\ud800"]}))
+    await chats.finish(row, "c\udfff", Outcome("failed", "error", "e\ud800"))
     user, answer = await chats.path(row.chat_id)
     assert user.content == prompt.replace("\ud83d", "\ufffd")
     assert (answer.content, answer.error, answer.model) == ("c\ufffd", "e\ufffd", "m\ufffd")
@@ -244,7 +263,8 @@ def test_the_identity_of_a_model_file(tmp_path: Path) -> None:
 
 
 async def test_an_answer_given_again_is_saved_with_its_prompt(chats: Chats, database: Database) -> None:
-    given = Given("m", MODEL, {}, "four", "end", USAGE, TIMINGS)
+    ended = Outcome("complete", "end", usage=USAGE, timings=TIMINGS)
+    given = Given(Started("m", MODEL, {}, from_cache=True), "four", ended)
     first = await chats.give_turn(None, None, "2 + 2?", "Be short.", given)
     assert first is not None
     second = await chats.give_turn(first.chat_id, first.message_id, "again?", None, given)
@@ -256,7 +276,7 @@ async def test_an_answer_given_again_is_saved_with_its_prompt(chats: Chats, data
         ("user", "again?", "complete", False),
         ("assistant", "four", "complete", True),
     ]
-    assert (before[1].stop_reason, before[1].usage) == ("end", USAGE)
+    assert (before[1].stop_reason, before[1].usage, before[1].timings) == ("end", USAGE, TIMINGS)
     assert await chats.system(first.chat_id) == "Be short."
     assert (await chats.summary(first.chat_id)).model == "m"
     assert await database.fetch("SELECT state, from_cache FROM generations") == [("complete", 1)] * 2

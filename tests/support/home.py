@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -89,7 +90,12 @@ class Home:
 
     def named(self, module: str) -> list[psutil.Process]:
         """Processes of this home whose command line names `module`."""
-        return [process for process in self.processes() if any(module in word for word in process.cmdline())]
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):  # it has ended since it was found
+                if any(module in word for word in process.cmdline()):
+                    found.append(process)
+        return found
 
     def host_pid(self) -> int:
         """The running host's pid, as its lock file says."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from kensho_tui.core.contract import State, StopReason, Timings, Usage
-from kensho_tui.storage.chats import Chats, ModelIdentity, TurnRow
+from kensho_tui.storage.chats import Chats, ModelIdentity, Outcome, Started, TurnRow
 from kensho_tui.storage.database import Database
 
 SETTINGS: dict[str, object] = {
     "context": 8192, "device": "CPU", "threads": 3, "gpu_layers": -1, "kv_type": "f16",
+    "threads_batch": 4, "batch": 256, "flash": "on",
     "quantisation": "Q4_1", "active_weights": 10**8, "memory": 150 << 20, "memory_host": 0,
 }  # fmt: skip
 USAGE = Usage(prompt_tokens=100, cached_tokens=40, completion_tokens=50)
@@ -21,8 +22,8 @@ async def run(
     model: str = "tiny",
     *,
     settings: Mapping[str, object] = SETTINGS,
-    usage: Usage | None = USAGE,
-    timings: Timings | None = TIMINGS,
+    usage: Usage = USAGE,
+    timings: Timings = TIMINGS,
     state: State = "complete",
     stop_reason: StopReason | None = "end",
     from_cache: bool = False,
@@ -30,17 +31,9 @@ async def run(
 ) -> TurnRow:
     """One turn from its begin to its end."""
     row = await chats.begin_turn(chat, "question", model, None, "streaming")
-    await chats.start_generation(
-        row.message_id,
-        row.generation_id,
-        model,
-        ModelIdentity(f"/models/{model}.gguf", 1, 0.0),
-        settings,
-        from_cache=from_cache,
-    )
-    await chats.finish(
-        row.message_id, row.generation_id, "answer", state, stop_reason, usage=usage, timings=timings
-    )
+    identity = ModelIdentity(f"/models/{model}.gguf", 1, 0.0)
+    await chats.start_generation(row, Started(model, identity, settings, from_cache))
+    await chats.finish(row, "answer", Outcome(state, stop_reason, usage=usage, timings=timings))
     return row
 
 

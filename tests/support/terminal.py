@@ -19,6 +19,8 @@ import pyte
 from pyte.screens import Char
 
 APP = (sys.executable, "-m", "kensho_tui")
+READY = "› Ask anything"
+"""What the app's empty prompt says."""
 # Key protocol requests that pyte would print as text.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u")
 _SLOW_BYTES = 50

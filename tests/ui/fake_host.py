@@ -88,7 +88,12 @@ class FakeHost:
         chat = self.chats_now.get(request.chat or "") or self.add_chat(request.prompt[:40])
         parent = chat.messages[-1].id if chat.messages else None
         queued = any(message.stream for message in chat.messages)
-        asked = self.message("user", request.prompt, parent=parent)
+        messages = chat.messages
+        if request.anew is not None:  # its answer gives way to another one
+            *messages, asked = messages[:-1]
+            assert asked.id == request.anew
+        else:
+            asked = self.message("user", request.prompt, parent=parent)
         stream = self.hub.open(f"s{next(self._ids)}")
         answer = self.message(
             "assistant",
@@ -99,7 +104,7 @@ class FakeHost:
             stream=stream.id,
         )
         self.prompts_now.insert(0, request.prompt)
-        self.put(chat.id, *chat.messages, asked, answer)
+        self.put(chat.id, *messages, asked, answer)
         self.on_submit(stream)
         if self.cut_replies:
             self.vanish()

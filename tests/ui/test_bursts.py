@@ -122,7 +122,7 @@ async def test_fields_get_what_was_typed_for_them(models: FakeModels, start: Sta
     async with start() as pilot:
         await opened(pilot, "down")
         burst(pilot, "d", "ctrl+u", "2048", "tab", "ctrl+u", "q4_0", "tab", "3")
-        burst(pilot, *["tab"] * 5, "0.5", "down", "40")  # past threads, reading threads, batch and flash
+        burst(pilot, *["tab"] * 5, "0.5", "down", "40")  # past threads, prefill threads, batch and flash
         burst(pilot, "tab", "shift+tab", "shift+tab", "backspace", "7", "enter")
         await until(pilot, lambda: models.defaults[QWEN].context == 2048)
         assert models.defaults[QWEN] == m.Defaults(

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
+from msgspec.structs import replace
+
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
-from tests.ui.fake_host import FakeHost
+from tests.ui.fake_host import MODEL, FakeHost
 
 
 def only_stream(host: FakeHost) -> str:
@@ -17,7 +20,7 @@ async def test_a_prompt_is_sent_and_its_answer_streams(host: FakeHost, start: St
     async with start() as pilot:
         await pilot.press(*"hello", "enter")
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="hello", show=True)]
+        assert host.called("submit") == [c.Submit(prompt="hello", model=MODEL, show=True)]
         stream = host.hub.get(only_stream(host))
         stream.set_phase(c.Phase(name="loading", done=62, total=100))
         await shown(pilot, "you", "hello", "loading the model", "62 %", "Esc stops")
@@ -27,7 +30,7 @@ async def test_a_prompt_is_sent_and_its_answer_streams(host: FakeHost, start: St
         stream.append("ning**, you.", 5, 10)
         await shown(pilot, "Good morning, you.")
         host.end(stream)
-        await shown(pilot, "148 tok/s", "TTFT 34 ms", "15 of 8\u202f192 tokens")
+        await shown(pilot, "148 tok/s", "TTFT 34 ms", "15 of 8,192 tokens")
         assert "Esc stops" not in screen_text(pilot)
         assert not app_of(pilot).session.live
 
@@ -42,6 +45,17 @@ async def test_esc_stops_keeps_the_partial_and_says_so(host: FakeHost, start: St
         await pilot.press("escape")
         await shown(pilot, "Half an ans", "stopped", "^G continues")
         assert host.called("abort") == [stream.id]
+
+
+@pytest.mark.parametrize(("state", "reason"), [("stopped", "abort"), ("complete", "end")])
+async def test_of_an_answer_that_is_not_saved_it_is_not_said_that_it_is_kept(
+    host: FakeHost, start: Started, state: c.State, reason: c.StopReason
+) -> None:
+    answer = host.message("assistant", "One, two", state=state, stop_reason=reason)
+    host.add_chat("Counting", host.message("user", "count"), replace(answer, unsaved=True))
+    async with start() as pilot:
+        await shown(pilot, "One, two", "is in memory only")
+        assert "is kept" not in screen_text(pilot)
 
 
 async def test_continue_goes_on_where_the_text_ends(host: FakeHost, start: Started) -> None:
@@ -92,7 +106,7 @@ async def test_what_is_typed_early_is_sent_when_the_host_is_there(
         await shown(pilot, "early bird", "a prompt waits for the host")
         host.reachable = True
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="early bird", show=True)]
+        assert host.called("submit") == [c.Submit(prompt="early bird", model=MODEL, show=True)]
         await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "")
 
 
@@ -133,7 +147,16 @@ async def test_the_model_is_prepared_once_when_typing_begins(host: FakeHost, sta
     async with start() as pilot:
         assert not host.called("prepare")
         await pilot.press(*"abc")
-        await until(pilot, lambda: host.called("prepare") == [c.Prepare()])
+        await until(pilot, lambda: host.called("prepare") == [c.Prepare(model=MODEL)])
         await pilot.press(*"def")
         await pilot.pause()
-        assert host.called("prepare") == [c.Prepare()]
+        assert host.called("prepare") == [c.Prepare(model=MODEL)]
+
+
+async def test_a_prompt_that_cannot_fit_is_not_said_to_go_on(host: FakeHost, start: Started) -> None:
+    error = "the prompt has 9,000 tokens, and 6,144 fit. Load the model with a larger context"
+    failed = host.message("assistant", "", state="failed", stop_reason="context", error=error)
+    host.add_chat("Long", host.message("user", "word"), failed)
+    async with start() as pilot:
+        await shown(pilot, "with a larger context ^G continues", "Enter send")
+        assert "^G continue ·" not in screen_text(pilot)

@@ -48,10 +48,10 @@ def test_chats_become_rows_in_their_order() -> None:
         ],
         TODAY,
     )
-    assert [(row.mark, row.label, row.group) for row in rows] == [
-        ("◉", "one", "Today"),
-        ("✗", "two lines", "Yesterday"),
-        ("■", "untitled", "Undated"),
+    assert [(row.mark, row.label, row.group, row.under) for row in rows] == [
+        ("◉", "one", "Today", "08:00"),
+        ("✗", "two lines", "Yesterday", "08:00"),
+        ("■", "untitled", "Undated", ""),
     ]
     assert grouped(rows) == ["Today", rows[0], "", "Yesterday", rows[1], "", "Undated", rows[2]]
 

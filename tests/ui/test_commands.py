@@ -86,7 +86,7 @@ async def test_a_giant_answer_is_copied_in_part_and_that_is_said(host: FakeHost,
     async with start() as pilot:
         await shown(pilot, "word word")
         await pilot.press("ctrl+y")
-        await shown(pilot, "74\u202f000 characters sent", "the rest")
+        await shown(pilot, "74,000 characters sent", "the rest")
         assert len(pilot.app.clipboard.encode()) <= 74_000
 
 
@@ -96,6 +96,27 @@ async def test_help_lists_every_command(start: Started) -> None:
         await shown(pilot, "Commands", *(command.title for command in registry.COMMANDS))
         await pilot.press("escape")
         await shown(pilot, "Private and local")
+
+
+async def test_keys_lead_away_from_help_to_what_it_says_of_them(start: Started) -> None:
+    async with start() as pilot:
+        await pilot.press("f1")
+        await shown(pilot, "Help", "Esc close")
+        await pilot.press("f4")
+        await shown(pilot, "▸ Metrics")
+        await pilot.press("f1")
+        await shown(pilot, "In the metrics")
+        await pilot.press("f3")
+        await shown(pilot, "▸ Models")
+        await pilot.press("f1")
+        await shown(pilot, "In the models")
+        await pilot.press("f2")
+        await shown(pilot, "▸ Chat", "Private and local")
+        await pilot.press("f1")
+        await shown(pilot, "Help", "Esc close")
+        await pilot.press("f1")
+        await shown(pilot, "Private and local")
+        assert len(pilot.app.screen_stack) == 1
 
 
 async def test_the_palette_runs_a_command(host: FakeHost, start: Started) -> None:

@@ -314,9 +314,7 @@ async def test_enter_shows_the_files_and_backspace_goes_back(
 async def test_a_row_that_rests_has_its_header_read(host: FakeHost, start: Started) -> None:
     async with start(size=WIDE) as pilot:
         await opened(pilot, "down", "enter")
-        await shown(
-            pilot, "qwen3, 36 blocks", "weights", "KV cache", "8\u202f192 tokens · f16", "tokens fit at"
-        )
+        await shown(pilot, "qwen3, 36 blocks", "weights", "KV cache", "8,192 tokens · f16", "tokens fit at")
         details = host.called(h.HUB_DETAILS.name)
         assert details == [h.HubFileRef(repo=REPO, file=FILES[1].file, revision=REVISION)]
         await pilot.press("down", "up", "home", "down")

@@ -28,8 +28,8 @@ from kensho_tui.ui.models.download_rows import (
 from kensho_tui.ui.models.hub_pages import FilePage, RepoPage
 from kensho_tui.ui.models.hub_rows import CURATED, FILES, FOUND, Here, here_now
 from kensho_tui.ui.models.sheet import content
-from kensho_tui.ui.models.table import Listing, Sort
 from kensho_tui.ui.models.wanted import Repository, Source, Words, wanted
+from kensho_tui.ui.table import Listing, Sort
 from tests.ui.fake_host import GIB
 from tests.ui.fake_hub import BIG, OTHER, REPO, curated, download, files, found, repo, verdict
 
@@ -232,7 +232,7 @@ def test_repositories_say_how_far_their_download_is() -> None:
         (c.Verdict(kind="after", unload=("A",)), "fits after unloading A"),
         (
             c.Verdict(kind="too large", remedies=(c.Remedy(what="x", context=4096),)),
-            "4\u202f096 tokens fit",
+            "4,096 tokens fit",
         ),
     ],
 )

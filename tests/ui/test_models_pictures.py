@@ -74,7 +74,7 @@ def test_load_failed(host: FakeHost, make_app: Make, snap_compare: Compare) -> N
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_installed(make_app: Make, snap_compare: Compare, size: tuple[int, int]) -> None:
-    act = at_rest(pressing("f3", "down"), "8\u202f192 tokens · f16", "1.54 B")
+    act = at_rest(pressing("f3", "down"), "8,192 tokens · f16", "1.54 B")
     assert snap_compare(frozen(make_app()), terminal_size=size, run_before=act)
 
 
@@ -98,10 +98,10 @@ def test_too_large_with_what_would_fit(make_app: Make, snap_compare: Compare) ->
 def test_tried_in_light(make_app: Make, snap_compare: Compare) -> None:
     async def act(pilot: Pilot[None]) -> None:
         await pressing("f3", "down")(pilot)
-        await shown(pilot, "8\u202f192 tokens · f16")
+        await shown(pilot, "8,192 tokens · f16")
         await pilot.press("right_square_bracket", "k")
 
-    run = at_rest(act, "16\u202f384 tokens · q8_0", "w makes that its default")
+    run = at_rest(act, "16,384 tokens · q8_0", "w makes that its default")
     assert snap_compare(frozen(make_app(LIGHT)), terminal_size=WIDE, run_before=run)
 
 
@@ -118,7 +118,7 @@ def test_filtered(make_app: Make, snap_compare: Compare) -> None:
 def test_defaults_form(make_app: Make, snap_compare: Compare) -> None:
     async def act(pilot: Pilot[None]) -> None:
         await pressing("f3", "down")(pilot)
-        await shown(pilot, "8\u202f192 tokens · f16")
+        await shown(pilot, "8,192 tokens · f16")
         await pilot.press("d")
         await shown(pilot, "System prompt")
         await pilot.press(*"8k", "enter")

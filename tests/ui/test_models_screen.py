@@ -59,7 +59,7 @@ async def test_it_shows_the_table_and_the_details_of_a_row(start: Started, size:
             "▓▓▓",
             "weights",
             "KV cache",
-            "225 M  8\u202f192 tokens · f16",
+            "225 M  8,192 tokens · f16",
             "compute",
         )
         await shown(pilot, "qwen2, 28 blocks", "1.54 B", f"{MODEL} answers in the chat")
@@ -131,7 +131,7 @@ async def test_the_running_tab_shows_the_workers(host: FakeHost, start: Started)
     host.post_status(workers=(worker("busy"), gemma, loading(QWEN, "reading", 50)))
     async with start(size=WIDE) as pilot:
         await opened(pilot, "tab")
-        await shown(pilot, "Running 3", "answering", "ready", "loading 40 %", "CUDA0", "16\u202f384", "77")
+        await shown(pilot, "Running 3", "answering", "ready", "loading 40 %", "CUDA0", "16,384", "77")
         await shown(pilot, "◆", "measured", "3.2 G")
         await pilot.press("shift+tab")
         await shown(pilot, "last used ▼")
@@ -181,17 +181,17 @@ async def test_brackets_try_another_context_and_w_keeps_it(
     models.defaults[QWEN] = m.Defaults(temperature=0.1)
     async with start(size=WIDE) as pilot:
         await opened(pilot, "down")
-        await shown(pilot, "8\u202f192 tokens · f16", "tokens fit at most")
+        await shown(pilot, "8,192 tokens · f16", "tokens fit at most")
         await pilot.press("right_square_bracket")
-        await shown(pilot, "451 M  16\u202f384 tokens · f16", "w makes that its default")
+        await shown(pilot, "451 M  16,384 tokens · f16", "w makes that its default")
         await pilot.press("k")
-        await shown(pilot, "225 M  16\u202f384 tokens · q8_0")
+        await shown(pilot, "225 M  16,384 tokens · q8_0")
         assert fits(host)[-1] == m.FitModel(model=QWEN, context=16384, kv_type="q8_0")
         assert models.defaults[QWEN] == m.Defaults(temperature=0.1)
         await pilot.press("w")
-        await shown(pilot, "has 16\u202f384 tokens and a q8_0 KV cache from now on")
+        await shown(pilot, "has 16,384 tokens and a q8_0 KV cache from now on")
         assert models.defaults[QWEN] == m.Defaults(temperature=0.1, context=16384, kv_type="q8_0")
-        await shown(pilot, "context 16\u202f384 · q8_0 KV · temperature 0.1")
+        await shown(pilot, "context 16,384 · q8_0 KV · temperature 0.1")
 
 
 async def test_x_asks_for_the_dry_run(host: FakeHost, start: Started) -> None:
@@ -206,11 +206,11 @@ async def test_x_asks_for_the_dry_run(host: FakeHost, start: Started) -> None:
 async def test_another_row_forgets_what_was_tried(start: Started) -> None:
     async with start(size=WIDE) as pilot:
         await opened(pilot, "down")
-        await shown(pilot, "8\u202f192 tokens")
+        await shown(pilot, "8,192 tokens")
         await pilot.press("left_square_bracket")
-        await shown(pilot, "4\u202f096 tokens · f16")
+        await shown(pilot, "4,096 tokens · f16")
         await pilot.press("down", "up")
-        await shown(pilot, "8\u202f192 tokens · f16")
+        await shown(pilot, "8,192 tokens · f16")
         await pilot.press("w")
         await shown(pilot, "nothing else is tried")
 
@@ -427,16 +427,16 @@ async def test_figures_of_a_loaded_model_are_not_labelled_with_what_is_set_for_i
 ) -> None:
     async with start(size=WIDE) as pilot:
         await opened(pilot)
-        await shown(pilot, "RAM · measured\n", "20 M  8\u202f192 tokens · f16")
+        await shown(pilot, "RAM · measured\n", "20 M  8,192 tokens · f16")
         await pilot.press("left_square_bracket", "k")
-        await shown(pilot, "4\u202f096 tokens · q8_0", "w makes that its default")
+        await shown(pilot, "4,096 tokens · q8_0", "w makes that its default")
         await pilot.press("w")
-        await shown(pilot, "RAM · measured, as it is loaded", "20 M  8\u202f192 tokens\n")
-        await shown(pilot, "next load 4\u202f096 tokens · q8_0 · 468 M")
+        await shown(pilot, "RAM · measured, as it is loaded", "20 M  8,192 tokens\n")
+        await shown(pilot, "next load 4,096 tokens · q8_0 · 468 M")
         # Another type alone is told by the size of the cache.
         models.defaults[MODEL] = m.Defaults(kv_type="q8_0")
         models.put(*host.models_now[1:], replace(host.models_now[0], tags=("new",)))
-        await shown(pilot, "as it is loaded", "next load 8\u202f192 tokens · q8_0")
+        await shown(pilot, "as it is loaded", "next load 8,192 tokens · q8_0")
 
 
 async def test_a_load_begun_here_is_cancelled_with_esc_and_that_is_no_error(

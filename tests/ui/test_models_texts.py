@@ -23,8 +23,8 @@ from kensho_tui.ui.models.forms import FIELDS, KEPT, defaults_of, split_tags
 from kensho_tui.ui.models.local_rows import INSTALLED, RUNNING, installed_rows, running_rows
 from kensho_tui.ui.models.rows import Workers, first_other, last_used_first, mark, names, remedy, verdict
 from kensho_tui.ui.models.sheet import content
-from kensho_tui.ui.models.table import Sort
 from kensho_tui.ui.models.what_if import WhatIf, contexts, other_kv, wider
+from kensho_tui.ui.table import Sort
 from tests.ui.fake_host import GIB, MODEL, worker
 from tests.ui.fake_models import BROKEN, FREE, GEMMA, LLAMA, QWEN, a_few, footprint, loading, model
 
@@ -51,7 +51,7 @@ def with_worker(state: c.WorkerState, name: str = MODEL) -> Workers:
         (QWEN_INFO, Workers(), "○", "fits · 2.3 s"),
         (replace(QWEN_INFO, load_s=0.0), Workers(), "○", "fits"),
         (GEMMA_INFO, Workers(), "○", f"fits after unloading {MODEL}"),
-        (LLAMA_INFO, Workers(), "✗", "7.1 G free · 4\u202f096 tokens fit"),
+        (LLAMA_INFO, Workers(), "✗", "7.1 G free · 4,096 tokens fit"),
         (model("Huge", 40, "too large"), Workers(), "✗", "7.1 G free · 48 G needed"),
         (BROKEN_INFO, Workers(), "✗", "the file is cut short: 1.1 of 2.2 GB are there"),
         (BROKEN_INFO, with_worker("ready", BROKEN), "✗", "the file is cut short: 1.1 of 2.2 GB are there"),
@@ -67,9 +67,9 @@ def test_verdicts_in_words(info: c.ModelInfo, workers: Workers, glyph: str, word
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (c.Remedy(what="x", context=4096), "4\u202f096 tokens fit"),
+        (c.Remedy(what="x", context=4096), "4,096 tokens fit"),
         (c.Remedy(what="x", kv_type="q8_0"), "q8_0 KV fits"),
-        (c.Remedy(what="x", context=2048, kv_type="q8_0"), "2\u202f048 tokens + q8_0 KV fit"),
+        (c.Remedy(what="x", context=2048, kv_type="q8_0"), "2,048 tokens + q8_0 KV fit"),
         (c.Remedy(what="x", gpu_layers=20), "20 GPU layers fit"),
         (c.Remedy(what="another\x1b[31m file"), "another file"),
     ],
@@ -285,7 +285,7 @@ def test_measured_memory_is_shown_until_something_is_tried() -> None:
         (Defaults(), ""),
         (
             Defaults(context=4096, kv_type="q8_0", gpu_layers=-1),
-            "context 4\u202f096 · q8_0 KV · all layers on the GPU",
+            "context 4,096 · q8_0 KV · all layers on the GPU",
         ),
         (
             Defaults(temperature=0.2, top_k=40, max_tokens=512),
@@ -293,8 +293,9 @@ def test_measured_memory_is_shown_until_something_is_tried() -> None:
         ),
         (
             Defaults(threads=3, threads_batch=4, batch=1024, flash=False),
-            "3 threads · 4 reading threads · batch 1\u202f024 · flash attention off",
+            "3 threads · 4 prefill threads · batch 1,024 · flash attention off",
         ),
+        (Defaults(threads=1, threads_batch=1), "1 thread · 1 prefill thread"),
         (Defaults(threads=0, flash=True), "as many threads as pay · flash attention on"),
         (Defaults(system="x", template="y"), "a system prompt · a template of its own"),
     ],
@@ -417,7 +418,7 @@ def test_a_choice_is_remembered_until_the_host_has_it() -> None:
     choice = ModelChoice()
     choice.choose(None, "B", "A")
     choice.got_id("c1")
-    assert (choice.of(None), choice.of("c1"), choice.recent) == (None, "B", ["B", "A"])
+    assert (choice.of(None), choice.of("c1"), choice.recent) == ("B", "B", ["B", "A"])
     choice.settle("c1", "A")
     assert choice.of("c1") == "B"
     choice.settle("c1", "B")
@@ -477,7 +478,7 @@ def test_what_is_typed_becomes_defaults(fields: dict[str, str], defaults: Defaul
         ({"top_p": "1.5"}, "Top p must be from 0 to 1"),
         ({"kv_type": "f8"}, "there is no 'f8'"),
         ({"flash": "maybe"}, "Flash attention: there is no 'maybe'"),
-        ({"threads_batch": "0"}, "Reading threads must be from 1"),
+        ({"threads_batch": "0"}, "Prefill threads must be from 1"),
         ({"template": "/nowhere/x.jinja"}, "No such file"),
         ({"template": "/"}, "template:"),
         ({"template": "a\x00b"}, "template:"),

@@ -6,7 +6,7 @@ from textual import events
 from kensho_tui.core import contract as c
 from kensho_tui.ui.prompt import Prompt
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
-from tests.ui.fake_host import FakeHost
+from tests.ui.fake_host import MODEL, FakeHost
 
 
 @pytest.mark.parametrize("key", ["ctrl+j", "shift+enter", "alt+enter"])
@@ -15,7 +15,7 @@ async def test_newline_keys_do_not_send(key: str, host: FakeHost, start: Started
         await pilot.press("a", key, "b")
         assert app_of(pilot).chat_screen.prompt.text == "a\nb"
         await pilot.press("enter")
-        await until(pilot, lambda: host.called("submit") == [c.Submit(prompt="a\nb", show=True)])
+        await until(pilot, lambda: host.called("submit") == [c.Submit(prompt="a\nb", model=MODEL, show=True)])
 
 
 async def test_a_backslash_before_enter_is_a_newline(host: FakeHost, start: Started) -> None:
@@ -101,7 +101,7 @@ async def test_text_with_a_slash_can_be_sent(typed: str, sent: str, host: FakeHo
     async with start() as pilot:
         app_of(pilot).chat_screen.prompt.put(typed)
         await pilot.press("enter")
-        await until(pilot, lambda: host.called("submit") == [c.Submit(prompt=sent, show=True)])
+        await until(pilot, lambda: host.called("submit") == [c.Submit(prompt=sent, model=MODEL, show=True)])
 
 
 async def test_tab_completes_a_slash_command_and_enter_runs_it(host: FakeHost, start: Started) -> None:
@@ -168,4 +168,4 @@ async def test_keys_behind_up_mean_the_entry_that_it_brings(host: FakeHost, star
         await until(pilot, lambda: prompt.text == "olderx")
         prompt.post_message(events.Key("enter", "\r"))
         await until(pilot, lambda: bool(host.called("submit")))
-        assert host.called("submit") == [c.Submit(prompt="olderx", show=True)]
+        assert host.called("submit") == [c.Submit(prompt="olderx", model=MODEL, show=True)]

@@ -12,6 +12,7 @@ from kensho_tui.core import hub_contract as h
 from kensho_tui.core.errors import HostBusyError, HostGoneError, KenshoError, StorageError
 from kensho_tui.ui import facts
 from kensho_tui.ui.live import resumable
+from kensho_tui.ui.outgoing import Outgoing, anew
 from kensho_tui.ui.session import Session
 from tests.ui.fake_host import FakeHost
 from tests.ui.fake_hub import FakeHub, download
@@ -122,10 +123,10 @@ async def test_a_refusing_host_is_said_once_and_tried_again(host: FakeHost) -> N
 
 async def test_stop_ends_what_runs_before_what_waits(host: FakeHost) -> None:
     async with session_on(host) as (session, view):
-        await session.submit("one")
+        await session.submit(Outgoing("one"))
         running = only_stream(host)
         host.hub.get(running).append("text", 1, 5)
-        await session.submit("two")
+        await session.submit(Outgoing("two"))
         await view.until(lambda: len(session.live) == 2 and view.text == "text")
         assert await session.stop()
         await view.until(lambda: len(session.live) == 1)
@@ -144,10 +145,20 @@ async def test_a_prompt_that_arrived_before_the_line_was_cut_is_not_asked_twice(
     async with session_on(host) as (session, _):
         await session.connected()
         host.cut_replies = True
-        await session.submit("same")
+        await session.submit(Outgoing("same"))
         assert len(host.called("submit")) == 1
         assert session.chat is not None
         assert [m.content for m in session.chat.messages if m.role == "user"][-1] == "same"
+
+
+async def test_a_prompt_asked_anew_before_the_line_was_cut_is_not_asked_twice(host: FakeHost) -> None:
+    chat = host.add_chat("old", host.message("user", "same"), host.message("assistant", "y"))
+    async with session_on(host) as (session, _):
+        await session.connected()
+        host.cut_replies = True
+        await session.submit(anew(chat))
+        assert len(host.called("submit")) == 1
+        assert session.chat is not None and [m.content for m in session.chat.messages] == ["same", ""]
 
 
 async def test_a_prompt_that_did_not_arrive_is_an_error(host: FakeHost) -> None:
@@ -157,7 +168,7 @@ async def test_a_prompt_that_did_not_arrive_is_an_error(host: FakeHost) -> None:
         host.fail["submit"] = HostGoneError("the connection to the host was lost")
         host.vanish()
         with pytest.raises(HostGoneError):
-            await session.submit("same")
+            await session.submit(Outgoing("same"))
 
 
 @pytest.mark.parametrize("error", [HostGoneError("the host is gone"), StorageError("not now")], ids=str)
@@ -174,7 +185,7 @@ async def test_a_prompt_that_was_taken_is_sent_whatever_can_be_shown_of_it(
     monkeypatch.setattr(host, "submit", taken)
     async with session_on(host) as (session, view):
         await session.connected()
-        await session.submit("hello")
+        await session.submit(Outgoing("hello"))
         await view.until(lambda: view.chat is not None)
         assert view.chat is not None and view.chat.messages[0].content == "hello"
         assert len(host.called("submit")) == 1

@@ -90,12 +90,21 @@ async def test_a_key_opens_it_with_the_chats_by_day_and_closes_it(start: Started
         assert in_filter(pilot)
         lines = screen_text(pilot).splitlines()
         assert lines[2].split() == ["Chats", "5", "▌", "you", "09:14"]
-        assert [line[:34].strip(" ·•›") for line in lines if line[1:2] in ("·", "•")] == [
-            title for title, _ in reversed(CHATS)
+        assert [line[2:34].rsplit(maxsplit=1) for line in lines if line[1:2] in ("·", "•")] == [
+            [f" {title}", "08:00"] for title, _ in reversed(CHATS)
         ]
         await pilot.press(key)
         await until(pilot, lambda: "Yesterday" not in screen_text(pilot))
         assert in_prompt(pilot)
+
+
+async def test_equal_titles_are_told_apart_by_their_time(host: FakeHost, start: Started) -> None:
+    title = "What is a REST API? Say it in two sentences"
+    for hour in (7, 8):
+        host.add_chat(title, host.message("user", title), updated=f"2026-11-20T{hour:02}:30:00+00:00")
+    async with start(size=WIDE) as pilot:
+        await pilot.press("ctrl+r")
+        await shown(pilot, "What is a REST API? Sa…  08:30", "What is a REST API? Sa…  07:30")
 
 
 async def test_from_the_prompt_the_key_goes_to_the_open_sidebar(start: Started) -> None:
@@ -266,7 +275,7 @@ async def test_news_do_not_move_what_is_in_sight(host: FakeHost, start: Started)
         host.add_chat(f"Chat {number}", host.message("user", "x"), updated=f"2026-11-21T08:{number:02d}:00Z")
     async with start(size=WIDE) as pilot:
         await pilot.press("ctrl+r", "pagedown", "pagedown", "pagedown")
-        await shown(pilot, "Chat 2\n")
+        await shown(pilot, "Chat 2  ")
         before = [line[:32].rstrip() for line in screen_text(pilot).splitlines()[5:30]]
         new = host.add_chat("New", host.message("user", "x"), updated=NOW.isoformat())
         host.put(new.id, *new.messages)
@@ -373,15 +382,15 @@ async def test_a_paste_into_the_filter_is_one_line(start: Started) -> None:
 
 
 async def test_titles_are_text_and_states_have_their_glyphs(host: FakeHost, start: Started) -> None:
-    for title, state in (("[red]not markup[/red] 漢字" + "漢" * 20, "failed"), ("Cut", "interrupted")):
+    for title, state in (("[b]no markup[/b] 漢字" + "漢" * 20, "failed"), ("Cut", "interrupted")):
         cut = host.message("assistant", "Half", state=state, stop_reason=None)
         host.add_chat(title, host.message("user", "x"), cut, updated="2026-11-21T09:00:00Z")
     async with start(size=WIDE) as pilot:
         await pilot.press("ctrl+r")
-        await shown(pilot, "✗ [red]not markup[/red] 漢字", "›■ Cut")
+        await shown(pilot, "✗ [b]no markup[/b] 漢字 …  09:00", "›■ Cut")
         row = next(line for line in screen_text(pilot).splitlines() if "✗" in line)
         assert cell_len(row[: row.index("…") + 1]) <= 33
-        await pilot.press(*"[red]")
+        await pilot.press(*"[b]")
         await shown(pilot, "1 of 7")
 
 

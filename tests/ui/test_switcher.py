@@ -50,13 +50,27 @@ async def test_it_lists_the_models_last_used_first_with_their_verdicts(start: St
         await shown(pilot, "An interface.")
         await pilot.press("ctrl+l")
         await shown(pilot, "Switch model", "in the chat · warm", "148 tok/s", "fits · 2.3 s", "41 tok/s")
-        await shown(pilot, f"fits after unloading {MODEL}", "7.1 G free · 4\u202f096 tokens fit", "cut short")
+        await shown(pilot, f"fits after unloading {MODEL}", "7.1 G free · 4,096 tokens fit", "cut short")
         lines = [line for line in screen_text(pilot).splitlines() if re.search("[●○✗] .* [MG]  ", line)]
         order = [re.split("[●○✗] ", line)[1].split()[0] for line in lines]
         assert order == [MODEL, QWEN, GEMMA, LLAMA, BROKEN]
         assert [next(g for g in "●○✗" if g in line) for line in lines] == ["●", "○", "○", "✗", "✗"]
         assert "in the chat · warm" in lines[0] and highlighted(pilot) == QWEN
         assert [line.split("│")[1][1] for line in lines] == [" ", "›", " ", " ", " "]
+
+
+async def test_the_list_has_room_for_models_that_came_after_it_was_opened(
+    models: FakeModels, start: Started
+) -> None:
+    first, *_, last = a_few()
+    models.put(first)
+    async with start(size=(110, 30)) as pilot:
+        await shown(pilot, "An interface.")
+        await pilot.press("ctrl+l")
+        await shown(pilot, "Switch model", first.name)
+        models.put(first, last)
+        await shown(pilot, "Switch model", last.name)
+        assert pilot.app.screen.query_one(ChoiceList).size.height == 2
 
 
 async def test_two_keys_go_back_and_forth_between_the_last_two(host: FakeHost, start: Started) -> None:
@@ -429,7 +443,7 @@ async def test_at_80_columns_a_verdict_keeps_its_point(start: Started) -> None:
     async with start() as pilot:
         await shown(pilot, "An interface.")
         await pilot.press("ctrl+l")
-        await shown(pilot, "7.1 G free · 4\u202f096 tokens fit", "in the chat · warm")
+        await shown(pilot, "7.1 G free · 4,096 tokens fit", "in the chat · warm")
 
 
 async def test_the_lists_footer_says_how_to_close_it_and_the_cursor_needs_no_colour(start: Started) -> None:

@@ -12,7 +12,7 @@ from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.text import one_line
-from kensho_tui.hardware.cgroup import ROOT
+from kensho_tui.hardware.kernel_files import ROOT
 from kensho_tui.host.doctor.engine import Engine
 
 REPORT_IT = "Please report this, with `kensho-tui doctor --report FILE`"

@@ -34,6 +34,7 @@ PROBES = (
     Probe("network home", folders.check_network_home),
     Probe("permissions", folders.check_permissions),
     Probe("database", state.check_database, 60.0),
+    Probe("damaged database", state.check_set_aside),
     Probe("host", state.check_host),
     Probe("terminal", terminal_checks.check_terminal),
     Probe("terminal replies", terminal_checks.check_replies),

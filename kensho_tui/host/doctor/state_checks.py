@@ -2,9 +2,11 @@
 
 import json
 import platform
+import shlex
 import socket
 import sqlite3
 import sys
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from kensho_tui.core.contract import PROTOCOL
 from kensho_tui.core.errors import ProtocolError
 from kensho_tui.core.frames import FrontFrame, Hello, Welcome
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
+from kensho_tui.storage.files import ASIDE, STAMP, found_aside, size_of
 from kensho_tui.storage.migrations import MIGRATIONS
 from kensho_tui.storage.opening import inspect
 
@@ -82,9 +85,34 @@ def check_database(around: Surroundings) -> Finding:
     if damage:
         return bad(
             f"{path} is damaged ({damage})",
-            "Restore it from a backup; else start the app: it keeps this file aside and begins a new one",
+            "Restore it from a backup, if you have one; else start the app: it saves what can be read into a"
+            " new one, and keeps this file",
         )
     return good(f"{path}, {path.stat().st_size / MIB:.1f} MiB, sound")
+
+
+def check_set_aside(around: Surroundings) -> Finding:
+    """Damaged databases that were set aside: all that was not saved is in them alone."""
+    found = found_aside(around.paths.database.resolve())
+    if not found:
+        return good("none was set aside")
+    files = [path for parts in found for path in parts]
+    size = sum(map(size_of, files)) / MIB
+    last, more = found[-1][0], f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return bad(
+        f"a damaged database was set aside{_moment(last)}: {last}{more}, {size:.1f} MiB; what of it could not"
+        " be read is nowhere else",
+        f"Once your chats are there (kensho-tui chats), delete it: rm {shlex.join(map(str, files))}",
+    )
+
+
+def _moment(path: Path) -> str:
+    """When `path` was set aside, of its name (pure)."""
+    stamp = path.name.rpartition(ASIDE)[2][:15]
+    try:
+        return datetime.strptime(stamp, STAMP).strftime(" on %d %B %Y at %H:%M")
+    except ValueError:
+        return ""
 
 
 def check_host(around: Surroundings) -> Finding:

@@ -2,31 +2,32 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from kensho_tui import __version__
 from kensho_tui.core.bench_contract import (
+    Applied,
     ApplyBench,
     BenchList,
+    BenchRef,
     BenchRun,
-    BenchSettings,
     ListBenches,
     StartBench,
 )
-from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.contract import BenchNow, ModelInfo
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.core.text import one_line
-from kensho_tui.models.bench.grid import FULL, QUICK, Machine
+from kensho_tui.models.bench.defaults import as_now, taken_back, with_settings
+from kensho_tui.models.bench.grid import FULL, QUICK
 from kensho_tui.models.bench.run import Bench
 from kensho_tui.models.bench.tools import Tools
 from kensho_tui.models.library import Library
 from kensho_tui.models.memory import RAM
-from kensho_tui.models.plan import EngineOptions, family
+from kensho_tui.models.plan import family
 from kensho_tui.storage.benches import KEPT, BenchRows
 from kensho_tui.storage.dates import now
 
@@ -58,7 +59,6 @@ class Benches:
         self._tell = tell
         self._changed = changed
         self._run: BenchRun | None = None
-        self._bench: Bench | None = None
         self._task: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -68,6 +68,14 @@ class Benches:
     @property
     def active(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    @property
+    def now(self) -> BenchNow | None:
+        """The one under way, as the host tells of it."""
+        run = self._run
+        if not self.active or run is None or run.state != "running":
+            return None
+        return BenchNow(model=run.model, left_s=run.eta_s)
 
     # --- one run ---------------------------------------------------------------------------------------
 
@@ -91,8 +99,8 @@ class Benches:
             if request.budget_s is not None:
                 pace = pace.within(request.budget_s)
             self._run, self._keeping = run, None
-            self._bench = Bench(self._tools, model, pace, run, self._told)
-            self._task = asyncio.create_task(self._measure(self._bench, model))
+            bench = Bench(self._tools, model, pace, run, self._told, self._keep_so_far)
+            self._task = asyncio.create_task(self._measure(bench, model))
         self._tell(run)
         self._changed()
         return run
@@ -126,7 +134,14 @@ class Benches:
         self._keeping = asyncio.create_task(self._keep(run))
         await asyncio.shield(self._keeping)
         if was_there:
-            self._spawn(manager.prepare(model))
+            self._prepare(model)
+
+    async def _keep_so_far(self, run: BenchRun) -> None:
+        """As it is to be listed should the host be killed: then nobody is left who could put it right."""
+        try:
+            await self._rows.put(replace(run, state="interrupted", doing="", eta_s=None))
+        except StorageError as error:
+            log.warning("%s", error.message)  # told at its end, when that cannot be kept either
 
     async def _keep(self, run: BenchRun) -> None:
         """What was measured stays, also when the disk is full: then until the host ends."""
@@ -136,7 +151,6 @@ class Benches:
             except StorageError as error:
                 log.error("%s", error.message)
                 run = replace(run, error=run.error or error.message, hint=run.hint or error.hint)
-        self._bench = None
         self._run = run
         self._tell_now()
         # After this task, which counts as active to its end.
@@ -168,10 +182,17 @@ class Benches:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(_quietly(work))
+    def _prepare(self, model: ModelInfo, *, switch: bool = False) -> None:
+        """Load `model` as `ModelManager.prepare` does; nobody waits for it."""
+        task = asyncio.create_task(self._prepared(model, switch=switch))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+
+    async def _prepared(self, model: ModelInfo, *, switch: bool) -> None:
+        try:
+            await self._tools.manager.prepare(model, switch=switch)
+        except KenshoError as error:
+            log.info("a model is not loaded after a benchmark: %s", error)
 
     # --- telling ---------------------------------------------------------------------------------------
 
@@ -195,22 +216,27 @@ class Benches:
             raise UsageError(f"between 1 and {KEPT} benchmarks can be listed at once")
         model = await self._named(request.model) if request.model else None
         kept = await self._rows.last(request.limit, model)
-        run = self._run if self.active else None
-        if run is not None and model in (None, run.model):
-            kept = (run, *(one for one in kept if one.id != run.id))
-        return BenchList(runs=tuple([await self._as_now(one) for one in kept[: request.limit]]))
+        last = self._run
+        if last is not None:
+            # The one under way, or one whose end the disk had no room for.
+            kept = tuple(last if one.id == last.id else one for one in kept)
+            if last.state == "running" and last not in kept and model in (None, last.model):
+                kept = (last, *kept)
+        shown = kept[: request.limit]
+        defaults = {
+            run.model: await self._defaults(run) for run in {run.model: run for run in shown}.values()
+        }
+        options = self._tools.planner.options
+        return BenchList(
+            runs=tuple([as_now(run, defaults[run.model], options, gpu=_on_gpu(run)) for run in shown])
+        )
 
-    async def _as_now(self, run: BenchRun) -> BenchRun:
-        """What was applied may have been taken back or changed since."""
-        made = next((one for one in run.recommendations if one.condition == run.applied), None)
-        if made is None:
-            return run
+    async def _defaults(self, run: BenchRun) -> Defaults | None:
+        """Those that its model has now; None: it is gone."""
         try:
-            now_set = await self._library.defaults(await self._library.find(run.model))
+            return await self._library.defaults(await self._still_there(run))
         except KenshoError:
-            return replace(run, applied=None)
-        wanted = applied(made.settings, now_set, self._tools.planner.options, gpu=family(run.device) != RAM)
-        return run if wanted == now_set else replace(run, applied=None)
+            return None
 
     async def _named(self, reference: str) -> str:
         """A model that was measured here, be it gone since, else one that is there."""
@@ -220,54 +246,71 @@ class Benches:
         found = whole or [name for name in names if wanted in name.casefold()]
         return found[0] if len(found) == 1 else (await self._library.find(reference)).name
 
+    async def _still_there(self, run: BenchRun) -> ModelInfo:
+        """The model of a run. Raises `NotFoundError` where it is gone: its name may be part of another's."""
+        found = await self._library.find(run.model)
+        if found.name != run.model:
+            raise NotFoundError(f"the model {one_line(run.model)} is no longer here")
+        return found
+
+    async def _ended(self, bench: str) -> BenchRun:
+        """A run that is no longer under way. Raises `NotFoundError`."""
+        last = self._run if self._run is not None and self._run.id == bench else None
+        run = last or await self._rows.get(bench)
+        if run is None or run.state == "running":
+            raise NotFoundError(f"there is no benchmark {one_line(bench, 40)} that has ended")
+        return run
+
     async def apply(self, request: ApplyBench) -> Defaults:
         """Make a recommendation the model's defaults. Raises `NotFoundError`, `UsageError`."""
-        run = await self._rows.get(request.bench)
-        if run is None and self._run is not None and self._run.id == request.bench and not self.active:
-            run = self._run
-        if run is None:
-            raise NotFoundError(f"there is no benchmark {one_line(request.bench, 40)} that has ended")
-        made = next((one for one in run.recommendations if one.condition == request.condition), None)
+        run = await self._ended(request.bench)
+        made = run.recommended(request.condition)
         if made is None:
             raise UsageError(
                 f"this benchmark came to no recommendation for a {request.condition} machine",
                 hint="Run it to its end",
             )
-        model = await self._library.find(run.model)
-        before = await self._library.defaults(model)
-        gpu = family(run.device) != RAM
-        defaults = applied(made.settings, before, self._tools.planner.options, gpu=gpu)
-        await self._library.change(ChangeModel(model=model.path, defaults=defaults))
-        run = replace(run, applied=request.condition)
+        model = await self._still_there(run)
+        now_set = await self._library.defaults(model)
+        defaults = with_settings(made.settings, now_set, self._tools.planner.options, gpu=_on_gpu(run))
+        # The other recommendation of this run may be what is there now: what was before both comes back.
+        without = taken_back(now_set, run.change) if run.change is not None else now_set
+        change = Applied(at=now(), before=without, after=defaults) if without != defaults else None
+        # Kept first: what cannot be taken back is not set.
+        await self._put(replace(run, applied=request.condition, change=change))
+        await self._set(model, defaults)
+        return defaults
+
+    async def undo(self, request: BenchRef) -> Defaults:
+        """Take back what of a run's recommendation nobody has changed since. Raises `NotFoundError`, and
+        `UsageError` where there is no such thing.
+        """
+        run = await self._ended(request.bench)
+        model = await self._still_there(run)
+        now_set = await self._library.defaults(model)
+        defaults = taken_back(now_set, run.change) if run.change is not None else now_set
+        if defaults == now_set:
+            raise UsageError(
+                f"this benchmark changed nothing of {one_line(model.name)} that is left to take back",
+                hint="What it has now can be changed among the models: F3, d",
+            )
+        await self._set(model, defaults)
+        await self._put(replace(run, applied=None, change=None))
+        return defaults
+
+    async def _put(self, run: BenchRun) -> None:
+        """Keep and tell one that has ended."""
         await self._rows.put(run)
         if self._run is not None and self._run.id == run.id:
             self._run = run
             self._tell_now()
+
+    async def _set(self, model: ModelInfo, defaults: Defaults) -> None:
+        """Where it is loaded it is set up anew now: the next answer has them, and not only the next load."""
+        await self._library.change(ChangeModel(model=model.path, defaults=defaults))
         if self._tools.manager.residents.ready(model.path) is not None:
-            # Set up anew now: the next answer shall have it, and not only the next load.
-            self._spawn(self._tools.manager.prepare(model, switch=True))
-        return defaults
+            self._prepare(model, switch=True)
 
 
-def applied(settings: BenchSettings, before: Defaults, options: EngineOptions, *, gpu: bool) -> Defaults:
-    """``before`` with ``settings``: what the program would choose by itself is left to it (pure)."""
-    usual = Machine(1, (1, 1), gpu=gpu).batch
-    threads = (settings.threads, settings.threads) if settings.threads else options.paying
-    changed = {
-        "threads": None if threads == options.decoding(None) else settings.threads,
-        "threads_batch": None if settings.threads_batch == options.threads_batch else settings.threads_batch,
-        "batch": None if settings.batch == usual else settings.batch,
-        "flash": None if settings.flash else False,
-        "kv_type": None if settings.kv_type == options.kv_type else settings.kv_type,
-        "gpu_layers": before.gpu_layers,
-    }
-    if gpu:
-        changed["gpu_layers"] = None if settings.gpu_layers == options.gpu_layers else settings.gpu_layers
-    return msgspec.convert({**msgspec.structs.asdict(before), **changed}, Defaults)
-
-
-async def _quietly(work: Coroutine[object, object, None]) -> None:
-    try:
-        await work
-    except KenshoError as error:
-        log.info("a model is not loaded after a benchmark: %s", error)
+def _on_gpu(run: BenchRun) -> bool:
+    return family(run.device) != RAM

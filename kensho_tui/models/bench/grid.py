@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kensho_tui.core.bench_contract import BenchSettings, Condition
 from kensho_tui.core.frames import Load
 from kensho_tui.core.model_contract import KvType
-from kensho_tui.models.estimate import BATCH_CPU, BATCH_GPU
+from kensho_tui.models.estimate import usual_batch
 
 CONDITIONS: tuple[Condition, ...] = ("quiet", "shared")
 FEW_CORES = 6
@@ -36,10 +36,9 @@ class Machine:
     layers: int = 0
     quantises: bool = True
 
-    @property
-    def batch(self) -> int:
-        """Tokens at once where nobody says."""
-        return BATCH_GPU if self.gpu else BATCH_CPU
+    def batch(self, gpu_layers: int) -> int:
+        """Tokens at once where nobody says, with so many layers on the GPU."""
+        return usual_batch(on_gpu=self.gpu and gpu_layers != 0)
 
     @property
     def adapts(self) -> bool:
@@ -72,8 +71,14 @@ class Pace:
         return dataclasses.replace(self, budget_s=seconds, finals=1, prompt=prompt, answer=answer)
 
 
-FULL = Pace(512, 64, 32, 64, rounds=2, finals=4, budget_s=88.0, lengths=(128, 2048), alone=3)
-QUICK = Pace(256, 48, 32, 40, rounds=1, finals=2, budget_s=26.0, alone=1, quick=True)
+FULL = Pace(
+    prompt=512, answer=64, short=32, writing=64,
+    rounds=2, finals=4, budget_s=88.0, lengths=(128, 2048), alone=3,
+)  # fmt: skip
+QUICK = Pace(
+    prompt=256, answer=48, short=32, writing=40,
+    rounds=1, finals=2, budget_s=26.0, alone=1, quick=True,
+)  # fmt: skip
 
 
 def settings_of(request: Load, machine: Machine) -> BenchSettings:
@@ -81,7 +86,7 @@ def settings_of(request: Load, machine: Machine) -> BenchSettings:
     return BenchSettings(
         threads=0 if request.threads_most > request.threads else request.threads,
         threads_batch=request.threads_batch,
-        batch=request.batch or machine.batch,
+        batch=request.batch or machine.batch(request.gpu_layers),
         flash=request.flash is not False,
         kv_type=kv_type_of(request),
         gpu_layers=request.gpu_layers,
@@ -100,7 +105,7 @@ def request_for(settings: BenchSettings, base: Load, machine: Machine) -> Load:
         threads=threads,
         threads_most=most,
         threads_batch=settings.threads_batch,
-        batch=0 if settings.batch == machine.batch else settings.batch,
+        batch=0 if settings.batch == machine.batch(settings.gpu_layers) else settings.batch,
         flash=None if settings.flash else False,
         kv_type=settings.kv_type,
         gpu_layers=settings.gpu_layers,
@@ -157,10 +162,10 @@ def _each(base: BenchSettings, more: Iterable[BenchSettings]) -> tuple[BenchSett
 
 
 def in_words(settings: BenchSettings, *, gpu: bool = False) -> str:
-    """``2 threads · prefill 2 · batch 256 · f16``."""
+    """``2 threads · 2 prefill threads · batch 256 · f16``."""
     words = [
-        f"{settings.threads} thread{'s'[: settings.threads > 1]}" if settings.threads else "threads auto",
-        f"prefill {settings.threads_batch}",
+        f"{settings.threads} thread{'s' * (settings.threads > 1)}" if settings.threads else "threads auto",
+        f"{settings.threads_batch} prefill thread{'s' * (settings.threads_batch > 1)}",
         f"batch {settings.batch}",
         settings.kv_type,
     ]

@@ -1,11 +1,11 @@
 """The other process of a shared machine: keeps a core busy while it is wanted."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from kensho_tui.core.errors import EngineError
+from kensho_tui.models.child import child
 
 SPIN_COMMAND = (sys.executable, "-P", "-m", "kensho_tui.models.bench.spin")
 
@@ -19,18 +19,7 @@ async def neighbour(*, wanted: bool, command: Sequence[str] = SPIN_COMMAND) -> A
     if not wanted:
         yield
         return
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd="/",
-    )
-    try:
-        if process.stdout is None or not await process.stdout.readline():
+    async with child(command) as busy:
+        if not await busy.stdout.readline():
             raise EngineError("no process can be started that keeps a core busy, as on a shared machine")
         yield
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await asyncio.shield(process.wait())

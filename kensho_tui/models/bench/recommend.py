@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kensho_tui.core.bench_contract import BenchSettings, Condition, Recommendation
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BenchSettings,
+    Condition,
+    Recommendation,
+)
 
-PROMPT, ANSWER = 512, 128
-"""Tokens of a standard turn."""
 TIE = 1.02
 """Up to so much later is as soon: what is in use, and what is plainer, is not left for less."""
 WORTH = 1.05
@@ -14,7 +18,8 @@ WORTH = 1.05
 FLOOR = 0.95
 """What is recommended is never slower than this share of the fastest that was measured."""
 
-_EXACTNESS = {"f16": 0, "q8_0": 1, "q4_0": 2}
+_LOSSES = {"f16": 0, "q8_0": 1, "q4_0": 2}
+"""Of exactness, by the KV cache: the more, the less exact."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Found:
 
     @property
     def turn_s(self) -> float:
-        return PROMPT / self.prompt_tok_s + ANSWER / self.decode_tok_s
+        return STANDARD_PROMPT / self.prompt_tok_s + STANDARD_ANSWER / self.decode_tok_s
 
 
 def choose(found: Sequence[Found], before: BenchSettings) -> Found | None:
@@ -36,33 +41,27 @@ def choose(found: Sequence[Found], before: BenchSettings) -> Found | None:
         return None
     fastest = _fastest(found, before)
     limit = min(fastest.turn_s * TIE, min(one.turn_s for one in found) / FLOOR)
-    exact = max(_exactness(fastest.settings), _exactness(before))
-    as_good = [one for one in found if one.turn_s <= limit and _exactness(one.settings) <= exact]
+    most = max(_loss(fastest.settings), _loss(before))
+    as_good = [one for one in found if one.turn_s <= limit and _loss(one.settings) <= most]
     return min(as_good, key=lambda one: (*_plainness(one.settings, before), one.turn_s))
 
 
 def _fastest(found: Sequence[Found], before: BenchSettings) -> Found:
     """The soonest, where less exact caches than the one in use have to be worth it."""
-    allowed = [one for one in found if _exactness(one.settings) <= _exactness(before)]
-    best = min(allowed, key=_turn_s) if allowed else None
-    for level in range(_exactness(before) + 1, len(_EXACTNESS)):
-        here = [one for one in found if _exactness(one.settings) == level]
-        soonest = min(here, key=_turn_s) if here else None
-        if soonest is not None and (best is None or soonest.turn_s * WORTH < best.turn_s):
-            best = soonest
-    return best or found[0]
+    used = _loss(before)
+    best, *others = sorted(found, key=lambda one: (max(_loss(one.settings), used), one.turn_s))
+    for one in others:
+        if one.turn_s * WORTH < best.turn_s:
+            best = one
+    return best
 
 
-def _turn_s(found: Found) -> float:
-    return found.turn_s
-
-
-def _exactness(settings: BenchSettings) -> int:
-    return _EXACTNESS[settings.kv_type]
+def _loss(settings: BenchSettings) -> int:
+    return _LOSSES[settings.kv_type]
 
 
 def _plainness(settings: BenchSettings, before: BenchSettings) -> tuple[bool, int, bool]:
-    return settings != before, _exactness(settings), not settings.flash
+    return settings != before, _loss(settings), not settings.flash
 
 
 def recommendation(

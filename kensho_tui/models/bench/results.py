@@ -1,12 +1,20 @@
 """What a benchmark measured so far (pure): values by settings, condition and lengths, and points of them."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kensho_tui.core.bench_contract import BenchPoint, BenchSettings, Condition
+from kensho_tui.core.bench_contract import (
+    STANDARD_ANSWER,
+    STANDARD_PROMPT,
+    BenchPoint,
+    BenchSettings,
+    Condition,
+)
 from kensho_tui.core.metrics_contract import Spread
-from kensho_tui.models.bench.recommend import ANSWER, PROMPT, Found
+from kensho_tui.core.spread import spread
+from kensho_tui.models.bench.grid import CONDITIONS
+from kensho_tui.models.bench.recommend import Found
 
 EXCLUDED = 1.15
 """Whose best value is so much later than the median of the best is not measured again."""
@@ -58,8 +66,8 @@ class Results:
         """What a standard turn's part would take at the speeds of each run: the less the better."""
         runs = self._runs.get((condition, settings, length), ())
         return [
-            (PROMPT / run.prompt_tok_s if length.reads else 0.0)
-            + (ANSWER / run.decode_tok_s if length.writes else 0.0)
+            (STANDARD_PROMPT / run.prompt_tok_s if length.reads else 0.0)
+            + (STANDARD_ANSWER / run.decode_tok_s if length.writes else 0.0)
             for run in runs
             if (run.prompt_tok_s > 0 or not length.reads) and (run.decode_tok_s > 0 or not length.writes)
         ]
@@ -119,7 +127,7 @@ class Results:
         return [
             BenchPoint(condition=condition, settings=settings, prompt_tokens=0, problem=problem)
             for settings, problem in self._problems.items()
-            for condition in ("quiet", "shared")
+            for condition in CONDITIONS
         ]
 
 
@@ -130,17 +138,11 @@ def _point(key: _Key, runs: Sequence[Speeds]) -> BenchPoint:
         settings=settings,
         prompt_tokens=runs[-1].prompt_tokens,
         completion_tokens=length.answer if length.writes else 0,
-        prompt=spread([run.prompt_tok_s for run in runs]) if length.reads else None,
-        decode=spread([run.decode_tok_s for run in runs]) if length.writes else None,
+        prompt=_spread(run.prompt_tok_s for run in runs) if length.reads else None,
+        decode=_spread(run.decode_tok_s for run in runs) if length.writes else None,
     )
 
 
-def spread(values: Sequence[float]) -> Spread | None:
-    """Median, quartiles (type 7, as everywhere) and extremes of the values above 0; None of none."""
-    some = sorted(value for value in values if value > 0)
-    if not some:
-        return None
-    lower, median, upper = (
-        statistics.quantiles(some, n=4, method="inclusive") if len(some) > 1 else (some[0],) * 3
-    )
-    return Spread(count=len(some), median=median, lower=lower, upper=upper, least=some[0], most=some[-1])
+def _spread(values: Iterable[float]) -> Spread | None:
+    """Of the speeds that were measured: 0 is none."""
+    return spread(sorted(value for value in values if value > 0))

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -27,13 +28,20 @@ RIVAL = 1.06
 LATE = 1.3
 """A busy machine or a large model: beyond so many times its share of the budget a stage is left out, and of
 the last one all but the settings in use and the best found so far."""
-SPARE = 96
-"""Tokens of context that a prompt leaves free beside its answer."""
-THREADS, READING, BATCH, WHOLE = "decode threads", "prefill threads", "batch", "whole turns"
-LENGTHS, ALONE = "other lengths", "llama.cpp alone"
+WHOLE, LENGTHS, ALONE = "whole turns", "other lengths", "llama.cpp alone"
 
 Tried = dict[Condition, tuple[BenchSettings, ...]]
 Bases = dict[Condition, BenchSettings]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One setting that is varied beside a base, measured at one length. ``share`` as in `Stage`."""
+
+    name: str
+    choices: Callable[[BenchSettings], tuple[BenchSettings, ...]]
+    length: Length
+    share: float
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,25 @@ class Stage:
 
 
 class Bench:
-    """``tell`` gets the run whenever it would read otherwise; ``run`` is how it stands."""
+    """``tell`` gets the run whenever it would read otherwise, ``keep`` after each measurement; ``run`` is how
+    it stands.
+    """
 
     def __init__(
-        self, tools: Tools, model: ModelInfo, pace: Pace, run: BenchRun, tell: Callable[[BenchRun], None]
+        self,
+        tools: Tools,
+        model: ModelInfo,
+        pace: Pace,
+        run: BenchRun,
+        tell: Callable[[BenchRun], None],
+        keep: Callable[[BenchRun], Awaitable[None]],
     ) -> None:
         self.run = run
         self._tools = tools
         self._model = model
         self._pace = pace
         self._tell = tell
+        self._keep = keep
         self._results = Results()
         self._machine = Machine(tools.cores, tools.paying)
         self._began = time.monotonic()
@@ -71,9 +88,8 @@ class Bench:
         """All of it. Raises `KenshoError` where the model cannot be loaded."""
         tools = self._tools
         async with Session(tools.manager, tools.planner, self._model, self._on_phase) as session:
-            before = self._learn(session)
-            room = session.context - session.context // 4 - SPARE
-            whole = Length(max(min(self._pace.prompt, room), 16), self._pace.answer)
+            whole = Length(max(min(self._pace.prompt, session.room), 16), self._pace.answer)
+            before = self._learn(session, whole)
             await self._stages(session, before, whole)
             await self._lengths(session, whole)
             base, text, beside = session.base, session.prompt(whole.prompt), await session.fits_twice()
@@ -89,13 +105,18 @@ class Bench:
     def _say(self, doing: str) -> None:
         left, done = sum(self._ahead.values()), self.run.done
         eta = self._spent() / done * left if done else None
-        self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta, points=self._results.points())
+        self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta)
         self._tell(self.run)
 
-    def _did(self, what: str) -> None:
+    def _count(self, what: str) -> None:
         """One measurement less to come."""
         self._ahead[what] = max(self._ahead[what] - 1, 0)
-        self.run = replace(self.run, done=self.run.done + 1)
+        self.run = replace(self.run, done=self.run.done + 1, points=self._results.points())
+
+    async def _did(self, what: str) -> None:
+        """Counted, and kept before the next one begins: writing would disturb that."""
+        self._count(what)
+        await self._keep(self.run)
 
     def _on_phase(self, phase: Phase) -> None:
         self._say(f"loading the model ({phase.note})" if phase.note else "loading the model")
@@ -106,7 +127,7 @@ class Bench:
 
     # --- stages ----------------------------------------------------------------------------------------
 
-    def _learn(self, session: Session) -> BenchSettings:
+    def _learn(self, session: Session, whole: Length) -> BenchSettings:
         """What is in use and what there is to try, once the model is loaded as it always is."""
         tools, resident, pace = self._tools, session.resident, self._pace
         machine = self._machine = session.machine(tools.cores, tools.paying)
@@ -118,41 +139,42 @@ class Bench:
             build=resident.loaded.build if resident.loaded else "",
             quantisation=resident.shape.quantisation if resident.shape else self._model.quantisation,
         )
-        both, quick = 2 * pace.rounds, pace.quick
+        both = len(CONDITIONS)
         self._ahead = {
-            THREADS: both * len(grid.threads(before, machine, quick=quick)),
-            READING: both * len(grid.threads_batch(before, machine, quick=quick)),
-            BATCH: both * len(grid.batches(before, quick=quick)),
-            WHOLE: 2 * pace.finals * len(grid.variants(before, machine, quick=quick)),
-            LENGTHS: 2 * len(pace.lengths),
-            ALONE: 2 * pace.alone,
+            **{axis.name: both * pace.rounds * len(axis.choices(before)) for axis in self._axes(whole)},
+            WHOLE: both * pace.finals * len(grid.variants(before, machine, quick=pace.quick)),
+            LENGTHS: both * len(pace.lengths),
+            ALONE: both * pace.alone,
         }
         self._began = time.monotonic()
         return before
 
+    def _axes(self, whole: Length) -> tuple[Axis, ...]:
+        """In their order; the first are the threads that decode."""
+        machine, quick = self._machine, self._pace.quick
+        writing = Length(min(self._pace.short, whole.prompt), self._pace.writing, reads=False)
+        reading = Length(whole.prompt, 1, writes=False)
+        return (
+            Axis("decode threads", partial(grid.threads, machine=machine, quick=quick), writing, 0.25),
+            Axis("prefill threads", partial(grid.threads_batch, machine=machine, quick=quick), reading, 0.4),
+            Axis("batch", partial(grid.batches, quick=quick), reading, 0.5),
+        )
+
     async def _stages(self, session: Session, before: BenchSettings, whole: Length) -> None:
         """Axis by axis, each with the best of those before it; then whole turns with what is left."""
-        pace, machine, quick = self._pace, self._machine, self._pace.quick
+        pace, axes = self._pace, self._axes(whole)
         base: Bases = dict.fromkeys(CONDITIONS, before)
-        writing = Length(min(pace.short, whole.prompt), pace.writing, reads=False)
-        reading = Length(whole.prompt, 1, writes=False)
-
-        tried: Tried = {at: grid.threads(base[at], machine, quick=quick) for at in CONDITIONS}
-        await self._measure(session, Stage(THREADS, tried, writing, pace.rounds, 0.25))
-        rivals = {at: self._rivals(at, tried[at], writing) for at in CONDITIONS}
-        base = {at: self._best(at, base[at], tried[at], writing) for at in CONDITIONS}
-        tried = {at: grid.threads_batch(base[at], machine, quick=quick) for at in CONDITIONS}
-        await self._measure(session, Stage(READING, tried, reading, pace.rounds, 0.4))
-        base = {at: self._best(at, base[at], tried[at], reading) for at in CONDITIONS}
-        tried = {at: grid.batches(base[at], quick=quick) for at in CONDITIONS}
-        await self._measure(session, Stage(BATCH, tried, reading, pace.rounds, 0.5))
-        base = {at: self._best(at, base[at], tried[at], reading) for at in CONDITIONS}
+        tried: Tried = {}
+        for axis in axes:
+            tried = {at: axis.choices(base[at]) for at in CONDITIONS}
+            await self._measure(session, Stage(axis.name, tried, axis.length, pace.rounds, axis.share))
+            base = {at: self._best(at, base[at], tried[at], axis.length) for at in CONDITIONS}
 
         for at in CONDITIONS:
-            others = [replace(base[at], threads=each.threads) for each in rivals[at]]
-            tried[at] = tuple(
-                dict.fromkeys((before, *grid.variants(base[at], machine, quick=quick), *others))
-            )
+            rivals = self._rivals(at, axes[0].choices(before), axes[0].length)
+            others = [replace(base[at], threads=each.threads) for each in rivals]
+            variants = grid.variants(base[at], self._machine, quick=pace.quick)
+            tried[at] = tuple(dict.fromkeys((before, *variants, *others)))
         least = min(2, pace.finals)
         await self._measure(session, Stage(WHOLE, tried, whole, pace.finals, 0.9, least, final=True))
         made = [recommendation(at, self._results.found(at, whole), before) for at in CONDITIONS]
@@ -211,7 +233,7 @@ class Bench:
             hasty = first and settings != self.run.before
             patience = self._results.patience(at, stage.length) if hasty else None
             await self._try(session, at, settings, stage.length, patience)
-        self._did(stage.name)
+        await self._did(stage.name)
 
     async def _try(
         self,
@@ -236,14 +258,13 @@ class Bench:
         """Prompts of other lengths, where they fit and there is time."""
         for tokens in self._pace.lengths:
             for one in self.run.recommendations:
-                fits = tokens + SPARE <= session.context - session.context // 4
-                if fits and self._spent() < self._pace.budget_s:
+                if tokens <= session.room and self._spent() < self._pace.budget_s:
                     self._say(f"a prompt of {tokens} tokens · {one.condition}")
                     async with neighbour(wanted=one.condition == "shared", command=self._tools.spin):
                         await self._try(
                             session, one.condition, one.settings, Length(tokens, whole.answer // 2)
                         )
-                    self._did(LENGTHS)
+                    await self._did(LENGTHS)
         self._ahead[LENGTHS] = 0
 
     async def _compare(self, session: Session | None, base: Load, text: str, whole: Length) -> None:
@@ -252,7 +273,7 @@ class Bench:
         """
 
         def tick() -> None:
-            self._did(ALONE)
+            self._count(ALONE)
             self._say(ALONE)
 
         rounds = 1 if self._spent() > self._pace.budget_s else self._pace.alone
@@ -266,3 +287,4 @@ class Bench:
                 log.warning("no comparison with llama.cpp alone: %s", error.message)
             else:
                 self.run = replace(self.run, bare=(*self.run.bare, figures))
+                await self._keep(self.run)

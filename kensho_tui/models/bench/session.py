@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+SPARE = 96
+"""Tokens that a prompt leaves free beside its answer: how many its words make is known only roughly."""
 LEARNING = 48
 """Tokens that are written first where a worker has yet to find out how many threads pay."""
 SHORTER, LONGER = 40, 160
@@ -65,6 +67,7 @@ class Session:
         await self._manager.residents.retire([self._model.path])
         lease = self._manager.lease(self._model, self._on_phase)
         self._resident = await self._stack.enter_async_context(lease)
+        self._resident.bench = True
         self._base = self._base or self.resident.request
 
     async def close(self) -> None:
@@ -88,9 +91,11 @@ class Session:
         return self._base
 
     @property
-    def context(self) -> int:
+    def room(self) -> int:
+        """Tokens that a prompt may have. A worker keeps up to a quarter of its context for an answer."""
         loaded = self.resident.loaded
-        return loaded.context if loaded is not None else 0
+        context = loaded.context if loaded is not None else 0
+        return context - context // 4 - SPARE
 
     def machine(self, cores: int, paying: tuple[int, int]) -> Machine:
         """What there is to try for this model here."""
@@ -176,9 +181,11 @@ class Session:
         need = estimate(shape, load).total
         back = held.total if device == self.resident.device else held.host
         room = await self._planner.room(device)
-        if room.known and need > max(room.free + back, back):
-            free = gigabytes(max(room.free + back, 0))
-            raise NoMemoryError(f"{gigabytes(need)} of {room.kind} would be needed, {free} are free for it")
+        there = max(room.free, 0) + back
+        if room.known and need > there:
+            raise NoMemoryError(
+                f"{gigabytes(need)} of {room.kind} would be needed, {gigabytes(there)} are free for it"
+            )
 
     async def _run(self, prompt: str, answer: int, limit_s: float | None = None) -> Speeds:
         request = Generate(
@@ -187,24 +194,32 @@ class Session:
             sampling=Sampling(temperature=0.0, max_tokens=answer, stop=()),
             measured=True,
         )
-        read = 0
+        read = written = 0
+        counted = self._manager.measured
 
         def on_frame(frame: Chunk | Progress) -> None:
-            nonlocal read
-            if isinstance(frame, Progress) and frame.phase == "prefill":
+            nonlocal read, written
+            if isinstance(frame, Chunk):
+                counted.written += frame.tokens - written
+                written = frame.tokens
+            elif frame.phase == "prefill":
+                counted.read += frame.done - read
                 read = frame.done
 
         started = time.monotonic()
         end = await self._within(request, on_frame, limit_s)
         usage = end.usage
         took_s = reading_s = time.monotonic() - started
+        counted.written += usage.completion_tokens - written
         if usage.completion_tokens:  # else it was ended while it read
-            read, reading_s = usage.prompt_tokens - usage.cached_tokens, end.prefill_s
-        written = usage.completion_tokens - 1
+            whole = usage.prompt_tokens - usage.cached_tokens
+            counted.read += whole - read
+            read, reading_s = whole, end.prefill_s
+        after = usage.completion_tokens - 1
         return Speeds(
             prompt_tokens=usage.prompt_tokens,
             prompt_tok_s=read / reading_s if reading_s > 0 else 0.0,
-            decode_tok_s=written / end.decode_s if written > 0 and end.decode_s > 0 else 0.0,
+            decode_tok_s=after / end.decode_s if after > 0 and end.decode_s > 0 else 0.0,
             took_s=took_s,
         )
 

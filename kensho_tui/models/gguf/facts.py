@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from kensho_tui.models.gguf.shape import ModelShape
 
 _COUNTS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
-_SIZES = ((1 << 30, " GB"), (1 << 20, " MB"), (1 << 10, " kB"))
+_SIZES = ((1 << 30, " GiB"), (1 << 20, " MiB"), (1 << 10, " KiB"))
 
 
 def _short(number: float, units: Sequence[tuple[float, str]], rest: str) -> str:
-    """Three digits and a unit: 134.5 M, 8.03 B, 26.3 GB."""
+    """Three digits and a unit: 134.5 M, 8.03 B, 26.3 GiB."""
     for unit, name in units:
         if number >= unit * 0.9995:
             value = number / unit

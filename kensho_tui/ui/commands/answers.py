@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Fresh(Command):
     name = "fresh"
     title = "Ask anew"
-    help = "Asks the last prompt, or the one given, of the model itself: no cached answer will do."
+    help = "Has the model answer the last prompt once more (the old answer is kept), or the prompt given."
     argument = "[prompt]"
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:

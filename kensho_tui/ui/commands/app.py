@@ -31,7 +31,8 @@ class Help(Command):
         from kensho_tui.ui.help_screen import HelpScreen
 
         if not isinstance(app.screen, HelpScreen):
-            app.push_screen(HelpScreen(app.keys_of, app.notices, app.place))
+            below = app.screen_bindings(app.place)
+            app.push_screen(HelpScreen(app.keys_of, app.notices, app.place, below))
 
 
 class Theme(Command):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from kensho_tui.config.settings import Settings
 from kensho_tui.ui.drawing.display import PLAIN, VARIABLE
+from kensho_tui.ui.format import bar
 
 Look = Literal["braille", "blocks", "ascii"]
 Values = Sequence[float | None]
@@ -32,13 +33,17 @@ class Glyphs:
     none: str
 
     @property
+    def sign(self) -> str:
+        """Between a median and its spread."""
+        return "+-" if self.look == "ascii" else "±"
+
+    @property
     def columns(self) -> int:
         """How many values one cell shows side by side."""
         return 2 if self.look == "braille" else 1
 
     def bar(self, share: float, width: int) -> str:
-        full = round(min(max(share, 0.0), 1.0) * width)
-        return self.full * full + self.empty * (width - full)
+        return bar(share, width, self.full, self.empty)
 
 
 PHASES = ("░", "▒", "▓", "█")

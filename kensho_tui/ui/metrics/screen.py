@@ -13,7 +13,7 @@ from kensho_tui.ui.lines import Notice, SplitLine, key_rows, quiet, where
 from kensho_tui.ui.metrics.bench.pane import BenchPane
 from kensho_tui.ui.metrics.figures.pane import FiguresPane
 from kensho_tui.ui.metrics.layout import HIGH
-from kensho_tui.ui.metrics.live_part import LivePart
+from kensho_tui.ui.metrics.now.pane import NowPane
 from kensho_tui.ui.status_bar import StatusBar
 from kensho_tui.ui.textual_fixes import SteadyScreen
 
@@ -44,8 +44,8 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         super().__init__(id="metrics")
         self._kensho = app
         self._bindings = self._bindings.merge([self._bindings, app.screen_bindings(self.PLACE)])
-        self.live = LivePart(app, self.frame_changed)
-        self._figures = FiguresPane(app)
+        self.upper = NowPane(app)
+        self._figures = FiguresPane(app, self.frame_changed)
         self._header = SplitLine(id="header")
         self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
         self._status = StatusBar(id="status")
@@ -56,7 +56,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     def compose(self) -> ComposeResult:
         yield self._header
         with Vertical(id="metrics-top"):
-            yield self.live
+            yield self.upper
         yield self._figures
         yield self._bench
         yield Notice(id="notice")
@@ -71,37 +71,37 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         self._kensho.session.watchers.append(self._changed)
 
     def on_unmount(self) -> None:
-        self.live.left()
+        self.upper.left()
         self._kensho.session.watchers.remove(self._changed)
 
     def on_screen_resume(self) -> None:
         self._seen = True
-        self.live.entered()
+        self.upper.entered()
         self._lower.entered()
         self.frame_changed()
 
     def on_screen_suspend(self) -> None:
         self._seen = False
-        self.live.left()
+        self.upper.left()
         self._lower.left()
 
     def on_resize(self, event: Resize) -> None:
-        self.live.shorten(self._lower is self._bench and event.size.height < HIGH)
+        self.upper.shorten(self._lower is self._bench and event.size.height < HIGH)
         self.call_after_refresh(self.frame_changed)
 
     # --- what is shown --------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         if self._seen:
-            self.live.host_changed()
+            self.upper.host_changed()
             self.frame_changed()
 
     def frame_changed(self) -> None:
-        """The keys that matter, or how the host stands, may be others now."""
+        """The keys that matter may be others now."""
         if not self.is_mounted:
             return
         session = self._kensho.session
-        self._header.show(where("Metrics"), quiet(f"graphs: {self.live.span.said} "))
+        self._header.show(where("Metrics"), quiet(f"graphs: {self.upper.span.said} "))
         first, second = key_rows(self._keys(), self.size.width - HINT_MARGIN)
         self._hint.show(first)
         self._more.show(second)
@@ -124,7 +124,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
             super()._forward_event(event)
 
     def action_span(self) -> None:
-        self.live.next_span()
+        self.upper.next_span()
         self.frame_changed()
 
     def action_bench(self) -> None:
@@ -157,7 +157,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     def _show_lower(self) -> None:
         for pane in (self._figures, self._bench):
             pane.display = pane is self._lower
-        self.live.shorten(self._lower is self._bench and self.size.height < HIGH)
+        self.upper.shorten(self._lower is self._bench and self.size.height < HIGH)
         self._lower.take_focus()
 
     def action_back(self) -> None:

@@ -354,11 +354,14 @@ def _best(reference: str, models: tuple[c.ModelInfo, ...]) -> list[c.ModelInfo]:
 def unloaded_words(done: Unloaded, asked: c.ModelInfo | None) -> tuple[str, str, str]:
     """What is said after an unload: what has gone, what stays, and in which style."""
     doing = "answer just now and stay" if len(done.busy) > 1 else "answers just now and stays"
+    end = "stop the answer first"
+    if done.bench:
+        doing, end = "is in a benchmark and stays", fmt.BENCH_STOPS
     busy = f"{names(done.busy)} {doing}" if done.busy else ""
     if done.models:
         freed = f", {fmt.size(done.freed)} are free again" if done.freed else ""
         return f"{names(done.models)} unloaded{freed}", busy, "$success"
     if busy:
-        return busy, "stop the answer first", "$warning"
+        return busy, end, "$warning"
     what = f"{name_of(asked)} is not loaded" if asked is not None else "No model is loaded"
     return what, "", "$foreground 55%"

@@ -149,9 +149,11 @@ def _speed_words(defaults: Defaults) -> list[str]:
     """What is set of how it computes."""
     words = []
     if defaults.threads is not None:
-        words.append(f"{defaults.threads} threads" if defaults.threads else "as many threads as pay")
+        words.append(
+            fmt.counted(defaults.threads, "thread") if defaults.threads else "as many threads as pay"
+        )
     if defaults.threads_batch is not None:
-        words.append(f"{defaults.threads_batch} reading threads")
+        words.append(fmt.counted(defaults.threads_batch, "prefill thread"))
     if defaults.batch is not None:
         words.append(f"batch {fmt.thousands(defaults.batch)}")
     if defaults.flash is not None:

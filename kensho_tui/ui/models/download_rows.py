@@ -16,7 +16,7 @@ from kensho_tui.ui.models import sheet
 from kensho_tui.ui.models.details import short_path
 from kensho_tui.ui.models.fetching import name_of
 from kensho_tui.ui.models.rows import ACCENT, AMBER, GREEN, RED
-from kensho_tui.ui.models.table import Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 BAR_CELLS, LONG_BAR = 6, 36
 STATE_CELLS = 15

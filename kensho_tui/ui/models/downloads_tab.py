@@ -1,6 +1,6 @@
 """The tab of what is on its way here: how far it is, and what can be done about it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
@@ -9,13 +9,14 @@ from kensho_tui.core import hub_contract as h
 from kensho_tui.core.errors import UsageError
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
+from kensho_tui.ui.filtered_list import Keys
 from kensho_tui.ui.lines import quiet
 from kensho_tui.ui.models.download_rows import DOWNLOADS, DownloadPage, download_rows
 from kensho_tui.ui.models.fetching import name_of
 from kensho_tui.ui.models.sheet import DetailsPane
-from kensho_tui.ui.models.table import Keys, Listing
 from kensho_tui.ui.models.tabs import Hints, Stage, Tab
 from kensho_tui.ui.models.wanted import Repository, wanted
+from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 GO_ON = ("paused", "failed", "cancelled", "waiting")
 """Those that Enter goes on with; one that waits is tried at once."""
 MOST_KEYS = 7
-Do = Callable[[h.Download], Awaitable[None]]
+Do = Callable[[h.Download], Coroutine[None, None, None]]
 
 
 class DownloadsTab(Tab):

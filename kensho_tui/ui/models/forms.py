@@ -10,7 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Region
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from kensho_tui.core import contract as c
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_TAGS, MAX_TAG = 16, 32
 MAX_TEMPLATE = 1 << 20
+TEMPLATE_HINT = "Give a file with a Jinja template"
 MAX_SYSTEM = 100_000
 KEPT = "as it is set now"
 KV_TYPES = ("f16", "q8_0", "q4_0")
@@ -47,8 +50,8 @@ FIELDS = (
     Field("context", "Context", "tokens, as 8192", 64, 10_000_000),
     Field("kv_type", "KV cache", " or ".join(KV_TYPES)),
     Field("gpu_layers", "GPU layers", "-1 for all of them", -1, 10_000),
-    Field("threads", "Threads", "that write; 0 as many as pay", 0, 1024),
-    Field("threads_batch", "Reading threads", "that read the prompt", 1, 1024),
+    Field("threads", "Threads", "that decode; 0 as many as pay", 0, 1024),
+    Field("threads_batch", "Prefill threads", "that read the prompt", 1, 1024),
     Field("batch", "Batch", "tokens read at once, as 512", 16, 16_384),
     Field("flash", "Flash attention", "on or off"),
     Field("temperature", "Temperature", "0 always takes the likeliest token", 0, 5, whole=False),
@@ -57,7 +60,18 @@ FIELDS = (
     Field("min_p", "Min p", "from 0 to 1", 0, 1, whole=False),
     Field("max_tokens", "Answer's tokens", "the most an answer may have", 1, 10_000_000),
 )
-KEYS = (("Enter", "keep"), ("Tab", "next"), ("Esc", "close"))
+KEEPS = "ctrl+s"
+"""Keeps the form from any field, also from the one in which Enter adds a line."""
+KEYS = (("Enter ^S", "keep"), ("Tab", "next"), ("Esc", "close"))
+KEYS_OF_LINES = (("^S", "keep"), ("Enter", "new line"), ("Tab", "next"), ("Esc", "close"))
+
+
+class FieldError(UsageError):
+    """What was typed into this field of the form cannot be kept."""
+
+    def __init__(self, field: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -70,7 +84,7 @@ def split_tags(text: str) -> tuple[str, ...]:
 
 
 def number(field: Field, text: str) -> int | float | None:
-    """What was typed into a field of numbers; None for nothing. Raises `UsageError`, naming the field."""
+    """What was typed into a field of numbers; None for nothing. Raises `FieldError`."""
     text = text.strip().replace(",", "").replace("_", "").replace("\u202f", "")
     if not text:
         return None
@@ -78,19 +92,20 @@ def number(field: Field, text: str) -> int | float | None:
         value: int | float = int(text) if field.whole else float(text)
     except ValueError:
         kind = "a whole number" if field.whole else "a number"
-        raise UsageError(f"{field.title}: {one_line(text, 20)!r} is not {kind}", hint=field.says) from None
+        said = f"{field.title}: {one_line(text, 20)!r} is not {kind}"
+        raise FieldError(field.name, said, hint=field.says) from None
     if not field.least <= value <= field.most:  # NaN is in no range either
-        raise UsageError(f"{field.title} must be from {field.least:,} to {field.most:,}", hint=field.says)
+        said = f"{field.title} must be from {field.least:,} to {field.most:,}"
+        raise FieldError(field.name, said, hint=field.says)
     return value
 
 
 def one_of(field: Field, words: Sequence[str], text: str) -> str | None:
-    """The word that was typed; None for nothing. Raises `UsageError`, naming the field."""
+    """The word that was typed; None for nothing. Raises `FieldError`."""
     word = text.strip().lower()
     if word and word not in words:
-        raise UsageError(
-            f"{field.title}: there is no {one_line(word, 20)!r}", hint=f"one of {', '.join(words)}"
-        )
+        said = f"{field.title}: there is no {one_line(word, 20)!r}"
+        raise FieldError(field.name, said, hint=f"one of {', '.join(words)}")
     return word or None
 
 
@@ -102,7 +117,7 @@ def shown(value: object) -> str:
 
 
 def defaults_of(typed: Mapping[str, str], before: Defaults) -> Defaults:
-    """The defaults that the form says, of its texts by field. Raises `UsageError`, naming the field."""
+    """The defaults that the form says, of its texts by field. Raises `FieldError`."""
     values: dict[str, Any] = {}
     for field in FIELDS:
         if field.name == "kv_type":
@@ -114,7 +129,7 @@ def defaults_of(typed: Mapping[str, str], before: Defaults) -> Defaults:
             values[field.name] = number(field, typed[field.name])
     system = valid(typed["system"]).strip()
     if len(system) > MAX_SYSTEM:
-        raise UsageError(f"the system prompt is longer than {MAX_SYSTEM:,} characters")
+        raise FieldError("system", f"the system prompt is longer than {MAX_SYSTEM:,} characters")
     values["system"] = system or None
     template = typed["template"].strip()
     values["template"] = before.template if template == KEPT else read_template(template)
@@ -122,7 +137,7 @@ def defaults_of(typed: Mapping[str, str], before: Defaults) -> Defaults:
 
 
 def read_template(path: str) -> str | None:
-    """The Jinja source in a file; None for no path. Raises `UsageError`."""
+    """The Jinja source in a file; None for no path. Raises `FieldError`."""
     if not path:
         return None
     try:
@@ -130,13 +145,10 @@ def read_template(path: str) -> str | None:
             data = file.read(MAX_TEMPLATE + 1)
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
-        raise UsageError(
-            f"template: {one_line(str(error), 160)}", hint="Give a file with a Jinja template"
-        ) from None
+        said = f"template: {one_line(str(error), 160)}"
+        raise FieldError("template", said, hint=TEMPLATE_HINT) from None
     if len(data) > MAX_TEMPLATE or not text.strip():
-        raise UsageError(
-            "template: the file is empty or larger than 1 MiB", hint="Give a file with a Jinja template"
-        )
+        raise FieldError("template", "template: the file is empty or larger than 1 MiB", hint=TEMPLATE_HINT)
     return text
 
 
@@ -153,7 +165,7 @@ class Line(Input):
         self._submit()
 
     async def on_key(self, event: events.Key) -> None:
-        if handed_on(self, event) or moved(self.screen, event):
+        if handed_on(self, event) or kept(self._submit, event) or moved(self.screen, event):
             return
         await did_binding(self, event)
 
@@ -166,14 +178,16 @@ class Line(Input):
 class Lines(TextArea):
     """A field of several lines; Tab leaves it."""
 
-    def __init__(self, value: str) -> None:
-        super().__init__(value, placeholder="none", compact=True, highlight_cursor_line=False)
+    def __init__(self, value: str, name: str, submit: Callable[[], None]) -> None:
+        super().__init__(value, placeholder="none", compact=True, highlight_cursor_line=False, name=name)
+        self._submit = submit
         self.cursor_blink = False
 
     async def on_key(self, event: events.Key) -> None:
-        if handed_on(self, event) or moved(self.screen, event, MOVES_BY_TAB):
+        if handed_on(self, event) or kept(self._submit, event):
             return
-        await did_binding(self, event)
+        if not moved(self.screen, event, MOVES_BY_TAB):
+            await did_binding(self, event)
 
 
 MOVES_BY_TAB = {"tab": 1, "shift+tab": -1}
@@ -190,6 +204,15 @@ def moved(screen: Screen[Any], event: events.Key, moves: Mapping[str, int] = MOV
         screen.focus_next()
     else:
         screen.focus_previous()
+    return True
+
+
+def kept(submit: Callable[[], None], event: events.Key) -> bool:
+    """Whether a key kept the form, now: the next one is meant for what is seen then."""
+    if event.key != KEEPS:
+        return False
+    done(event)
+    submit()
     return True
 
 
@@ -223,6 +246,26 @@ class TagsForm(EarlyKeys, ModalScreen[tuple[str, ...] | None]):
         self.dismiss(None)
 
 
+class Rows(VerticalScroll, can_focus=False):
+    """The fields. `resized` is called when they have less or more room."""
+
+    def __init__(self, resized: Callable[[], None]) -> None:
+        super().__init__(id="form")
+        self._resized = resized
+
+    def on_resize(self) -> None:
+        self._resized()
+
+    def bring(self, field: Widget) -> None:
+        """Scroll no further than it takes to see the field, or the line of it where the cursor is."""
+        region = field.region
+        if isinstance(field, TextArea) and region.height > self.size.height:
+            region = Region(region.x, field.cursor_screen_offset.y, region.width, 1)
+        self.scroll_to_region(
+            region.translate(self.scroll_offset - self.scrollable_content_region.offset), animate=False
+        )
+
+
 class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
     """A line for each default; an empty one leaves it to the program."""
 
@@ -234,7 +277,9 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
         self._kensho = app
         self._model = model
         self._defaults = Defaults()
-        self._system = Lines("")
+        self._system = Lines("", "system", self._submit)
+        self._rows = Rows(self._field_into_sight)
+        self._hint = SplitLine(id="dialog-hint")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="tall"):
@@ -243,7 +288,7 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
                 quiet("empty: the program decides"),
                 id="dialog-title",
             )
-            with VerticalScroll(id="form", can_focus=False):
+            with self._rows:
                 for field in FIELDS:
                     yield from _row(field.title, Line("", field.says, field.name, self._submit))
                 yield from _row(
@@ -252,7 +297,7 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
                 )
                 yield from _row("System prompt", self._system)
             yield Notice(id="dialog-notice")
-            yield SplitLine(key_row(KEYS, 70), id="dialog-hint")
+            yield self._hint
 
     def on_mount(self) -> None:
         self._kensho.run_quietly(self._fill, "defaults-form")
@@ -274,12 +319,38 @@ class DefaultsForm(EarlyKeys, ModalScreen[Defaults | None]):
         self._system.text = self._defaults.system or ""
         self.take_keys(self.query(Line).first())
 
+    def set_focus(
+        self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False
+    ) -> None:
+        """The field is brought into sight here, without a ride, and its keys are told."""
+        super().set_focus(widget, scroll_visible=False, from_app_focus=from_app_focus)
+        self._hint.show(key_row(KEYS_OF_LINES if widget is self._system else KEYS, 70))
+        self._field_into_sight()
+
+    def on_text_area_changed(self) -> None:
+        self._field_into_sight()
+
+    def on_text_area_selection_changed(self) -> None:
+        self._field_into_sight()
+
+    def _field_into_sight(self) -> None:
+        """The field that has the focus, once everything is where it will be."""
+
+        def bring() -> None:
+            if self.focused is not None and self.focused.is_attached:
+                self._rows.bring(self.focused)
+
+        self.call_after_refresh(bring)
+
     def _submit(self) -> None:
-        typed = {line.name or "": line.value for line in self.query(Line)}
+        """What was typed, or the field that cannot be kept, ready to be mended."""
+        fields = {line.name or "": line for line in self.query(Line)}
+        typed = {name: line.value for name, line in fields.items()}
         try:
             self.dismiss(defaults_of({**typed, "system": self._system.text}, self._defaults))
-        except UsageError as error:
+        except FieldError as error:
             self.query_one(Notice).say(f"✗ {error.message}", error.hint, "$error", seconds=0)
+            self.set_focus(fields.get(error.field, self._system))
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -27,7 +27,7 @@ from kensho_tui.ui.models.rows import (
     verdict_mark,
     verdict_rank,
 )
-from kensho_tui.ui.models.table import Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 HERE, COMING, ENDED = "✓", "↓", "‖"
 """On this machine; on its way; its download waits for somebody to go on with it."""

@@ -13,6 +13,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
+from kensho_tui.ui.filtered_list import Keys
 from kensho_tui.ui.lines import quiet
 from kensho_tui.ui.models.headers import Headers
 from kensho_tui.ui.models.hub_pages import FilePage, RepoPage
@@ -29,9 +30,9 @@ from kensho_tui.ui.models.hub_rows import (
 )
 from kensho_tui.ui.models.questions import Questions
 from kensho_tui.ui.models.sheet import DetailsPane
-from kensho_tui.ui.models.table import Keys, Listing, Sort
 from kensho_tui.ui.models.tabs import Hints, Stage, Tab
 from kensho_tui.ui.models.wanted import Repository, Source, wanted
+from kensho_tui.ui.table import Listing, Sort
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp

@@ -19,7 +19,7 @@ from kensho_tui.ui.models.rows import (
     used,
     verdict_rank,
 )
-from kensho_tui.ui.models.table import Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 INSTALLED_COLUMNS = (
     Column("name", least=20),
@@ -109,7 +109,7 @@ def _bare(worker: c.WorkerInfo) -> c.ModelInfo:
 
 
 def _state(worker: c.WorkerInfo, share: float | None) -> Cell:
-    words = {"ready": "ready", "busy": "answering", "closing": "unloading"}
+    words = {"ready": "ready", "busy": "benchmark" if worker.bench else "answering", "closing": "unloading"}
     if worker.state in words:
         return Cell(words[worker.state], ACCENT if worker.state == "busy" else QUIET)
     return Cell(f"loading {fmt.percent(share)}" if share is not None else "loading", ACCENT)

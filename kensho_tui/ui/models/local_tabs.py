@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, ClassVar
 from kensho_tui.core import contract as c
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
+from kensho_tui.ui.filtered_list import Keys
 from kensho_tui.ui.models.inspector import Inspector
 from kensho_tui.ui.models.local_rows import INSTALLED, RUNNING, installed_rows, running_rows
 from kensho_tui.ui.models.sheet import DetailsPane
 from kensho_tui.ui.models.switcher import workers_of
-from kensho_tui.ui.models.table import Keys, Listing
 from kensho_tui.ui.models.tabs import Hints, Stage, Tab
+from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp, Work

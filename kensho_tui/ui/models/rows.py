@@ -152,7 +152,7 @@ def _there(worker: c.WorkerInfo, pinned: bool, share: float | None) -> Cell:
     if worker.state in ("starting", "loading"):
         return Cell(f"loading {fmt.percent(share)}" if share is not None else "loading", ACCENT)
     if worker.state == "busy":
-        return Cell("resident · answering", ACCENT)
+        return Cell(f"resident · {'benchmark' if worker.bench else 'answering'}", ACCENT)
     return Cell("resident · pinned" if pinned else "resident · warm", GREEN)
 
 

@@ -20,12 +20,11 @@ from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_rows, quiet, where
 from kensho_tui.ui.models.downloads_tab import DownloadsTab
 from kensho_tui.ui.models.hub_tab import HubTab
 from kensho_tui.ui.models.inspector import Inspector
-from kensho_tui.ui.models.line import Line
 from kensho_tui.ui.models.local_tabs import InstalledTab, RunningTab
 from kensho_tui.ui.models.sheet import DetailsPane
-from kensho_tui.ui.models.table import Sort, Table, Titles
 from kensho_tui.ui.models.tabs import Hints, Tab
 from kensho_tui.ui.status_bar import StatusBar
+from kensho_tui.ui.table import Line, Sort, Table, Titles
 from kensho_tui.ui.textual_fixes import SteadyScreen
 
 if TYPE_CHECKING:

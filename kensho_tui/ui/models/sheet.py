@@ -119,6 +119,7 @@ def would_fit(fit: Fit) -> list[Content]:
         lines.append(Content.styled("It would fit with", HEADING))
         lines += [quiet(f"  {one_line(remedy.what, 120)}") for remedy in fit.verdict.remedies]
     if fit.kensho:
+        lines.append(quiet("The usual rule of thumb, less exact:"))
         lines.append(quiet(f"(parameters × bits / 8) × 1.2 = {fmt.size(fit.kensho)}"))
     return lines
 

@@ -68,7 +68,6 @@ class Switcher(EarlyKeys, ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._renew()
-        self._fit()
         self.take_keys(self._rows.filter)
         self.watch(self, "focused", self._show_keys)
         self._kensho.session.watchers.append(self._renew)
@@ -102,6 +101,7 @@ class Switcher(EarlyKeys, ModalScreen[None]):
             first=first_other(models, session.model),
             nothing="There is no model yet" if session.models is not None else "◌ waiting for the host",
         )
+        self._fit()
 
     def _show_keys(self) -> None:
         keys = KEYS if self._rows.in_filter else LIST_KEYS

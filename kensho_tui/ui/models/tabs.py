@@ -7,8 +7,9 @@ from textual.content import Content
 
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
+from kensho_tui.ui.filtered_list import Keys
 from kensho_tui.ui.models.sheet import DetailsPane
-from kensho_tui.ui.models.table import Keys, Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp, Work

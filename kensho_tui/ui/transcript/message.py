@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from kensho_tui.core import contract as c
 from kensho_tui.core.text import Cleaner, one_line, printable
 from kensho_tui.ui import format as fmt
+from kensho_tui.ui.live import cannot_fit
 from kensho_tui.ui.transcript.blocks import BlockSplitter, split
 from kensho_tui.ui.transcript.canvas import Canvas
 from kensho_tui.ui.transcript.extent import Extent
@@ -15,6 +16,8 @@ from kensho_tui.ui.transcript.tail import TailPart
 CARET = "▍"
 QUEUED = "◌ queued: it starts when the answers before it are done"
 KEPT = "the text so far is kept"
+IN_MEMORY = "the text so far is in memory only, not saved yet"
+UNSAVED = "! not saved yet: the answer is in memory only"
 CANCELLED = "loading was cancelled"
 """How the host's error begins when a person ended the load."""
 _ENDINGS = {
@@ -194,8 +197,12 @@ class MessageItem:
 
     @property
     def waiting(self) -> bool:
-        """Whether a stream is followed that has not brought text yet."""
-        return self._piece is not None and self._piece.state == "waiting"
+        """Whether a stream is followed that has not brought text yet. Until its turn nothing may have been
+        heard of it.
+        """
+        if self._piece is None:
+            return self.message.state == "queued" and self.message.stream is not None
+        return self._piece.state == "waiting"
 
     def say(self, elapsed: float) -> bool:
         """Label, numbers and state, `elapsed` seconds of waiting; whether anything looks different."""
@@ -216,8 +223,10 @@ class MessageItem:
             return ()
         if self._piece is not None:
             return self._live_line(self._piece, elapsed)
-        if message.state in ("queued", "streaming"):
-            return ((QUEUED if message.state == "queued" else CARET, "quiet"),)
+        if message.state == "queued":
+            return self._queued()
+        if message.state == "streaming":
+            return ((CARET, "quiet"),)
         return (*self._ending(), *self._left_out())
 
     def _ending(self) -> Said:
@@ -225,7 +234,7 @@ class MessageItem:
         message = self.message
         reason = message.stop_reason if message.state == "complete" else message.state
         if reason not in _ENDINGS:
-            return ()
+            return ((UNSAVED, "warning"),) if message.unsaved else ()
         what, style, then = _ENDINGS[reason]
         if reason == "failed" and (message.error or "").startswith(CANCELLED):
             what, style = "■ the load was cancelled", "quiet"
@@ -233,7 +242,10 @@ class MessageItem:
             what = f"{what}: {one_line(message.error or 'no reason given', 400)}"
         if then == KEPT and not message.content:
             then = ""
-        go_on = f"{self._words.continue_key()} continues" if self.last else ""
+        elif message.unsaved:
+            then = " · ".join(part for part in (IN_MEMORY, then if then != KEPT else "") if part)
+        larger = "with a larger context " if cannot_fit(message) else ""
+        go_on = f"{larger}{self._words.continue_key()} continues" if self.last else ""
         return _said(what, style, then, go_on)
 
     def _left_out(self) -> Said:
@@ -245,12 +257,20 @@ class MessageItem:
         said = f"… {count} earlier {messages} the context and {were} left out"
         return ((f" · {said}" if self._ending() else said, "quiet"),)
 
+    def _queued(self) -> Said:
+        """What it waits for before its turn, and what ends that."""
+        bench = self._words.bench()
+        if bench is None:
+            return _said(QUEUED, "quiet", "Esc stops" if self._piece is not None else "")
+        said = f"◌ {fmt.waits_for(bench)} · {fmt.BENCH_STOPS} · Esc stops waiting"
+        return ((said, "quiet"),)
+
     def _live_line(self, piece: c.Piece, elapsed: float) -> Said:
         """What is awaited, while nothing can be read yet."""
         if piece.phase.name == "decode":
             return ((CARET, "model"),)
         if piece.phase.name == "queued":
-            return ((f"{QUEUED} · Esc stops", "quiet"),)
+            return self._queued()
         style = "warning" if piece.phase.name == "stalled" else "model"
         load = self._words.load(self.message.model)
         said = fmt.phase_text(piece.phase, elapsed, load.share if load is not None else None)

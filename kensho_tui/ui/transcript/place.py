@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from kensho_tui.core.contract import BenchNow
     from kensho_tui.ui.loading import Progress
 
 
@@ -20,9 +21,10 @@ START = Place(0, 0, 0)
 
 
 class Words(NamedTuple):
-    """What a message says of itself beside its text: the clock of dates, the key that goes on, and how far
-    the load of a model is that it waits for."""
+    """What a message says of itself beside its text: the clock of dates, the key that goes on, how far the
+    load of a model is that it waits for, and the benchmark under way."""
 
     now: Callable[[], datetime]
     continue_key: Callable[[], str]
     load: Callable[[str | None], "Progress | None"] = lambda model: None
+    bench: Callable[[], "BenchNow | None"] = lambda: None

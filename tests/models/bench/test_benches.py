@@ -4,18 +4,21 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from kensho_tui.core.bench_contract import ApplyBench, BenchRun, ListBenches, StartBench
+from kensho_tui.core.bench_contract import ApplyBench, BenchRef, BenchRun, ListBenches, StartBench
 from kensho_tui.core.contract import ModelInfo, Phase
-from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
+from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.model_contract import ChangeModel, Defaults
 from kensho_tui.models.bench.benches import Benches
 from kensho_tui.models.bench.tools import Tools
+from kensho_tui.models.plan import LoadPlan
+from kensho_tui.models.prefetch import Prefetcher
 from kensho_tui.storage.benches import BenchRows
 from kensho_tui.storage.database import Database, open_database
 from tests.models.stage import MB, Stage, stage
@@ -38,11 +41,17 @@ class Bed:
     on: Stage
     database: Database
     model: ModelInfo
-    benches: Benches
     tools: Tools
     told: list[BenchRun] = field(default_factory=list)
     under_way: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.benches = self.with_tools(self.tools)
+
+    def with_tools(self, tools: Tools) -> Benches:
+        rows = BenchRows(self.database)
+        return Benches(tools, self.on.library, rows, self.default, self.tell, lambda: None)
 
     async def measured(self, **request: object) -> BenchRun:
         """One benchmark to its end."""
@@ -72,21 +81,11 @@ async def bed(tmp_path: Path, cores: int = 2, limit: int = 0, **shape: object) -
         tools = Tools(
             on.manager, on.planner, cores, (max(cores - 1, 1), cores), IDLE, (sys.executable, "-c", ALONE)
         )
-
-        made: list[Bed] = []
-
-        def tell(run: BenchRun) -> None:
-            made[0].tell(run)
-
-        async def default() -> ModelInfo:
-            return await made[0].default()
-
-        benches = Benches(tools, on.library, BenchRows(database), default, tell, lambda: None)
-        made.append(Bed(on, database, model, benches, tools))
+        made = Bed(on, database, model, tools)
         try:
-            yield made[0]
+            yield made
         finally:
-            await benches.close()
+            await made.benches.close()
             await database.close()
 
 
@@ -138,8 +137,9 @@ async def test_one_that_has_just_ended_is_not_stopped_any_more(
     put = BenchRows.put
 
     async def slow(rows: BenchRows, run: BenchRun) -> None:
-        written.set()
-        await may_write.wait()
+        if run.ended:
+            written.set()
+            await may_write.wait()
         await put(rows, run)
 
     async with bed(tmp_path) as there:
@@ -156,14 +156,7 @@ async def test_one_that_has_just_ended_is_not_stopped_any_more(
 
 async def test_no_speeds_of_a_shared_machine_without_a_busy_core(tmp_path: Path) -> None:
     async with bed(tmp_path) as there:
-        there.benches = Benches(
-            dataclasses.replace(there.tools, spin=("false",)),
-            there.on.library,
-            BenchRows(there.database),
-            there.default,
-            there.tell,
-            lambda: None,
-        )
+        there.benches = there.with_tools(dataclasses.replace(there.tools, spin=("false",)))
         run = await there.measured()
         assert run.state == "failed" and "core busy" in run.error
         assert all(point.condition == "quiet" for point in run.points)
@@ -171,10 +164,10 @@ async def test_no_speeds_of_a_shared_machine_without_a_busy_core(tmp_path: Path)
 
 async def test_stopped_while_the_model_loads(tmp_path: Path) -> None:
     async with bed(tmp_path, load_s=30.0) as there:
-        for steps in (0, 50):
+        for loading in (False, True):
             there.ended.clear()
             begun = await there.benches.start(StartBench())
-            for _ in range(steps):
+            while loading and there.on.manager.loading is None:
                 await asyncio.sleep(0.001)
             await there.benches.stop(begun.id)
             run = await there.end()
@@ -189,6 +182,59 @@ async def test_the_end_of_the_host_keeps_it_as_stopped(tmp_path: Path) -> None:
         await there.benches.close()
         (kept,) = await BenchRows(there.database).last(5)
         assert kept.state == "stopped" and kept.ended
+
+
+async def test_what_a_killed_host_measured_is_kept_as_interrupted(tmp_path: Path) -> None:
+    async with bed(tmp_path, run_s=0.05) as there:
+        await there.benches.start(StartBench())
+        await there.under_way.wait()
+        told = there.told[-1]
+        with pytest.raises(NotFoundError, match="that has ended"):
+            await there.benches.apply(ApplyBench(bench=told.id))
+        # All that the next host has is the database as it is now.
+        next_host = there.with_tools(there.tools)
+        (kept,) = (await next_host.list(ListBenches())).runs
+        assert (kept.id, kept.state, kept.doing, kept.eta_s) == (told.id, "interrupted", "", None)
+        assert kept.points and kept.done >= told.done > 0 and kept.total > kept.done
+        (running,) = (await there.benches.list(ListBenches())).runs
+        assert (running.id, running.state) == (told.id, "running")
+
+
+async def test_a_full_disk_under_way_is_no_end_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(rows: BenchRows, run: BenchRun) -> None:
+        raise StorageError("the disk is full")
+
+    async with bed(tmp_path) as there:
+        monkeypatch.setattr(BenchRows, "put", full)
+        run = await there.measured()
+        assert (run.state, run.error) == ("complete", "the disk is full") and run.recommendations
+
+
+async def test_one_whose_end_could_not_be_kept_is_not_listed_as_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = BenchRows.put
+
+    async def full_at_last(rows: BenchRows, run: BenchRun) -> None:
+        if run.ended:
+            raise StorageError("the disk is full")
+        await put(rows, run)
+
+    async with bed(tmp_path) as there:
+        monkeypatch.setattr(BenchRows, "put", full_at_last)
+        run = await there.measured()
+        (listed,) = (await there.benches.list(ListBenches())).runs
+        assert (listed.state, listed.error, listed.points) == ("complete", "the disk is full", run.points)
+
+
+async def test_the_end_of_the_host_right_after_an_apply(tmp_path: Path) -> None:
+    """The load that nobody waits for ends before its first step, and Python has nothing to warn of."""
+    async with bed(tmp_path) as there:
+        run = await there.measured()
+        await there.on.use(there.model)
+        await there.benches.apply(ApplyBench(bench=run.id))
+        await there.benches.close()
+        await asyncio.sleep(0)
 
 
 async def test_turns_wait_and_are_told_why_and_loads_are_refused(tmp_path: Path) -> None:
@@ -209,6 +255,33 @@ async def test_turns_wait_and_are_told_why_and_loads_are_refused(tmp_path: Path)
         await there.benches.stop(begun.id)
         assert await turn
         assert phases[0].name == "queued" and "kensho-tui bench --stop" in phases[0].note
+
+
+async def test_a_file_that_was_to_be_read_ahead_is_not_read_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as on:
+        measured, looked_at = on.add("a"), on.add("b")
+        may_plan = asyncio.Event()
+        plan, read = on.planner.plan, list[str]()
+
+        async def later(model: ModelInfo) -> LoadPlan:
+            await may_plan.wait()
+            return await plan(model)
+
+        async def start(prefetcher: Prefetcher, path: str) -> None:
+            read.append(path)
+
+        monkeypatch.setattr(on.planner, "plan", later)
+        monkeypatch.setattr(Prefetcher, "start", start)
+        for alone in (False, True):
+            may_plan.clear()
+            prefetching = asyncio.create_task(on.manager.prefetch(looked_at))
+            await asyncio.sleep(0)
+            async with on.manager.alone(measured, "it is measured") if alone else nullcontext():
+                may_plan.set()
+                await prefetching
+        assert read == [looked_at.path]
 
 
 async def test_it_does_not_begin_while_an_answer_is_under_way(tmp_path: Path) -> None:
@@ -307,3 +380,67 @@ async def test_a_recommendation_becomes_the_defaults_and_the_others_stay(tmp_pat
         assert kept.applied is None, "it was taken back"
         with pytest.raises(NotFoundError):
             await there.benches.apply(ApplyBench(bench="nothing"))
+
+
+async def test_what_was_applied_is_taken_back_where_nothing_else_was_set_since(tmp_path: Path) -> None:
+    async with bed(tmp_path, write_s=0.01, read_s=0.001) as there:
+        had = Defaults(temperature=0.2, threads_batch=1, threads=1)
+        await there.on.library.change(ChangeModel(model="a", defaults=had))
+        await there.benches.start(StartBench(quick=True, budget_s=60.0))
+        run = await there.end()
+        given = await there.benches.apply(ApplyBench(bench=run.id))
+        assert given.threads_batch is None and given.threads != 1
+        since = msgspec.structs.replace(given, temperature=0.7, threads_batch=3)
+        await there.on.library.change(ChangeModel(model="a", defaults=since))
+        # Another host's life: what was there before is known all the same.
+        benches = there.with_tools(there.tools)
+        (listed,) = (await benches.list(ListBenches())).runs
+        assert listed.in_use == () and listed.applied is None and listed.change is not None
+        back = await benches.undo(BenchRef(bench=run.id))
+        assert back == msgspec.structs.replace(had, temperature=0.7, threads_batch=3)
+        assert back == await there.on.library.defaults(there.model)
+        (listed,) = (await benches.list(ListBenches())).runs
+        assert listed.change is None
+        with pytest.raises(UsageError, match="nothing of a that is left to take back"):
+            await benches.undo(BenchRef(bench=run.id))
+
+
+async def test_one_recommendation_after_the_other_is_taken_back_to_what_was_before_both(
+    tmp_path: Path,
+) -> None:
+    async with bed(tmp_path, write_s=0.01, read_s=0.001) as there:
+        had = Defaults(threads_batch=1)
+        await there.on.library.change(ChangeModel(model="a", defaults=had))
+        await there.benches.start(StartBench(quick=True, budget_s=60.0))
+        run = await there.end()
+        one, two = run.recommendations
+        two = msgspec.structs.replace(two, settings=msgspec.structs.replace(two.settings, batch=64))
+        await BenchRows(there.database).put(msgspec.structs.replace(run, recommendations=(one, two)))
+        benches = there.with_tools(there.tools)
+
+        async def in_use() -> tuple[str, ...]:
+            return (await benches.list(ListBenches())).runs[0].in_use
+
+        assert await in_use() == ()
+        first = await benches.apply(ApplyBench(bench=run.id, condition="quiet"))
+        assert await in_use() == ("quiet",)
+        await benches.apply(ApplyBench(bench=run.id, condition="shared"))
+        assert await in_use() == ("shared",)
+        assert await benches.undo(BenchRef(bench=run.id)) == had
+        assert await in_use() == ()
+        # Who sets by hand what is recommended uses it.
+        await there.on.library.change(ChangeModel(model="a", defaults=first))
+        assert await in_use() == ("quiet",)
+
+
+async def test_a_model_that_is_gone_is_not_taken_for_one_with_a_longer_name(tmp_path: Path) -> None:
+    async with bed(tmp_path) as there:
+        run = await there.measured()
+        await there.benches.apply(ApplyBench(bench=run.id))
+        Path(there.model.path).unlink()
+        longer = there.on.add("a-longer")
+        with pytest.raises(NotFoundError, match="model a is no longer here"):
+            await there.benches.apply(ApplyBench(bench=run.id))
+        assert await there.on.library.defaults(longer) == Defaults()
+        (kept,) = (await there.benches.list(ListBenches())).runs
+        assert kept.applied is None

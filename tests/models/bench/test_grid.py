@@ -9,9 +9,10 @@ from kensho_tui.core.bench_contract import BenchSettings
 from kensho_tui.core.frames import Load
 from kensho_tui.core.model_contract import Defaults
 from kensho_tui.models.bench import grid
-from kensho_tui.models.bench.benches import applied
+from kensho_tui.models.bench.defaults import with_settings
 from kensho_tui.models.bench.grid import Machine
 from kensho_tui.models.bench.words import Scale, text
+from kensho_tui.models.estimate import BATCH_CPU, BATCH_GPU
 from kensho_tui.models.plan import EngineOptions
 
 TWO = Machine(cores=2, paying=(1, 2))
@@ -71,7 +72,7 @@ def test_every_number_of_cores_has_something_to_try(cores: int, gpu: bool, quick
 def test_what_is_applied_is_what_was_measured(settings: BenchSettings) -> None:
     """Defaults made of a recommendation lead to the load that it was measured with."""
     assert grid.settings_of(grid.request_for(settings, BASE, TWO), TWO) == settings
-    defaults = applied(settings, Defaults(temperature=0.1, gpu_layers=7, threads=9), OPTIONS, gpu=False)
+    defaults = with_settings(settings, Defaults(temperature=0.1, gpu_layers=7, threads=9), OPTIONS, gpu=False)
     assert (defaults.temperature, defaults.gpu_layers) == (0.1, 7)
     threads, most = OPTIONS.decoding(defaults.threads)
     load = replace(
@@ -86,13 +87,23 @@ def test_what_is_applied_is_what_was_measured(settings: BenchSettings) -> None:
     assert grid.settings_of(load, TWO) == settings
 
 
+@pytest.mark.parametrize("layers", [-1, 20, 0])
+def test_a_batch_is_the_one_that_the_worker_takes(layers: int) -> None:
+    """Where none is asked for, it takes another one beside a GPU."""
+    settings = replace(grid.settings_of(BASE, MANY), gpu_layers=layers)
+    request = grid.request_for(settings, BASE, MANY)
+    assert (request.batch or (BATCH_GPU if layers else BATCH_CPU)) == settings.batch
+    assert grid.settings_of(request, MANY).batch == settings.batch
+    assert (with_settings(settings, Defaults(), OPTIONS, gpu=True).batch or 0) == request.batch
+
+
 def test_adaptive_threads_are_a_setting_where_the_program_has_a_fixed_number() -> None:
     fixed = EngineOptions(context=0, threads=3, threads_most=3, threads_batch=4, paying=(3, 4))
     machine = Machine(4, (3, 4))
     before = grid.settings_of(BASE, machine)
     adaptive = replace(before, threads=0, threads_batch=4)
-    assert applied(adaptive, Defaults(), fixed, gpu=False).threads == 0
-    assert applied(replace(adaptive, threads=3), Defaults(), fixed, gpu=False).threads is None
+    assert with_settings(adaptive, Defaults(), fixed, gpu=False).threads == 0
+    assert with_settings(replace(adaptive, threads=3), Defaults(), fixed, gpu=False).threads is None
 
 
 @pytest.mark.parametrize("words", [1, 12, 500])

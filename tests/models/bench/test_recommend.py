@@ -7,19 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from kensho_tui.core.bench_contract import BenchSettings
-from kensho_tui.metrics.spread import spread as of_metrics
+from kensho_tui.core.bench_contract import STANDARD_ANSWER, STANDARD_PROMPT, BenchSettings
 from kensho_tui.models.bench.recommend import (
-    ANSWER,
     FLOOR,
-    PROMPT,
     TIE,
     WORTH,
     Found,
     choose,
     recommendation,
 )
-from kensho_tui.models.bench.results import EXCLUDED, Length, Results, Speeds, spread
+from kensho_tui.models.bench.results import EXCLUDED, Length, Results, Speeds
 
 BEFORE = BenchSettings(threads=0, threads_batch=2, batch=256, flash=True, kv_type="f16", gpu_layers=-1)
 WHOLE = Length(512, 64)
@@ -42,7 +39,7 @@ found = st.lists(
 
 def at(turn_s: float, **changes: object) -> Found:
     """One whose standard turn takes so long, reading at 1,000 tok/s."""
-    return Found(replace(BEFORE, **changes), 1000.0, ANSWER / (turn_s - PROMPT / 1000.0))
+    return Found(replace(BEFORE, **changes), 1000.0, STANDARD_ANSWER / (turn_s - STANDARD_PROMPT / 1000.0))
 
 
 @given(found, settings)
@@ -94,15 +91,6 @@ def test_the_gain_is_that_of_a_standard_turn() -> None:
     assert (made.condition, made.settings.threads) == ("shared", 2)
     assert made.gain == pytest.approx(2.0 / 1.6)
     assert recommendation("quiet", [], BEFORE) is None
-
-
-@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=30))
-def test_spread_is_that_of_the_metrics(values: list[float]) -> None:
-    ours, theirs = spread(values), of_metrics(sorted(values))
-    assert ours is not None and theirs is not None
-    assert ours.count == theirs.count
-    for name in ("median", "lower", "upper", "least", "most"):
-        assert getattr(ours, name) == pytest.approx(getattr(theirs, name))
 
 
 @given(

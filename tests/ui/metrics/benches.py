@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from kensho_tui.core import bench_contract as b
 from kensho_tui.core import model_contract as mc
 from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.errors import UsageError
 from kensho_tui.core.metrics_contract import Spread
 from tests.ui.fake_host import GIB, MODEL, FakeHost
 
@@ -93,13 +94,19 @@ class Benches:
         host.replies[b.START_BENCH.name] = self._start
         host.replies[b.STOP_BENCH.name] = self._stop
         host.replies[b.APPLY_BENCH.name] = self._apply
-        host.replies[mc.CHANGE.name] = self._change
+        host.replies[b.UNDO_BENCH.name] = self._undo
         host.replies[mc.DETAILS.name] = lambda _: mc.Details(
             info=INFO, facts={}, defaults=self.defaults, fit=None
         )
 
     def post(self, now: b.BenchRun) -> None:
         self._host.board.touch(b.TOPIC_BENCH, b.BenchFact(run=now))
+
+    def killed(self, *kept: b.BenchRun) -> None:
+        """The host is gone and another one is there, which knows of these alone."""
+        self._host.vanish()
+        self._host.board.touch(b.TOPIC_BENCH, b.BenchFact())
+        self.kept = list(kept)
 
     def end(self, now: b.BenchRun) -> None:
         self.kept.insert(0, now)
@@ -119,13 +126,19 @@ class Benches:
     def _apply(self, request: b.ApplyBench) -> mc.Defaults:
         found = next(one for one in self.kept if one.id == request.bench)
         chosen = next(one for one in found.recommendations if one.condition == request.condition).settings
-        self.kept[self.kept.index(found)] = replace(found, applied=request.condition)
+        before = found.change.before if found.change is not None else self.defaults
         self.defaults = replace(
             self.defaults, threads=chosen.threads, threads_batch=chosen.threads_batch, flash=chosen.flash
         )
+        change = b.Applied(at="", before=before, after=self.defaults) if before != self.defaults else None
+        now = replace(found, applied=request.condition, in_use=(request.condition,), change=change)
+        self.kept[self.kept.index(found)] = now
         return self.defaults
 
-    def _change(self, request: mc.ChangeModel) -> ModelInfo:
-        assert request.defaults is not None
-        self.defaults = request.defaults
-        return INFO
+    def _undo(self, request: b.BenchRef) -> mc.Defaults:
+        found = next(one for one in self.kept if one.id == request.bench)
+        if found.change is None:
+            raise UsageError("this benchmark changed nothing that is left to take back")
+        self.kept[self.kept.index(found)] = replace(found, applied=None, in_use=(), change=None)
+        self.defaults = found.change.before
+        return self.defaults

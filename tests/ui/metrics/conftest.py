@@ -17,4 +17,4 @@ def samples(host: FakeHost) -> Samples:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that was lost is asked again at once."""
-    monkeypatch.setattr("kensho_tui.ui.metrics.feed.RETRY_S", 0.05)
+    monkeypatch.setattr("kensho_tui.ui.metrics.now.feed.RETRY_S", 0.05)

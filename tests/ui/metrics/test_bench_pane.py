@@ -16,6 +16,7 @@ from tests.ui.metrics.benches import Benches, run, settings, spread
 from tests.ui.metrics.figures.scripted import CODER, QWEN, SMALL, ScriptedFigures
 from tests.ui.metrics.scripted import Samples, sample
 
+BRAILLE = GLYPHS["braille"]
 GONE_ON = replace(
     run(recommendations=()), state="running", done=17, total=50, eta_s=42.0, doing="8 threads, 512 tokens"
 )
@@ -39,28 +40,29 @@ async def opened(pilot: Pilot[None]) -> None:
 
 
 def test_the_table_has_medians_spread_counts_and_reasons() -> None:
-    same, *rows = [row.plain for row in texts.table(run(), 120)]
-    assert same == "all with prefill 8, batch 512, flash on, prompt 512"
+    same, *rows = [row.plain for row in texts.table(run(), BRAILLE, 120)]
+    assert same == "all with prefill threads 8, batch 512, flash on, prompt 512"
     assert rows[0].split()[:4] == ["machine", "threads", "KV", "prompt"]
     assert "810 ±2" in rows[2] and "162 ±2" in rows[2] and rows[2].endswith("   5")
     assert rows[2].lstrip().startswith("2") and rows[3].lstrip().startswith("1")
     assert rows[4].lstrip().startswith("shared")
     assert rows[6] == "   not possible: the KV cache of this model cannot be q8_0"
-    assert all(row.cell_length <= 70 for row in texts.table(run(), 70))
-    assert texts.table(run(points=()), 80) == []
+    assert all(row.cell_length <= 70 for row in texts.table(run(), BRAILLE, 70))
+    assert texts.table(run(points=()), BRAILLE, 80) == []
+    assert "162 +-2" in texts.table(run(), GLYPHS["ascii"], 120)[3].plain
     everywhere = run(
         device="CUDA0", points=[replace(one, settings=settings(8, gpu_layers=-1)) for one in run().points]
     )
-    assert "GPU layers all" in texts.table(everywhere, 120)[0].plain
+    assert "GPU layers all" in texts.table(everywhere, BRAILLE, 120)[0].plain
 
 
 def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> None:
-    rows = [row.plain for row in texts.recommendations(run(applied="quiet"))]
+    rows = [row.plain for row in texts.recommendations(run(in_use=("quiet",)))]
     assert rows[0] == "1 shared machine  decode 120 tok/s, prompt 600 tok/s"
     assert rows[1].strip() == "no faster than before"
     assert rows[3] == "2 quiet machine   decode 162 tok/s, prompt 812 tok/s · in use"
     assert rows[4].strip() == "24 % less time a turn than before"
-    assert rows[5].strip() == "8 threads, prefill 8, batch 512, flash attention, f16 KV"
+    assert rows[5].strip() == "8 threads, 8 prefill threads, batch 512, flash attention, f16 KV"
 
 
 def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
@@ -71,6 +73,11 @@ def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
     assert "unsure" not in "".join(row.plain for row in texts.recommendations(repeated))
 
 
+def test_what_is_said_before_the_first_one_is_whole_in_a_narrow_terminal() -> None:
+    rows = [row.plain for row in texts.none_yet(70)]
+    assert " ".join(rows) == " ".join(texts.NONE_YET) and all(len(row) <= 70 for row in rows)
+
+
 def test_settings_that_were_in_use_already_gain_nothing() -> None:
     rows = texts.recommendations(run(before=settings(7)))
     assert rows[1].plain.strip() == "the settings it had before"
@@ -78,7 +85,7 @@ def test_settings_that_were_in_use_already_gain_nothing() -> None:
 
 def test_settings_in_words() -> None:
     found = settings(0, flash=False, gpu_layers=-1)
-    said = "auto threads, prefill 8, batch 512, no flash attention, f16 KV, all layers on the GPU"
+    said = "auto threads, 8 prefill threads, batch 512, no flash attention, f16 KV, all layers on the GPU"
     assert texts.settings(found, gpu=True) == said
     assert "GPU" not in texts.settings(found, gpu=False)
     assert "1 thread," in texts.settings(settings(1), gpu=False)
@@ -91,15 +98,17 @@ def test_the_bare_loop_stands_beside_it() -> None:
 
 
 def test_how_far_it_is() -> None:
-    first, second = texts.progress(GONE_ON, GLYPHS["braille"], 120)
+    first, second = texts.progress(GONE_ON, BRAILLE, 120)
     assert first.plain == "▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ 34 % · 17 of 50 · about 42 s left · 8 threads, 512 tokens"
     assert "Esc or x stops it" in second.plain
     assert texts.progress(GONE_ON, GLYPHS["ascii"], 30)[0].plain.startswith("########....")
-    assert texts.progress(run(), GLYPHS["braille"], 80) == []
+    assert texts.progress(run(), BRAILLE, 80) == []
     failed = run(state="failed", error="the engine died", hint="Try again")
-    assert texts.progress(failed, GLYPHS["braille"], 80)[0].plain == "✗ the engine died · Try again"
-    stopped = texts.progress(replace(GONE_ON, state="stopped"), GLYPHS["braille"], 80)
+    assert texts.progress(failed, BRAILLE, 80)[0].plain == "✗ the engine died · Try again"
+    stopped = texts.progress(replace(GONE_ON, state="stopped"), BRAILLE, 80)
     assert stopped[0].plain.startswith("stopped after 17 of 50")
+    cut = texts.progress(replace(GONE_ON, state="interrupted"), BRAILLE, 80)
+    assert cut[0].plain == "the host ended: 17 of 50 measurements are kept; r or R measures anew"
 
 
 def test_whose_it_is() -> None:
@@ -109,7 +118,7 @@ def test_whose_it_is() -> None:
 def test_what_another_choice_changes() -> None:
     before = mc.Defaults(threads=4, flash=False, temperature=0.2)
     after = mc.Defaults(threads=7, flash=True, gpu_layers=-1, temperature=0.2)
-    said = "threads 4 → 7, flash attention off → on, GPU layers by itself → all"
+    said = "threads 4 → 7, flash attention off → on, GPU layers auto → all"
     assert texts.changes(before, after) == said
     assert texts.changes(before, before) == ""
 
@@ -199,16 +208,55 @@ async def test_a_recommendation_is_applied_and_undone(
         await opened(pilot)
         await shown(pilot, "1 use for a shared machine")
         await pilot.press("1")
-        await shown(pilot, "threads 4 → 7", "by itself → on", "z undoes", "· in use")
+        await shown(pilot, "threads 4 → 7", "auto → on", "z undoes", "· in use")
         assert host.called("bench.apply") == [b.ApplyBench(bench="b1", condition="shared")]
+        await shown(pilot, "z undo ")
         await pilot.press("z")
-        await shown(pilot, "has the defaults it had before")
-        before = mc.Defaults(threads=4, temperature=0.2)
-        assert host.called("models.change") == [mc.ChangeModel(model=MODEL, defaults=before)]
+        await shown(pilot, "threads 7 → 4", "taken back, from its next answer on")
+        assert host.called("bench.undo") == [b.BenchRef(bench="b1")]
         await shown(pilot, "1 use for a shared machine")
-        assert "in use" not in screen_text(pilot)
+        assert "in use" not in screen_text(pilot) and "z undo " not in screen_text(pilot)
         await pilot.press("2")
         await shown(pilot, "threads 4 → 8")
+
+
+async def test_what_was_applied_before_the_app_was_started_can_be_undone(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    before, after = mc.Defaults(), mc.Defaults(threads=7, threads_batch=8, flash=True)
+    change = b.Applied(at="2026-11-21T09:05:00+00:00", before=before, after=after)
+    benches.kept += [run(applied="shared", in_use=("shared",), change=change), run(id="b0")]
+    benches.defaults = after
+    async with start() as pilot:
+        await opened(pilot)
+        await shown(pilot, "· in use", "z undo ")
+        await pilot.press("o")
+        await shown(pilot, "2 of 2")
+        assert "z undo " not in screen_text(pilot)
+        await pilot.press("z")
+        await shown(pilot, "nothing that is left to take back")
+        await pilot.press("n", "z")
+        await shown(pilot, "threads 7 → auto", "taken back", "1 use for a shared machine")
+        assert benches.defaults == before
+
+
+@pytest.mark.parametrize("measured", [17, 0])
+async def test_one_that_was_cut_by_the_end_of_the_host_is_under_way_no_more(
+    start: Started, host: FakeHost, samples: Samples, benches: Benches, measured: int
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        benches.post(GONE_ON)
+        await shown(pilot, "34 %", "about 42 s left")
+        benches.killed(*([replace(GONE_ON, state="interrupted")] if measured else []))
+        samples.lose()
+        if measured:
+            await shown(pilot, "· interrupted", "the host ended: 17 of 50 measurements are kept", "162 ±2")
+        else:
+            await shown(pilot, "The host ended before the benchmark had measured anything", "none yet")
+        assert "under way" not in screen_text(pilot)
+        await pilot.press("r")
+        await shown(pilot, "under way", "0 %")
 
 
 async def test_what_is_set_already_is_said_and_offers_no_undo(start: Started, benches: Benches) -> None:
@@ -276,3 +324,17 @@ async def test_what_fails_is_said_and_a_host_without_benchmarks_too(
         await pilot.press("r")
         await shown(pilot, "the engine did not start", "/restart may help")
         assert "under way ·" not in screen_text(pilot)
+
+
+async def test_those_asked_for_while_the_host_was_gone_come_when_it_is_back(
+    start: Started, host: FakeHost, samples: Samples, benches: Benches
+) -> None:
+    benches.kept.append(run())
+    async with start() as pilot:
+        host.reachable = False
+        samples.lose()
+        await until(pilot, lambda: app_of(pilot).session.link == "reconnecting")
+        await pilot.press("f4", "b")
+        await shown(pilot, f"Benchmarks of {MODEL}")
+        host.reachable = True
+        await shown(pilot, "complete", "1 shared machine")

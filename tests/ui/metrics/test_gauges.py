@@ -7,12 +7,12 @@ from textual.content import Content
 
 from kensho_tui.core import contract as c
 from kensho_tui.core import sample_contract as s
-from kensho_tui.ui.metrics.activity import activity
-from kensho_tui.ui.metrics.devices import device_rows, load_points
-from kensho_tui.ui.metrics.gauges import JOINED, Gauge, Shown, Source, gauge_rows, gauges
 from kensho_tui.ui.metrics.graph import GLYPHS
 from kensho_tui.ui.metrics.layout import heights
-from kensho_tui.ui.metrics.workers import worker_rows
+from kensho_tui.ui.metrics.now.activity import activity
+from kensho_tui.ui.metrics.now.devices import device_rows
+from kensho_tui.ui.metrics.now.gauges import JOINED, Gauge, Shown, Source, gauge_rows, gauges
+from kensho_tui.ui.metrics.now.workers import worker_rows
 from tests.ui.fake_host import GIB, worker
 from tests.ui.metrics.scripted import START, device, gone, sample, waves, working
 
@@ -117,14 +117,14 @@ def test_what_was_kept_takes_the_place_of_samples() -> None:
 
 def test_gpus_fold_into_the_rows_there_are() -> None:
     now = sample(devices=(*(device(number) for number in range(7)), gone(7)))
-    points = [load_points([now], None, card.device) for card in now.devices]
-    beside = texts(device_rows(now, now, points, shown(), 76, 4))
+    source = Source([now], None)
+    beside = texts(device_rows(now, now, source, shown(), 76, 4))
     assert len(beside) == 4 and all(len(row) <= 76 for row in beside)
     assert "30/80 G" in beside[0] and "35/80 G" in beside[0] and "310 W" in beside[0]
     assert "7 its driver does not answer" in beside[3]
-    below = texts(device_rows(now, now, points, shown(), 60, 4))
+    below = texts(device_rows(now, now, source, shown(), 60, 4))
     assert below[3] == "and 5 more GPUs: a taller terminal shows them" and len(below) == 4
-    lost = texts(device_rows(now, None, points, shown(), 76, 4))
+    lost = texts(device_rows(now, None, source, shown(), 76, 4))
     assert "30/80" not in "".join(lost)
 
 
@@ -132,8 +132,10 @@ def test_workers_have_their_columns_right_aligned() -> None:
     now = sample(workers=(working(), working(pid=4321, model="Gemma", state="ready", cpu=0.0)))
     rows = texts(worker_rows(now, now, {42: worker("busy")}, 76, 4))
     assert rows[0].split() == ["worker", "state", "RAM", "mapped", "CPU", "context", "pid"]
-    assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8\u202f192" in rows[1]
+    assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8,192" in rows[1]
     assert rows[1].endswith("  42") and rows[2].endswith("4321")
+    measured = replace(worker("busy"), bench=True)
+    assert "benchmark" in texts(worker_rows(now, now, {42: measured}, 76, 4))[1]
     assert "VRAM" in worker_rows(replace(now, devices=(device(),)), now, {}, 90, 4)[0].plain
 
 
@@ -152,12 +154,21 @@ def test_without_workers_it_says_what_to_do() -> None:
 def test_everything_else_is_one_line() -> None:
     now = sample(queued=2, streams=3, downloads=1, download_rate=12.3e6)
     said = activity(now, 200).plain
-    for part in ("3 answers under way", "2 in the queue", "1 download at 12.3 MB/s", "3 of 12 from cache",
+    for part in ("1 answer under way", "2 in the queue", "1 download at 11.7 M/s", "3 of 12 from cache",
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
     assert activity(now, 60).cell_length <= 60
-    assert "cache not asked yet" in activity(sample(cache_asked=0, cache_hits=0), 200).plain
+    assert "3 of 12 from cache since the host started" in said
+    assert "cache not asked since the host started" in activity(sample(cache_asked=0), 200).plain
+    assert "cache not asked yet" in activity(sample(cache_asked=0), 100).plain
+    assert " · 3 of 12 from cache · " in activity(now, 120).plain
     assert not activity(None, 80)
+
+
+def test_a_benchmark_is_told_before_what_waits_for_it() -> None:
+    bench = c.BenchNow(model="Gemma", left_s=59.0)
+    said = activity(sample(streams=1, queued=1), 80, bench).plain
+    assert said.startswith("benchmark of Gemma, about 59 s · no answers under way · 1 in the queue")
 
 
 def test_the_figures_below_keep_their_place_in_every_terminal() -> None:

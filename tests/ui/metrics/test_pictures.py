@@ -127,9 +127,28 @@ def test_a_benchmark(
     host: FakeHost, samples: Samples, make_app: Make, snap_compare: Compare, size: tuple[int, int]
 ) -> None:
     samples.take(*waves())
-    Benches(host, run(applied="shared"), run(id="b0"))
+    Benches(host, run(applied="shared", in_use=("shared",)), run(id="b0"))
     act = at_rest(open_metrics("b"), "1 of 2", "in use", "use for a quiet machine")
     assert snap_compare(frozen(make_app()), terminal_size=size, run_before=act)
+
+
+def test_an_answer_waits_for_a_benchmark(
+    host: FakeHost, samples: Samples, make_app: Make, snap_compare: Compare
+) -> None:
+    samples.take(*waves(streams=1, queued=1))
+
+    async def act(pilot: Pilot[None]) -> None:
+        app = app_of(pilot)
+        await pilot.press(*"Hello", "enter")
+        await until(pilot, lambda: bool(app.session.live))
+        measured = replace(worker("busy"), bench=True)
+        host.post_status(workers=(measured,), bench=c.BenchNow(model=MODEL, left_s=59.0), streams=1)
+        stream = host.hub.get(only_stream(host))
+        stream.set_phase(c.Phase(name="queued", note="a benchmark runs"))
+        await open_metrics()(pilot)
+
+    run_before = at_rest(act, "waits for the", "1 in the queue", "▪ benchmark of", "No model has")
+    assert snap_compare(frozen(make_app()), terminal_size=(120, 30), run_before=run_before)
 
 
 def test_a_benchmark_under_way(

@@ -101,8 +101,8 @@ async def test_a_host_that_takes_no_samples_is_said_once(
         await pilot.press("f2", "f4")
         await shown(pilot, "▸ Metrics")
         await until(pilot, lambda: len(host.called("metrics.samples")) == 2)
-        feed = screen_of(pilot).live.feed
-        await until(pilot, lambda: feed.state == "too old" and not feed.running)
+        feed = screen_of(pilot).upper.feed
+        await until(pilot, lambda: feed.state == "too old" and feed._reading is None)
 
 
 @pytest.mark.usefixtures("soon")
@@ -114,6 +114,16 @@ async def test_a_host_that_fails_is_said_and_asked_again(
     async with start() as pilot:
         await pilot.press("f4")
         await shown(pilot, "no sample could be read", "/restart may help", "12/64 G")
+
+
+async def test_a_mistake_in_reading_is_said(start: Started, host: FakeHost, samples: Samples) -> None:
+    def fails(request: s.ReadSamples) -> s.Samples:
+        raise ValueError("no such thing")
+
+    host.replies["metrics.samples"] = fails
+    async with start() as pilot:
+        await pilot.press("f4")
+        await shown(pilot, "the app made a mistake (ValueError)")
 
 
 async def test_a_driver_that_goes_is_said_in_words(start: Started, samples: Samples) -> None:

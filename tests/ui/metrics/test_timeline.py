@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kensho_tui.core import contract as c
 from kensho_tui.ui.metrics.graph import GLYPHS
-from kensho_tui.ui.metrics.timeline import Elapsed, cells, last_rows, line, live_rows
+from kensho_tui.ui.metrics.now.timeline import Elapsed, cells, last_rows, line, live_rows
 from tests.ui.conftest import NOW
 from tests.ui.metrics.scripted import generation
 

@@ -1,11 +1,12 @@
 """The benchmarks of one model: the one under way, those that are kept, and what can be done with them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -17,6 +18,7 @@ from kensho_tui.core.bench_contract import (
     START_BENCH,
     STOP_BENCH,
     TOPIC_BENCH,
+    UNDO_BENCH,
     ApplyBench,
     BenchFact,
     BenchRef,
@@ -26,17 +28,20 @@ from kensho_tui.core.bench_contract import (
     StartBench,
 )
 from kensho_tui.core.errors import KenshoError
-from kensho_tui.core.model_contract import CHANGE, DETAILS, ChangeModel, Defaults, ModelRef
+from kensho_tui.core.model_contract import DETAILS, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.lines import SplitLine, quiet
 from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import glyphs_for
-from kensho_tui.ui.metrics.rows import Rows
+from kensho_tui.ui.metrics.text_rows import TextRows
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from kensho_tui.ui.app import KenshoApp
 
 WATCH_S = 20.0
+"""So long the host may hold a question for news."""
 RETRY_S = 1.0
 SAID_S = 30.0
 """How long it is said that a change can be undone; it can be after that, too."""
@@ -74,15 +79,11 @@ class BenchPane(Vertical):
         self._under_way: BenchRun | None = None
         self._runs: tuple[BenchRun, ...] | None = None
         self._at = 0
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: Worker[None] | None = None
         self._stopping = ""
         self._error: KenshoError | None = None
-        self._before: tuple[BenchRun, Defaults] | None = None
-        """What was applied here last, and the defaults that its model had before."""
-        self._undone: set[str] = set()
-        """Runs of which that was taken back: the host knows of other defaults, and not of whose they were."""
         self._title = SplitLine(id="bench-title")
-        self._progress, self._rows = Rows("bench-progress"), Rows("bench-rows")
+        self._progress, self._rows = TextRows("bench-progress"), TextRows("bench-rows")
         self._scroll = VerticalScroll(self._rows)
 
     def compose(self) -> ComposeResult:
@@ -105,8 +106,7 @@ class BenchPane(Vertical):
     def entered(self) -> None:
         """It is seen: follow what runs."""
         if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
-        self._list()
+            self._watching = self._kensho.run_quietly(self._watch, "bench")
         self.renew()
 
     def left(self) -> None:
@@ -137,9 +137,9 @@ class BenchPane(Vertical):
         found: Hints = []
         if run is not None:
             for key, condition in enumerate(texts.CONDITIONS, start=1):
-                if texts.recommended(run, condition) is not None and run.applied != condition:
+                if run.recommended(condition) is not None and condition not in run.in_use:
                     found.append((str(key), f"use for a {texts.SAID[condition]}"))
-        if self._before is not None:
+        if run is not None and run.change is not None:
             found.append(("z", "undo"))
         found += [("r", "measure"), ("R", "thoroughly"), ("m", "another model")]
         if len(self._runs or ()) > 1:
@@ -151,20 +151,24 @@ class BenchPane(Vertical):
         """The one that is shown."""
         if self._under_way is not None:
             return self._under_way
-        found = self._runs[self._at] if self._runs else None
-        return replace(found, applied=None) if found is not None and found.id in self._undone else found
+        return self._runs[self._at] if self._runs else None
 
     # --- what the host says ---------------------------------------------------------------------------
 
     async def _watch(self) -> None:
+        """What is kept and what runs; both anew when the host was gone."""
+        while True:
+            await self._kensho.session.connected()
+            self._list()
+            with contextlib.suppress(KenshoError):
+                await self._follow()
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        """What runs, until the host is gone. Raises `KenshoError` then."""
         seen = 0
         while True:
-            try:
-                facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
-            except KenshoError:
-                seen = 0
-                await asyncio.sleep(RETRY_S)
-                continue
+            facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
             if TOPIC_BENCH in facts:
                 seen = facts[TOPIC_BENCH].version
                 self._take(msgspec.msgpack.decode(facts[TOPIC_BENCH].body, type=BenchFact).run)
@@ -175,9 +179,12 @@ class BenchPane(Vertical):
             self._stopping = ""
             self._at = 0
             self._model = before.model
-            self._list()
-            if run is not None and run.id == before.id:
-                self._tell_end(run)
+            if run is None:
+                self._kensho.run_quietly(partial(self._read_cut, before), "bench-list")
+            else:
+                self._list()
+                if run.id == before.id:
+                    self._tell_end(run)
         self.renew()
 
     def _tell_end(self, run: BenchRun) -> None:
@@ -190,8 +197,15 @@ class BenchPane(Vertical):
         elif run.state == "stopped":
             self._kensho.say("The benchmark was stopped before anything was measured: nothing is kept")
 
+    async def _read_cut(self, run: BenchRun) -> None:
+        """The host of ``run`` was killed: what is kept of it is listed."""
+        await self._read_list()
+        self._scroll.scroll_home(animate=False)
+        if self._error is None and all(one.id != run.id for one in self._runs or ()):
+            self._kensho.say("The host ended before the benchmark had measured anything: r measures anew")
+
     def _list(self) -> None:
-        self._do(self._read_list, "bench-list")
+        self._kensho.run_quietly(self._read_list, "bench-list")
 
     async def _read_list(self) -> None:
         request = ListBenches(model=self._model or None)
@@ -202,9 +216,6 @@ class BenchPane(Vertical):
             self._runs, self._error = None, error
         self._at = min(self._at, max(len(self._runs or ()) - 1, 0))
         self.renew()
-
-    def _do(self, work: Callable[[], Awaitable[None]], group: str) -> None:
-        self._kensho.run_quietly(work, group)
 
     # --- what is shown --------------------------------------------------------------------------------
 
@@ -218,7 +229,7 @@ class BenchPane(Vertical):
             name = one_line(self._model, 60) or "no model"
             self._title.show(Content.styled(f"Benchmarks of {name}", "bold"))
             self._progress.show([])
-            self._rows.show(self._instead())
+            self._rows.show(self._instead(width))
         else:
             many = len(self._runs or ())
             number = quiet(f"{self._at + 1} of {many} ") if many > 1 and self._under_way is None else ""
@@ -226,27 +237,26 @@ class BenchPane(Vertical):
             going = texts.progress(run, self._glyphs, width)
             self._progress.show([*going, Content()] if going else [])
             follows = self._scroll.scroll_offset.y >= self._scroll.max_scroll_y
-            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, width)]
+            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, self._glyphs, width)]
             self._rows.show([row for block in blocks if block for row in (*block, Content())][:-1])
             if self._under_way is not None and follows:
                 self._scroll.scroll_end(animate=False)
         self._changed()
 
-    def _instead(self) -> list[Content]:
+    def _instead(self, width: int) -> list[Content]:
         """What to do where there is nothing to show."""
         error = self._error
         if error is not None:
-            return [Content.styled(one_line(error.message, 200), "$error"), quiet(one_line(error.hint, 200))]
+            said = (
+                Content.styled(one_line(error.message, 200), "$error"),
+                quiet(one_line(error.hint, 200)),
+            )
+            return texts.wrapped(said, width)
         if self._runs is None:
             return [quiet("asking the host for them")]
         if not self._model:
             return [quiet("there is no model yet: F5 finds one")]
-        return [
-            quiet(
-                "none yet: a benchmark measures prefill and decode with each setting, and recommends the best"
-            ),
-            quiet("r measures the settings that matter most, R all of them; answers wait meanwhile"),
-        ]
+        return texts.none_yet(width)
 
     # --- what can be done -----------------------------------------------------------------------------
 
@@ -259,7 +269,7 @@ class BenchPane(Vertical):
             run = await self._kensho.session.host.call(START_BENCH, request)
             self._take(run)
 
-        self._do(work, "bench-start")
+        self._kensho.run_quietly(work, "bench-start")
 
     def action_stop(self) -> None:
         run = self._under_way
@@ -270,7 +280,7 @@ class BenchPane(Vertical):
         async def work() -> None:
             await self._kensho.session.host.call(STOP_BENCH, BenchRef(bench=run.id))
 
-        self._do(work, "bench-stop")
+        self._kensho.run_quietly(work, "bench-stop")
 
     def action_older(self, step: int) -> None:
         many = len(self._runs or ())
@@ -281,43 +291,42 @@ class BenchPane(Vertical):
 
     def action_apply(self, condition: Condition) -> None:
         run = self.run
-        if run is None or self._under_way is not None or texts.recommended(run, condition) is None:
+        if run is None or self._under_way is not None or run.recommended(condition) is None:
             return
 
         async def work() -> None:
             host = self._kensho.session.host
             before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
             after = await host.call(APPLY_BENCH, ApplyBench(bench=run.id, condition=condition))
-            said = texts.changes(before, after)
-            name = one_line(run.model, 40)
-            self._undone.discard(run.id)
+            said, name = texts.changes(before, after), one_line(run.model, 40)
             if said:
-                self._before = (run, before)
                 then = "from its next answer on; z undoes"
                 self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
             else:
                 self._kensho.say(f"{name} has these settings already")
             await self._changed_defaults()
 
-        self._do(work, "bench-apply")
+        self._kensho.run_quietly(work, "bench-apply")
 
     def action_undo(self) -> None:
-        if self._before is None:
+        """Take back what applying the run that is shown has changed."""
+        run = self.run
+        if run is None or self._under_way is not None:
             return
-        run, defaults = self._before
 
         async def work() -> None:
-            await self._kensho.session.host.call(CHANGE, ChangeModel(model=run.model, defaults=defaults))
-            self._before = None
-            self._undone.add(run.id)
-            self._kensho.say(f"{one_line(run.model, 40)} has the defaults it had before")
+            host = self._kensho.session.host
+            before = (await host.call(DETAILS, ModelRef(model=run.model))).defaults
+            after = await host.call(UNDO_BENCH, BenchRef(bench=run.id))
+            said, name = texts.changes(before, after), one_line(run.model, 40)
+            self._kensho.say(f"{name}: {said}", "taken back, from its next answer on")
             await self._changed_defaults()
 
-        self._do(work, "bench-apply")
+        self._kensho.run_quietly(work, "bench-apply")
 
     async def _changed_defaults(self) -> None:
         await self._kensho.session.renew_models()
-        await self._read_list()
+        self._list()
 
     def action_model(self) -> None:
         """Choose whose benchmarks are shown."""

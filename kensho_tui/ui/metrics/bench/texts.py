@@ -1,6 +1,6 @@
 """A benchmark as lines of text: how far it is, what it measured, and what follows from that. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from textual.content import Content
@@ -13,27 +13,38 @@ from kensho_tui.core.bench_contract import (
     Condition,
     Recommendation,
 )
-from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.core.model_contract import Defaults
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
-from kensho_tui.ui.lines import QUIET, fitting, quiet
+from kensho_tui.ui.columns import Column, joined, table_widths
+from kensho_tui.ui.lines import QUIET, SEPARATOR, in_a_row, quiet
 from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
+from kensho_tui.ui.metrics.figures.said import uncounted
 from kensho_tui.ui.metrics.graph import Glyphs
 
 CONDITIONS: tuple[Condition, ...] = ("shared", "quiet")
 """In the order of their keys, 1 and 2."""
 SAID: dict[Condition, str] = {"shared": "shared machine", "quiet": "quiet machine"}
 BAR_CELLS = 24
-SEPARATOR = " · "
-STATES = {"running": "under way", "complete": "complete", "stopped": "stopped", "failed": "failed"}
-STYLES = {"running": "$primary", "complete": "$success", "stopped": "$warning", "failed": "$error"}
+STATES = {
+    "running": "under way",
+    "complete": "complete",
+    "stopped": "stopped",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+STYLES = {
+    "running": "$primary",
+    "complete": "$success",
+    "stopped": "$warning",
+    "failed": "$error",
+    "interrupted": "$warning",
+}
 COLUMNS = (
     Column("", rank=0),
     Column("machine", rank=3),
     Column("threads", right=True),
-    Column("prefill", right=True, rank=4),
+    Column("prefill threads", right=True, rank=4),
     Column("batch", right=True, rank=5),
     Column("flash", rank=6),
     Column("KV", rank=7),
@@ -46,6 +57,21 @@ COLUMNS = (
 
 SETTINGS = range(2, 9)
 """Of these columns those are left out, and said once, that are the same in every row."""
+
+
+NONE_YET = (
+    "none yet: a benchmark measures prefill and decode with each setting, and recommends the best",
+    "r measures the settings that matter most, R all of them; answers wait meanwhile",
+)
+
+
+def wrapped(lines: Iterable[Content], width: int) -> list[Content]:
+    return [row for line in lines for row in line.wrap(width)]
+
+
+def none_yet(width: int) -> list[Content]:
+    """What stands there before the first one."""
+    return wrapped(map(quiet, NONE_YET), width)
 
 
 def head(run: BenchRun, now: datetime) -> Content:
@@ -73,23 +99,26 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
             (2, quiet(one_line(run.doing, 80))),
         ]
         wait = quiet("answers wait for its end; it goes on when you leave, Esc or x stops it")
-        return [quiet(SEPARATOR).join(fitting(parts, width, len(SEPARATOR))), wait]
+        return [in_a_row(parts, width), wait]
     if run.error:
         hint = f"{SEPARATOR}{one_line(run.hint, 200)}" if run.hint else ""
         return [Content.assemble((f"✗ {one_line(run.error, 200)}", "$error"), quiet(hint))]
+    of = f" of {run.total}" if run.total > run.done else ""
     if run.state == "stopped":
-        of = f" of {run.total}" if run.total > run.done else ""
         return [quiet(f"stopped after {run.done}{of} measurements: they are kept; advice takes a whole run")]
+    if run.state == "interrupted":
+        kept = f"{run.done}{of} {'measurement is' if run.total == 1 else 'measurements are'} kept"
+        return [quiet(f"the host ended: {kept}; r or R measures anew")]
     return []
 
 
 def settings(found: BenchSettings, gpu: bool) -> str:
-    """``6 threads, prefill 8, batch 512, flash attention, f16 KV, all layers on the GPU``."""
+    """``6 threads, 8 prefill threads, batch 512, flash attention, f16 KV, all layers on the GPU``."""
     threads = fmt.counted(found.threads, "thread") if found.threads else "auto threads"
     layers = _layers(found.gpu_layers)
     parts = [
         threads,
-        f"prefill {found.threads_batch}",
+        fmt.counted(found.threads_batch, "prefill thread"),
         f"batch {found.batch}",
         "flash attention" if found.flash else "no flash attention",
         f"{found.kv_type} KV",
@@ -110,12 +139,12 @@ def recommendations(run: BenchRun) -> list[Content]:
     """Each with its key, its settings, and what it gains over those in use before."""
     found: list[Content] = []
     for key, condition in enumerate(CONDITIONS, start=1):
-        one = recommended(run, condition)
+        one = run.recommended(condition)
         if one is None:
             continue
         mark = (
             Content.assemble(quiet(SEPARATOR), ("in use", "$success"))
-            if run.applied == condition
+            if condition in run.in_use
             else Content()
         )
         speeds = f"decode {fmt.speed(one.decode_tok_s)}, prompt {fmt.speed(one.prompt_tok_s)}"
@@ -135,30 +164,14 @@ def _gain(run: BenchRun, one: Recommendation) -> str:
     return f"{less} % less time a turn than before" if less > 0 else "no faster than before"
 
 
-def recommended(run: BenchRun, condition: Condition) -> Recommendation | None:
-    return next((one for one in run.recommendations if one.condition == condition), None)
-
-
-def spread(found: Spread | None) -> str:
-    """``148 ±3``: the median, and half the interquartile range where there is more than one value."""
-    if found is None:
-        return ""
-    digits = 1 if found.median < 10 else 0
-    noise = f" ±{found.half:.{digits}f}" if found.count > 1 else ""
-    return f"{found.median:.{digits}f}{noise}"
-
-
-def table(run: BenchRun, width: int) -> list[Content]:
+def table(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     """What was measured, in the order in which it was; what is recommended has its key before it."""
     if not run.points:
         return []
-    rows = [_cells(run, point) for point in run.points]
-    titles = [column.title for column in COLUMNS]
-    natural = natural_widths(COLUMNS, [titles, *rows], titles=False)
+    rows = [_cells(run, point, glyphs.sign) for point in run.points]
     same = [at for at in SETTINGS if len(rows) > 1 and len({row[at] for row in rows}) == 1]
-    used = [any(row[at] for row in rows) and at not in same for at in range(len(COLUMNS))]
-    laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
-    drawn = [joined(COLUMNS, laid, [quiet(title) for title in titles])]
+    laid = table_widths(COLUMNS, rows, width, without=same)
+    drawn = [joined(COLUMNS, laid, [quiet(column.title) for column in COLUMNS])]
     for point, row in zip(run.points, rows, strict=True):
         style = QUIET if point.problem else "bold" if row[0] else "$foreground"
         line = joined(COLUMNS, laid, [Content.styled(cell, style) for cell in row])
@@ -166,17 +179,17 @@ def table(run: BenchRun, width: int) -> list[Content]:
         if point.problem:
             why = f"   not possible: {one_line(point.problem, 200)}"
             drawn.append(quiet(why).truncate(width, ellipsis=True))
-    said = ", ".join(f"{titles[at]} {rows[0][at]}" for at in same if rows[0][at])
+    said = ", ".join(f"{COLUMNS[at].title} {rows[0][at]}" for at in same if rows[0][at])
     return [*([quiet(f"all with {said}").truncate(width, ellipsis=True)] if said else []), *drawn]
 
 
-def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
+def _cells(run: BenchRun, point: BenchPoint, sign: str) -> Sequence[str]:
     found = point.settings
     keys = [
         str(key)
         for key, condition in enumerate(CONDITIONS, start=1)
         if condition == point.condition
-        and (one := recommended(run, condition)) is not None
+        and (one := run.recommended(condition)) is not None
         and one.settings == found
     ]
     counted = point.decode or point.prompt
@@ -190,8 +203,8 @@ def _cells(run: BenchRun, point: BenchPoint) -> Sequence[str]:
         found.kv_type,
         _layers(found.gpu_layers) if _on_gpu(run) else "",
         fmt.thousands(point.prompt_tokens),
-        spread(point.prompt),
-        spread(point.decode),
+        uncounted(point.prompt, sign),
+        uncounted(point.decode, sign),
         str(counted.count) if counted is not None else "",
     )
 
@@ -236,7 +249,7 @@ def changes(before: Defaults, after: Defaults) -> str:
 
 def _value(value: object) -> str:
     if value is None:
-        return "by itself"
+        return "auto"
     if isinstance(value, bool):
         return "on" if value else "off"
     return "all" if value == -1 else one_line(str(value), 20)

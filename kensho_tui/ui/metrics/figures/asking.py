@@ -18,13 +18,21 @@ SAY_AFTER_S = 0.2
 
 
 class Asking:
-    """One question at a time, and none while nobody looks. ``tell`` is called when `words` are others."""
+    """One question at a time, and none while nobody looks."""
 
-    def __init__(self, app: "KenshoApp", owner: Widget, load: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: "KenshoApp",
+        owner: Widget,
+        load: Callable[[], Awaitable[None]],
+        tell: Callable[[], None],
+    ) -> None:
+        """`load` asks the question, `owner` has its timers; `tell` is called when it is answered, or `words`
+        are others."""
         self._app = app
         self._owner = owner
         self._load = load
-        self.tell: Callable[[], None] = lambda: None
+        self._tell = tell
         self.words = ""
         """What is awaited, once that takes a while."""
         self.error: KenshoError | None = None
@@ -67,7 +75,7 @@ class Asking:
             if self._question is question:
                 self._question = None
                 self._wait(False)
-        self.tell()
+        self._tell()
 
     def _wait(self, begins: bool) -> None:
         if self._waits is not None:
@@ -79,7 +87,7 @@ class Asking:
     def _say(self) -> None:
         connected = self._app.session.link == "connected"
         self.words = "◌ asking for figures" if connected else "◌ waiting for the host"
-        self.tell()
+        self._tell()
 
     # --- what changed ---------------------------------------------------------------------------------
 

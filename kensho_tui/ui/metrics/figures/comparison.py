@@ -8,20 +8,22 @@ from textual.content import Content
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.metrics.figures import compare, document
+from kensho_tui.ui.metrics.figures import differences, document
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
+from kensho_tui.ui.metrics.figures.measures import legend
 from kensho_tui.ui.metrics.figures.periods import Period
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
-NOBODY = compare.Side("", "", mc.Figures(runs=0))
+NOBODY = differences.Side("", {}, mc.Figures(runs=0))
 
 
 class Comparison(Level):
     """Two rows of another level side by side."""
 
     filters: ClassVar[bool] = False
+    filter_says: ClassVar[str] = "not to be filtered: these are two rows"
 
     def __init__(self, of: Level, first: str, second: str) -> None:
         super().__init__(of.app, of.renew)
@@ -38,12 +40,12 @@ class Comparison(Level):
         return self._of.model_of(self._keys[0])
 
     @property
-    def _pair(self) -> tuple[compare.Side, compare.Side] | None:
+    def _pair(self) -> tuple[differences.Side, differences.Side] | None:
         return self._of.sides(*self._keys)
 
     @property
     def listing(self) -> Listing:
-        return compare.listing(*(self._pair or (NOBODY, NOBODY)), self._shown)
+        return differences.listing(*(self._pair or (NOBODY, NOBODY)), self._shown)
 
     async def load(self, period: Period) -> None:
         await self._of.load(period)
@@ -51,12 +53,12 @@ class Comparison(Level):
 
     def rows(self, look: Look) -> list[Choice]:
         sides = self._pair
-        self._shown = compare.rows(*sides, look) if sides is not None else []
+        self._shown = differences.rows(*sides, look) if sides is not None else []
         return self._shown
 
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
         sides = self._pair
-        items = [] if sides is None else compare.items(*sides)
+        items = [] if sides is None else differences.items(*sides)
         head: document.Document = {"since": period.since(self.app.now())}
         if sides is not None:
             head |= {"a": sides[0].name, "b": sides[1].name}
@@ -66,9 +68,10 @@ class Comparison(Level):
         return "One of them has not answered in this time: p goes further back"
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        if self._pair is None or height < 4:
+        pair = self._pair
+        if pair is None or height < 4:
             return Content()
         return Content("\n" * (height > 5)) + quiet(
-            f"median {look.sign} half the interquartile range (runs measured); {compare.UNCLEAR}: the middle "
-            "halves of both overlap, there is no clear difference"
+            f"{legend([side.figures for side in pair], look.sign)} (runs measured); {differences.UNCLEAR}: "
+            "the middle halves of both overlap, there is no clear difference"
         )

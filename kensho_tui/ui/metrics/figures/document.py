@@ -1,31 +1,36 @@
-"""Figures as they are handed out: documents for JSON, flat records for CSV. Pure.
+"""Figures as they are handed out: documents for JSON, the same flat for CSV. Pure.
 
 Sizes are bytes, times seconds, speeds tokens per second, ``bandwidth`` bytes per second.
 """
 
-from typing import TYPE_CHECKING
+from msgspec import Struct
+from msgspec.structs import asdict
 
-if TYPE_CHECKING:
-    from kensho_tui.core.metrics_contract import (
-        DayMetrics,
-        Figures,
-        Generation,
-        ModelMetrics,
-        SetupMetrics,
-        Spread,
-    )
+from kensho_tui.core.contract import Timings, Usage
+from kensho_tui.core.metrics_contract import (
+    DayMetrics,
+    Figures,
+    Generation,
+    ModelMetrics,
+    RanWith,
+    SetupMetrics,
+    Spread,
+)
+from kensho_tui.ui.metrics.figures.measures import MEASURES
 
 Document = dict[str, object]
-Record = dict[str, str | int | float | bool | None]
+Item = Document | Generation
+"""What is handed out of one row."""
 
-MEASURED = ("ttft_s", "load_s", "prompt_tok_s", "decode_tok_s", "bandwidth")
-"""What figures are of, in their order."""
-_USAGE = ("prompt_tokens", "cached_tokens", "completion_tokens")
-_TIMINGS = ("queue_s", "load_s", "prefill_s", "ttft_s", "prompt_tok_s", "decode_tok_s", "total_s")
-_RAN_WITH = ("device", "gpu_layers", "context", "kv_type", "threads", "active_weights")
+RAN_WITH = tuple(name for name in RanWith.__struct_fields__ if name != "quantisation")
+"""The fields by which runs of one model differ."""
+_PARTS: dict[str, type[Struct]] = {"usage": Usage, "timings": Timings}
+_SPREADS = frozenset({*(measure.name for measure in MEASURES), "a", "b"})
+"""Fields that are spreads, or None where nothing was measured; the last two of what is compared."""
+_SPREAD = ("median", "lower", "upper", "least", "most")
 
 
-def model(found: "ModelMetrics") -> Document:
+def model(found: ModelMetrics) -> Document:
     """A model with its settings and days."""
     return {
         "model": found.model,
@@ -38,74 +43,33 @@ def model(found: "ModelMetrics") -> Document:
     }
 
 
-def setup(found: "SetupMetrics") -> Document:
-    return {**_ran_with(found), "last": found.last, **_figures(found.figures)}
+def setup(found: SetupMetrics) -> Document:
+    """What a model ran with, and its figures with that."""
+    ran_with = {name: getattr(found, name) for name in RAN_WITH}
+    return {**ran_with, "last": found.last, **_figures(found.figures)}
 
 
-def _ran_with(found: "SetupMetrics | Generation") -> Record:
-    return {name: getattr(found, name) for name in _RAN_WITH}
+def _figures(figures: Figures) -> Document:
+    return {"runs": figures.runs, **{measure.name: measure.of(figures) for measure in MEASURES}}
 
 
-def _spreads(figures: "Figures") -> "dict[str, Spread | None]":
-    spreads = (figures.ttft, figures.load, figures.prompt, figures.decode, figures.bandwidth)
-    return dict(zip(MEASURED, spreads, strict=True))
-
-
-def _figures(figures: "Figures") -> Document:
-    return {"runs": figures.runs, **_spreads(figures)}
-
-
-def _day(day: "DayMetrics") -> Document:
+def _day(day: DayMetrics) -> Document:
     return {"day": day.day, "runs": day.runs, "ttft_s": day.ttft, "decode_tok_s": day.decode}
 
 
-# --- flat -------------------------------------------------------------------------------------------
+def flat(item: Item) -> Document:
+    """One line of CSV: a spread is six fields, usage and timings are fields of their own, lists are left out.
 
-
-def model_record(found: "ModelMetrics") -> Record:
-    return {
-        "model": found.model,
-        "quantisation": found.quantisation,
-        "last": found.last,
-        "from_cache": found.from_cache,
-        **figures_record(found.figures),
-    }
-
-
-def setup_record(found: "SetupMetrics") -> Record:
-    return {**_ran_with(found), "last": found.last, **figures_record(found.figures)}
-
-
-def figures_record(figures: "Figures") -> Record:
-    record: Record = {"runs": figures.runs}
-    for name, spread in _spreads(figures).items():
-        record |= spread_record(name, spread)
+    Items of one kind have the same fields, whatever was not measured.
+    """
+    record: Document = {}
+    for name, value in (item if isinstance(item, dict) else asdict(item)).items():
+        if name in _PARTS:
+            fields = _PARTS[name].__struct_fields__
+            record |= {field: getattr(value, field, None) for field in fields}
+        elif isinstance(value, Spread) or (value is None and name in _SPREADS):
+            record |= {f"{name}_{field}": getattr(value, field, None) for field in _SPREAD}
+            record[f"{name}_count"] = value.count if value is not None else 0
+        elif not isinstance(value, list):
+            record[name] = value
     return record
-
-
-def spread_record(name: str, spread: "Spread | None") -> Record:
-    """Six fields; empty where nothing was measured, but for the count."""
-    fields = ("median", "lower", "upper", "least", "most")
-    values: Record = {f"{name}_{field}": getattr(spread, field, None) for field in fields}
-    return {f"{name}_count": spread.count if spread is not None else 0, **values}
-
-
-def generation_record(one: "Generation") -> Record:
-    return {
-        "id": one.id,
-        "chat": one.chat,
-        "message": one.message,
-        "model": one.model,
-        "quantisation": one.quantisation,
-        "state": one.state,
-        "stop_reason": one.stop_reason,
-        "from_cache": one.from_cache,
-        "created": one.created,
-        "ended": one.ended,
-        **{name: getattr(one.usage, name, None) for name in _USAGE},
-        **{name: getattr(one.timings, name, None) for name in _TIMINGS},
-        **_ran_with(one),
-        "memory": one.memory,
-        "memory_host": one.memory_host,
-        "bandwidth": one.bandwidth,
-    }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import csv
+import errno
 import io
 import os
 import re
@@ -16,16 +17,16 @@ import msgspec
 
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.text import printable
-from kensho_tui.ui.metrics.figures.document import Document, Record
+from kensho_tui.ui.metrics.figures.document import Document, Item, flat
 
 Kind = Literal["csv", "json"]
-Item = tuple[Document | msgspec.Struct, Record]
-"""What is written of one row: in JSON, and in CSV."""
 
 # What a spreadsheet takes for a formula, in either width; a tab or a new line before one is passed over.
 _FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 MOST_OF_A_NAME = 60
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass
@@ -67,7 +68,7 @@ def harmless(value: object) -> object:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def csv_lines(records: Sequence[Record], *, titles: bool) -> str:
+def csv_lines(records: Sequence[Document], *, titles: bool) -> str:
     """Lines as RFC 4180 has them, but ended by a line feed alone; with the names of the columns above."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -101,12 +102,18 @@ async def export(folder: Path, wanted: Wanted, kind: Kind, now: datetime, job: J
         return await asyncio.to_thread(sheet.finish, file_name(wanted, kind, now))
     except OSError as error:
         why = error.strerror or str(error)
-        raise KenshoError(
-            f"nothing was written to {folder}: {why}", hint="Free some space, or its way"
-        ) from None
+        raise KenshoError(f"nothing was written to {folder}: {why}", hint=_what_to_do(error)) from None
     finally:
         if sheet is not None:
             sheet.close()
+
+
+def _what_to_do(error: OSError) -> str:
+    if error.errno in _FULL:
+        return "Free some space on that disk, then export again"
+    if error.errno in _CLOSED:
+        return "Allow writing to that folder, then export again"
+    return "Check that it is a folder that can be written to, then export again"
 
 
 class _Sheet:
@@ -128,11 +135,11 @@ class _Sheet:
 
     def add(self, items: Sequence[Item]) -> None:
         if self._kind == "csv":
-            self._file.write(csv_lines([record for _, record in items], titles=self._first).encode())
+            self._file.write(csv_lines([flat(item) for item in items], titles=self._first).encode())
         else:
-            for document, _ in items:
+            for item in items:
                 self._file.write(b"\n    " if self._first else b",\n    ")
-                self._file.write(msgspec.json.encode(document))
+                self._file.write(msgspec.json.encode(item))
                 self._first = False
         self._first = self._first and not items
 
@@ -152,7 +159,7 @@ class _Sheet:
         while True:
             place = self._folder / (name if number == 1 else f"{stem}-{number}.{kind}")
             try:
-                # Whoever has made it may put something in its place.
+                # An empty file first: it cannot be made where there is one, and is this one's to replace.
                 os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
                 return place
             except FileExistsError:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.content import Content
 
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.metrics.figures import compare
+from kensho_tui.ui.metrics.figures import differences
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
-from kensho_tui.ui.models.table import Listing, Sort
+from kensho_tui.ui.table import Listing, Sort
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -21,6 +21,8 @@ class Level:
 
     filters: ClassVar[bool] = True
     """Whether typing may filter its rows."""
+    filter_says: ClassVar[str] = "type to filter"
+    """What stands in the line to type in while that is empty."""
     opens: ClassVar[str] = ""
     """What Enter on a row shows, in a word or two."""
     others: ClassVar[str] = ""
@@ -96,7 +98,7 @@ class Level:
 
         return Comparison(self, keys[0], keys[1])
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         """Two rows to be compared; None: one of them is gone."""
         return None
 

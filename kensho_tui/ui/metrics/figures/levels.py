@@ -10,15 +10,16 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.metrics.figures import compare, document, rows
+from kensho_tui.ui.metrics.figures import differences, document, ran, rows
 from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
-from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days
+from kensho_tui.ui.metrics.figures.measures import legend
+from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days, short_date
 from kensho_tui.ui.metrics.figures.runs import Runs, ran_with
 from kensho_tui.ui.metrics.figures.said import said, time_said
 from kensho_tui.ui.metrics.figures.spark import trend
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -84,10 +85,10 @@ class Models(Level):
         """What the figures mean."""
         if not self.found.models or height < 4:
             return Content()
+        spread = legend([model.figures for model in self.found.models], look.sign)
         return Content("\n" * (height > 5)) + quiet(
-            f"median {look.sign} half the interquartile range (runs measured); speeds are of runs that read "
-            f"{self.found.least_prompt} new tokens and wrote {self.found.least_completion} at least; "
-            "TTFT has loading in it"
+            f"{spread} (runs measured); speeds are of runs that read {self.found.least_prompt} new tokens "
+            f"and wrote {self.found.least_completion} at least; TTFT has loading in it, no time in the queue"
         )
 
     def take(self, key: str) -> Level | None:
@@ -112,16 +113,17 @@ class Models(Level):
             "least_prompt_tokens": self.found.least_prompt,
             "least_completion_tokens": self.found.least_completion,
         }
-        items = [(document.model(model), document.model_record(model)) for model in models]
-        return Wanted("models", head, once(items))
+        return Wanted("models", head, once([document.model(model) for model in models]))
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         one, other = self.model(first), self.model(second)
         return (_side(one), _side(other)) if one is not None and other is not None else None
 
 
-def _side(model: mc.ModelMetrics) -> compare.Side:
-    return compare.Side(one_line(model.model, 60), one_line(model.quantisation, 12), model.figures)
+def _side(model: mc.ModelMetrics) -> differences.Side:
+    quantisation = one_line(model.quantisation, 12)
+    about = {"runs with": quantisation} if quantisation else {}
+    return differences.Side(one_line(model.model, 60), about, model.figures)
 
 
 class Settings(Level):
@@ -143,7 +145,11 @@ class Settings(Level):
 
     @property
     def listing(self) -> Listing:
-        return rows.SETTINGS
+        return rows.settings_listing(self._settings)
+
+    @property
+    def _settings(self) -> Sequence[mc.SetupMetrics]:
+        return self.found.settings if self.found is not None else ()
 
     async def load(self, period: Period) -> None:
         asked = mc.ListModelMetrics(since=period.since(self.app.now()), model=self.model, days=MOST_DAYS)
@@ -153,16 +159,17 @@ class Settings(Level):
         self.loaded = True
 
     def ordered(self) -> list[mc.SetupMetrics]:
-        return self.listing.ordered(self.found.settings if self.found is not None else (), self.sort)
+        return self.listing.ordered(self._settings, self.sort)
 
     def rows(self, look: Look) -> list[Choice]:
         return rows.setup_rows(self.ordered(), look)
 
     def below(self, width: int, height: int, look: Look) -> Content:
-        """Trends over days, the last of them in words behind each."""
+        """What all rows have in common, and trends over days, the last of them in words behind each."""
         days = self.found.days if self.found is not None else ()
-        if not days or height < TREND_ROWS:
-            return Content()
+        shared = ran.common(self._settings, width)
+        if not days or height < TREND_ROWS + len(shared):
+            return Content("\n").join(shared[:height])
         dates = every_date(days)
         found = by_date(days, dates)
         last = days[-1]
@@ -176,11 +183,12 @@ class Settings(Level):
         )
         room = width - LABEL_CELLS - max(len(words) for _, _, words in lines) - 2
         drawn = [(name, trend(values, room, look.graphs), words) for name, values, words in lines]
-        until = f" to {_day(last.day)}, at the right the last" if len(days) > 1 else ""
+        until = f" to {short_date(last.day)}, at the right the last" if len(days) > 1 else ""
         return Content("\n").join(
             [
-                *[Content()] * (height > TREND_ROWS),
-                quiet(f"by day, {_day(dates[0])}{until}; heights begin at 0"),
+                *[Content()] * (height > TREND_ROWS + len(shared)),
+                *shared,
+                quiet(f"by day, {short_date(dates[0])}{until}; heights begin at 0"),
                 *(
                     Content.assemble(quiet(name.ljust(LABEL_CELLS)), (line, "$primary"), quiet(f"  {words}"))
                     for name, line, words in drawn
@@ -192,7 +200,8 @@ class Settings(Level):
         setup = self._setup(key)
         if setup is None:
             return None
-        crumb = f"{rows.setup_words(setup) or 'these settings'}: generations"
+        apart = ran.words(setup, ran.differing(self._settings))
+        crumb = f"{apart}: generations" if apart else "generations"
         return Runs(self.app, self.renew, self.model, crumb, ran_with(self.quantisation, setup))
 
     def model_of(self, key: str) -> str:
@@ -207,24 +216,20 @@ class Settings(Level):
             whole = document.model(self.found)
             head |= {name: whole[name] for name in ("quantisation", "last", "from_cache", "days")}
         setups = [setup for key in keys if (setup := self._setup(key)) is not None]
-        items = [(document.setup(one), document.setup_record(one)) for one in setups]
-        return Wanted("settings", head, once(items), of=self.model)
+        return Wanted("settings", head, once([document.setup(one) for one in setups]), of=self.model)
 
     def _setup(self, key: str) -> mc.SetupMetrics | None:
-        settings = self.found.settings if self.found is not None else ()
-        return next((setup for setup in settings if rows.setup_key(setup) == key), None)
+        return next((setup for setup in self._settings if rows.setup_key(setup) == key), None)
 
-    def sides(self, first: str, second: str) -> tuple[compare.Side, compare.Side] | None:
+    def sides(self, first: str, second: str) -> tuple[differences.Side, differences.Side] | None:
         one, other = self._setup(first), self._setup(second)
         if one is None or other is None:
             return None
-        names = rows.differing(one, other)
-        return compare.Side(names[0], "", one.figures), compare.Side(names[1], "", other.figures)
-
-
-def _day(date: str) -> str:
-    when = fmt.parse_date(f"{date}T12:00:00Z")
-    return f"{when.day} {when.strftime('%b')}" if when is not None else date
+        apart, names = ran.differing([one, other]), ran.names(one, other)
+        return (
+            differences.Side(names[0], ran.facts(one, apart), one.figures),
+            differences.Side(names[1], ran.facts(other, apart), other.figures),
+        )
 
 
 def _medians(spreads: Sequence[mc.Spread | None]) -> list[float | None]:

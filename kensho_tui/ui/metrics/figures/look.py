@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from kensho_tui.ui.choice_list import IDLE
 from kensho_tui.ui.lines import QUIET
+from kensho_tui.ui.metrics.graph import GLYPHS
 from kensho_tui.ui.metrics.graph import Look as Graphs
 
 
@@ -26,7 +27,7 @@ class Look:
     @property
     def sign(self) -> str:
         """Between a median and its spread."""
-        return "+-" if self.graphs == "ascii" else "±"
+        return GLYPHS[self.graphs].sign
 
     def mark(self, key: str, otherwise: str = IDLE) -> Mark:
         """The sign before a row: A or B where it is marked."""

@@ -1,6 +1,7 @@
 """The lower half of F4: one table at a time, from models down to a generation, with a line above it."""
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -22,19 +23,10 @@ from kensho_tui.ui.metrics.figures.levels import Models
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import ALL_TIME, PERIODS, Period, next_period
 from kensho_tui.ui.metrics.graph import glyphs_for
-from kensho_tui.ui.models.line import Line
-from kensho_tui.ui.models.table import Sort, Table, Titles
+from kensho_tui.ui.table import Line, Sort, Table, Titles
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
-
-
-@runtime_checkable
-class Frame(Protocol):
-    """The screen around the pane."""
-
-    def frame_changed(self) -> None:
-        """The keys that matter are others."""
 
 
 class FiguresPane(Vertical):
@@ -48,9 +40,11 @@ class FiguresPane(Vertical):
         scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     """
 
-    def __init__(self, app: "KenshoApp") -> None:
+    def __init__(self, app: "KenshoApp", changed: Callable[[], None]) -> None:
+        """`changed` is called when other keys matter."""
         super().__init__()
         self._kensho = app
+        self._changed = changed
         self._graphs = glyphs_for(app.settings).look
         self._levels: list[Level] = [Models(app, self.renew)]
         self._left_rows: list[str] = []
@@ -58,8 +52,7 @@ class FiguresPane(Vertical):
         self._period: Period = PERIODS[0]
         self._chosen = False
         """Whether somebody chose that time."""
-        self._asking = Asking(app, self, self._load)
-        self._asking.tell = self.renew
+        self._asking = Asking(app, self, self._load, self.renew)
         self._job: Job | None = None
         self._drawn: object = None
         self._told: list[tuple[str, str]] = []
@@ -139,7 +132,7 @@ class FiguresPane(Vertical):
         """The keys that matter now, the most important first."""
         level = self._level
         if self.screen.focused is self._line:
-            return [("Enter", "to the table"), ("Esc", "all rows")]
+            return [("Enter", "to the table"), ("Esc", "all rows")] if level.filters else [("Esc", "back")]
         if self._asking.error is not None:
             return [("r", "try again"), *self._up()]
         if not self._table.highlighted:
@@ -226,9 +219,9 @@ class FiguresPane(Vertical):
     def _tell_hints(self) -> None:
         """The screen draws the keys, when they are others."""
         hints = self.hints()
-        if hints != self._told and isinstance(self.screen, Frame):
+        if hints != self._told:
             self._told = hints
-            self.screen.frame_changed()
+            self._changed()
 
     def _moved(self, key: str) -> None:
         if not self.is_mounted:
@@ -255,7 +248,7 @@ class FiguresPane(Vertical):
 
     def _begin(self, row: str = "") -> None:
         """Another level is shown, with this row highlighted."""
-        self._line.serve("type to filter", self._level.typed)
+        self._line.serve(self._level.filter_says, self._level.typed)
         self._asking.error = None
         self.renew(row)
         self._asking.ask()
@@ -345,17 +338,18 @@ class FiguresPane(Vertical):
             self._show_frame()
         if place is not None:
             many = f"{fmt.thousands(job.written)} {wanted.kind if job.written != 1 else wanted.kind[:-1]}"
-            app.say(f"✓ {many} in {one_line(str(place), 400)}", style="$success", seconds=20)
+            folder = f"folder {one_line(str(place.parent), 400)}"  # apart, so that no line ends in the name
+            app.say(f"✓ {many} in {one_line(place.name, 200)}", folder, "$success", seconds=20)
         else:
             app.say("Nothing was written")
 
     # --- the filter -----------------------------------------------------------------------------------
 
     def _to_line(self) -> None:
-        if self._level.filters:
-            self._line.display = True
-            self.screen.set_focus(self._line)
-            self._show_frame()
+        """Also where nothing is filtered: letters that are meant for it must not be taken for keys."""
+        self._line.display = True
+        self.screen.set_focus(self._line)
+        self._show_frame()
 
     def _to_table(self) -> None:
         """With what the line lets through: the message that it changed may be behind the next key."""
@@ -372,6 +366,8 @@ class FiguresPane(Vertical):
         self._read_line()
 
     def _read_line(self) -> None:
-        if self._line.value != self._level.typed:
+        if not self._level.filters:
+            self._line.value = ""
+        elif self._line.value != self._level.typed:
             self._level.typed = self._line.value
             self.renew("")

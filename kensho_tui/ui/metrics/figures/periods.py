@@ -51,3 +51,12 @@ def every_date(days: Sequence["DayMetrics"]) -> list[str]:
     except (IndexError, ValueError):
         return [day.day for day in days]
     return [str(first + timedelta(days=at)) for at in range((last - first).days + 1)]
+
+
+def short_date(day: str) -> str:
+    """``21 Nov`` for ``2026-11-21``: the day it is called, wherever the person is."""
+    try:
+        when = date.fromisoformat(day)
+    except ValueError:
+        return day
+    return f"{when.day} {when:%b}"

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.content import Content
+
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.metrics.figures import document, rows
-from kensho_tui.ui.metrics.figures.export import Item, Wanted
+from kensho_tui.ui.metrics.figures import ran, rows
+from kensho_tui.ui.metrics.figures.document import RAN_WITH, Document, Item
+from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -26,6 +29,7 @@ class Runs(Level):
 
     opens: ClassVar[str] = "the chat"
     filters: ClassVar[bool] = False
+    filter_says: ClassVar[str] = "not to be filtered: generations come page by page"
 
     def __init__(
         self,
@@ -41,6 +45,8 @@ class Runs(Level):
         self._crumb = crumb
         self._ran_with = ran_with
         self.found: list[mc.Generation] = []
+        self._asked: mc.ListGenerations | None = None
+        """What `found` answers."""
         self._places: dict[str, int] = {}
         self._next = ""
 
@@ -50,7 +56,7 @@ class Runs(Level):
 
     @property
     def listing(self) -> Listing:
-        return rows.GENERATIONS
+        return rows.generations_listing(self.found)
 
     def model_of(self, key: str) -> str:
         return self._model
@@ -62,12 +68,14 @@ class Runs(Level):
         )
 
     async def load(self, period: Period) -> None:
-        page = await self.app.session.host.call(mc.GENERATIONS, self.request(period))
+        request = self.request(period)
+        page = await self.app.session.host.call(mc.GENERATIONS, request)
         known = next((at for at, one in enumerate(page.generations) if one.id in self._places), None)
-        if self.loaded and known is not None and page.generations[known].id == self.found[0].id:
+        if request == self._asked and known is not None and page.generations[known].id == self.found[0].id:
             self._take([*page.generations[:known], *self.found], self._next)
         else:
             self._take(list(page.generations), page.next)
+        self._asked = request
         self.loaded = True
 
     def _take(self, generations: list[mc.Generation], following: str) -> None:
@@ -77,12 +85,18 @@ class Runs(Level):
     def rows(self, look: Look) -> list[Choice]:
         return rows.generation_rows(self.found, look)
 
+    def below(self, width: int, height: int, look: Look) -> Content:
+        """What all of them ran with."""
+        return Content("\n").join(ran.common(self.found, width)[:height])
+
     def near_end(self, key: str) -> bool:
         return bool(self._next) and self._places.get(key, 0) >= len(self.found) - AHEAD
 
     async def more(self, period: Period) -> None:
+        before = self.found
         page = await self.app.session.host.call(mc.GENERATIONS, self.request(period, self._next))
-        self._take([*self.found, *page.generations], page.next)
+        if self.found is before:  # else it does not follow what came meanwhile
+            self._take([*before, *page.generations], page.next)
 
     async def leads_to(self, key: str) -> tuple[str, str] | None:
         """The chat of a generation, and the message it wrote to. Raises `NotFoundError`: it is deleted."""
@@ -94,7 +108,7 @@ class Runs(Level):
 
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
         """All pages, and not only those that were looked at."""
-        head: document.Document = {"since": period.since(self.app.now()), "model": self._model}
+        head: Document = {"since": period.since(self.app.now()), "model": self._model}
         if self._ran_with is not None:
             head["setup"] = self._ran_with
         return Wanted("generations", head, lambda: self._pages(period), of=self._model)
@@ -104,19 +118,11 @@ class Runs(Level):
         while True:
             request = self.request(period, cursor, EXPORTED_PAGE)
             page = await self.app.session.host.call(mc.GENERATIONS, request)
-            yield [(one, document.generation_record(one)) for one in page.generations]
+            yield page.generations
             cursor = page.next
             if not cursor:
                 return
 
 
 def ran_with(quantisation: str, setup: mc.SetupMetrics) -> mc.RanWith:
-    return mc.RanWith(
-        quantisation=quantisation,
-        device=setup.device,
-        gpu_layers=setup.gpu_layers,
-        context=setup.context,
-        kv_type=setup.kv_type,
-        threads=setup.threads,
-        active_weights=setup.active_weights,
-    )
+    return mc.RanWith(quantisation=quantisation, **{name: getattr(setup, name) for name in RAN_WITH})

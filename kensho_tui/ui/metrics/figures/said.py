@@ -1,6 +1,6 @@
 """Measurements in words: a median with its spread and its count, side by side or in a column. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,37 +27,58 @@ def few(spread: "Spread | None") -> bool:
     return spread is not None and spread.count < FEW
 
 
-def _count(spread: "Spread", only: str) -> str:
-    return f"({only if few(spread) else ''}{spread.count:,})"
+def wide(spread: "Spread | None") -> bool:
+    """Whether the quartiles lie so far apart that a ± would be misread: they do not lie evenly around the
+    median then."""
+    return spread is not None and spread.count > 1 and spread.upper - spread.lower > spread.median
 
 
-def parts(spread: "Spread | None", sign: str = "±", unit: float = 1.0, only: str = "") -> Parts:
-    """Of a single run nothing is said about spread. ``only`` stands before the count of few."""
+def _around(spread: "Spread", sign: str, unit: float, digits: int) -> str:
+    """Of a single run nothing is said about spread."""
+    if spread.count < 2:
+        return ""
+    if not wide(spread):
+        return f"{sign}{spread.half / unit:.{digits}f}"
+    lower, upper = (f"{value / unit:,.{digits}f}" for value in (spread.lower, spread.upper))
+    return f"[{lower}{'–' if sign == '±' else '-'}{upper}]"
+
+
+def legend(sign: str, spreads: "Iterable[Spread | None]") -> str:
+    """What stands beside the median of these."""
+    far = ", [both quartiles] where they lie far apart" if any(map(wide, spreads)) else ""
+    return f"median {sign} half the interquartile range{far}"
+
+
+def parts(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> Parts:
     if spread is None:
         return Parts()
-    median, half = spread.median / unit, spread.half / unit
+    median = spread.median / unit
     digits = 1 if median < 100 else 0
-    around = f"{sign}{half:.{digits}f}" if spread.count > 1 else ""
-    return Parts(f"{median:,.{digits}f}", around, _count(spread, only))
+    return Parts(f"{median:,.{digits}f}", _around(spread, sign, unit, digits), f"({spread.count:,})")
 
 
-def time_parts(spread: "Spread | None", sign: str = "±", only: str = "") -> Parts:
+def time_parts(spread: "Spread | None", sign: str = "±") -> Parts:
     """Seconds, from one on; below, thousandths of them."""
     if spread is None:
         return Parts()
     unit, name, digits = (1e-3, "ms", 0) if spread.median < 1 else (1.0, "s", 2)
-    around = f"{sign}{spread.half / unit:.{digits}f} {name}" if spread.count > 1 else name
-    return Parts(f"{spread.median / unit:.{digits}f}", around, _count(spread, only))
+    around = f"{_around(spread, sign, unit, digits)} {name}".lstrip()
+    return Parts(f"{spread.median / unit:.{digits}f}", around, f"({spread.count:,})")
 
 
-def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0, only: str = "") -> str:
+def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> str:
     """``148 ±2 (31)``; empty for none."""
-    return parts(spread, sign, unit, only).together()
+    return parts(spread, sign, unit).together()
 
 
-def time_said(spread: "Spread | None", sign: str = "±", only: str = "") -> str:
-    """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``."""
-    return time_parts(spread, sign, only).together()
+def uncounted(spread: "Spread | None", sign: str = "±") -> str:
+    """``148 ±2``, where the count stands elsewhere."""
+    return parts(spread, sign)._replace(runs="").together()
+
+
+def time_said(spread: "Spread | None", sign: str = "±") -> str:
+    """``210 ±12 ms (34)``, ``2.31 ±0.40 s (34)``, ``284 [210–3,900] ms (34)``."""
+    return time_parts(spread, sign).together()
 
 
 def aligned(column: Sequence[Parts]) -> list[str]:

@@ -25,7 +25,7 @@ class Stage(SteadyScreen):
 
     def __init__(self, app: KenshoApp) -> None:
         super().__init__(id="stage")
-        self.pane = FiguresPane(app)
+        self.pane = FiguresPane(app, self.frame_changed)
         self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
 
     def compose(self) -> ComposeResult:

@@ -41,6 +41,9 @@ def setup(figures: mc.Figures, last: str, **changes: object) -> mc.SetupMetrics:
         context=8192,
         kv_type="f16",
         threads=3,
+        threads_batch=4,
+        batch=256,
+        flash="on",
         active_weights=80_000_000,
         last=last,
         figures=figures,
@@ -107,6 +110,9 @@ def generation(number: int, **changes: object) -> mc.Generation:
         context=8192,
         kv_type="f16",
         threads=3,
+        threads_batch=4,
+        batch=256,
+        flash="on",
         gpu_layers=-1,
         device="CPU",
         memory=412 << 20,
@@ -120,7 +126,8 @@ RUNS = (
     generation(2, state="failed", stop_reason="error", usage=None, timings=None),
     generation(3, stop_reason="length"),
     generation(4, state="stopped", stop_reason="abort"),
-    *(generation(number) for number in range(5, 450)),
+    generation(5, timings=c.Timings(queue_s=31.2, ttft_s=31.234, decode_tok_s=147.0, total_s=33.0)),
+    *(generation(number) for number in range(6, 450)),
 )
 
 
@@ -155,7 +162,8 @@ class ScriptedFigures:
         self.asked.append(request)
         if self.held is not None:
             await self.held.wait()
+        found = [one for one in self.runs if request.since is None or one.created >= request.since]
         first = int(request.cursor or 0)
-        page = self.runs[first : first + request.limit]
-        following = str(first + request.limit) if first + request.limit < len(self.runs) else ""
+        page = tuple(found[first : first + request.limit])
+        following = str(first + request.limit) if first + request.limit < len(found) else ""
         return mc.Generations(generations=page, next=following)

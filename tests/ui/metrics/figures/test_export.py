@@ -1,8 +1,10 @@
 """Figures as files: whole or not at all, over no other, and safe to open."""
 
 import csv
+import errno
 import io
 import json
+import os
 import stat
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,18 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kensho_tui.core.errors import KenshoError
-from kensho_tui.ui.metrics.figures.document import (
-    Record,
-    generation_record,
-    model,
-    model_record,
-    setup,
-    setup_record,
-)
+from kensho_tui.core.metrics_contract import Figures
+from kensho_tui.ui.metrics.figures.document import Document, Item, flat, model, setup
 from kensho_tui.ui.metrics.figures.export import (
-    Item,
     Job,
     Wanted,
     csv_lines,
@@ -40,14 +36,14 @@ def wanted(*items: Item, kind: str = "models") -> Wanted:
     return Wanted(kind, {"since": None}, once(items))
 
 
-MODELS = [(model(one), model_record(one)) for one in (SMALL, OLD)]
+MODELS = [model(one) for one in (SMALL, OLD)]
 
 
 @given(
     st.lists(st.lists(TEXTS | st.integers() | st.floats(allow_nan=False), min_size=2, max_size=2), min_size=1)
 )
 def test_cells_are_read_back_as_they_were_made_harmless(table: list[list[str | int | float]]) -> None:
-    records: list[Record] = [dict(zip("ab", row, strict=True)) for row in table]
+    records: list[Document] = [dict(zip("ab", row, strict=True)) for row in table]
     text = csv_lines(records, titles=True)
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read == [["a", "b"], *([str(harmless(cell)) for cell in row] for row in table)]
@@ -99,7 +95,7 @@ async def test_nothing_is_written_over(tmp_path: Path) -> None:
 async def test_pages_make_one_file(tmp_path: Path, kind: str) -> None:
     async def pages() -> AsyncIterator[Sequence[Item]]:
         for first in range(0, 30, 10):
-            yield [(one, generation_record(one)) for one in RUNS[first : first + 10]]
+            yield RUNS[first : first + 10]
         yield []
 
     job, told = Job(), list[int]()
@@ -141,16 +137,45 @@ async def test_what_fails_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("a file")
-    with pytest.raises(KenshoError, match="nothing was written"):
+    with pytest.raises(KenshoError, match="nothing was written") as caught:
         await export(tmp_path / "exports", wanted(*MODELS), "csv", NOW, Job())
+    assert caught.value.hint == "Check that it is a folder that can be written to, then export again"
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "Free some space on that disk, then export again"),
+        (errno.EDQUOT, "Free some space on that disk, then export again"),
+        (errno.EACCES, "Allow writing to that folder, then export again"),
+        (errno.EROFS, "Allow writing to that folder, then export again"),
+    ],
+)
+async def test_what_helps_is_said_of_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    def refusing(self: Path, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refusing)
+    with pytest.raises(KenshoError, match=os.strerror(number)) as caught:
+        await export(tmp_path / "exports", wanted(*MODELS), "csv", NOW, Job())
+    assert caught.value.hint == hint
 
 
 def test_settings_and_generations_are_flat() -> None:
-    assert setup_record(SMALL.settings[1])["kv_type"] == "q8_0"
-    assert setup(SMALL.settings[1])["decode_tok_s"] == SMALL.settings[1].figures.decode
-    bare = generation_record(generation(1, usage=None, timings=None))
-    assert bare["prompt_tokens"] is None and bare["ttft_s"] is None
-    assert bare.keys() == generation_record(generation(1)).keys()
+    small = setup(SMALL.settings[1])
+    assert small["decode_tok_s"] == SMALL.settings[1].figures.decode
+    assert flat(small)["kv_type"] == "q8_0" and flat(small)["decode_tok_s_median"] == 121.0
+    bare = flat(generation(1, usage=None, timings=None))
+    assert bare["prompt_tokens"] is None and bare["ttft_s"] is None and bare["bandwidth"] == 0.0
+    assert bare.keys() == flat(generation(1)).keys()
+
+
+def test_what_was_not_measured_has_empty_fields_and_a_count_of_nothing() -> None:
+    bare = flat(model(replace(OLD, figures=Figures(runs=2))))
+    assert bare["load_s_median"] is None and bare["load_s_count"] == 0
+    assert bare.keys() == flat(model(SMALL)).keys() and "days" not in bare
 
 
 def test_names_of_models_make_names_of_files() -> None:

@@ -1,10 +1,12 @@
 """The pane of figures, key by key."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from kensho_tui.config.paths import Paths
@@ -38,10 +40,24 @@ async def test_models_with_counts_spread_and_days(figures: ScriptedFigures, open
     async with opened(size=WIDE) as pilot:
         text = screen_text(pilot)
         assert names(text) == [MODEL, QWEN, GONE]
-        for part in ("148 ±5    (1,111)", "(only 2)", "45.4 ±1.5", "███▆███▆███▆██", "14 days", "6 min ago"):
+        for part in ("148 ±5   (1,111)", "(2)", "45.4 ±1.5", "███▆███▆███▆██", "14 days", "6 min ago"):
             assert part in text
         assert f"✗ {GONE}" in text and "gone · 2 Oct" in text
         assert "all time" in text and "by last used ▼" in text
+
+
+async def test_a_narrow_terminal_shows_which_model_it_is(host: FakeHost, opened: Opened) -> None:
+    far = mc.Spread(count=1234, median=0.284, lower=0.21, upper=3.9, least=0.1, most=9.0)
+    same = [
+        replace(SMALL, quantisation=kind, figures=replace(SMALL.figures, ttft=far))
+        for kind in ("Q4_1", "Q8_0")
+    ]
+    ScriptedFigures(host, *same)
+    async with opened() as pilot:
+        text = screen_text(pilot)
+        for kind in ("Q4_1", "Q8_0"):
+            assert re.search(rf"{MODEL} +{kind} +284 \[210–3,900\] ms \(1,234\) +148 ±5", text)
+        assert "[both quartiles]" in text
 
 
 async def test_days_are_asked_for_after_the_figures_and_only_the_last(
@@ -74,10 +90,11 @@ async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, op
         assert "TTFT" in text and "210 ±10 ms (7)" in text
         text = await press(pilot, "down", "enter")
         assert "from cache" in text and "failed" in text and "length" in text
+        assert "queue" in text and "31 s" in text
         asked = cast("mc.ListGenerations", figures.asked[-1])
         assert (asked.model, asked.setup and asked.setup.kv_type) == (MODEL, "q8_0")
         assert "q8_0" in await press(pilot, "escape")
-        assert pane_of(pilot)._table.highlighted.split("\n")[2] == "q8_0"
+        assert "q8_0" in pane_of(pilot)._table.highlighted.split("\n")
         assert names(await press(pilot, "escape")) == [MODEL, QWEN, GONE]
         assert not pane_of(pilot).leave()
 
@@ -97,6 +114,36 @@ async def test_pages_come_as_one_goes_down(figures: ScriptedFigures, opened: Ope
         pages = [one for one in figures.asked if isinstance(one, mc.ListGenerations)]
         assert [one.cursor for one in pages] == ["", "200", "400"]
         assert pane_of(pilot)._table.highlighted == RUNS[-1].id
+
+
+async def test_another_period_has_its_own_generations_and_those_alone(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    today = tuple(one for one in RUNS if one.created >= "2026-11-21")
+    async with opened() as pilot:
+        await press(pilot, "g")
+        text = await press(pilot, "p", "end")
+        assert "today" in text and pane_of(pilot)._table.highlighted == today[-1].id
+        # What they were is asked for again: the new one comes first, and the others are kept.
+        figures.runs = (generation(450, created="2026-11-21T09:19:00.000Z"), *RUNS)
+        await press(pilot, "r", "home")
+        assert pane_of(pilot)._table.highlighted == "g450"
+
+
+async def test_a_page_of_the_period_before_is_left_out(figures: ScriptedFigures, opened: Opened) -> None:
+    today = tuple(one for one in RUNS if one.created >= "2026-11-21")
+    async with opened() as pilot:
+        await press(pilot, "g")
+        held = figures.held = asyncio.Event()
+        asked = len(figures.asked)
+        await pilot.press("end")
+        await until(pilot, lambda: len(figures.asked) == asked + 1)
+        figures.held = None
+        await pilot.press("p")
+        await until(pilot, lambda: len(pane_of(pilot)._shown) == len(today))
+        held.set()
+        await press(pilot, "end")
+        assert pane_of(pilot)._table.highlighted == today[-1].id
 
 
 async def test_a_generation_leads_to_its_message(
@@ -150,6 +197,19 @@ async def test_filtering(figures: ScriptedFigures, opened: Opened) -> None:
         assert names(await press(pilot, "slash", *"q8")) == [GONE]  # by its quantisation
 
 
+async def test_what_is_typed_to_filter_generations_does_nothing_else(
+    figures: ScriptedFigures, opened: Opened
+) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "enter", "enter", "slash")
+        assert "not to be filtered: generations come page by page" in text and "Esc back" in text
+        before = len(figures.asked)
+        text = await press(pilot, *"stop eg", "enter")
+        assert len(figures.asked) == before and "all time" in text and "writing" not in text
+        assert "not to be filtered" not in text and "Enter the chat" in text
+        assert "today" in await press(pilot, "slash", "x", "escape", "p")
+
+
 async def test_periods(figures: ScriptedFigures, opened: Opened) -> None:
     async with opened(of_late=True) as pilot:
         text = await press(pilot, "p")
@@ -183,6 +243,25 @@ async def test_one_marked_row_is_compared_with_the_highlighted_one(
             assert part in text
         figures.models = (CODER,)
         assert "has not answered in this time" in await press(pilot, "p")
+
+
+async def test_before_and_after_a_benchmark_are_rows_of_their_own(host: FakeHost, opened: Opened) -> None:
+    usual = CODER.settings[0]
+    changed = replace(usual, threads_batch=1, last="2026-11-20T19:00:00.000Z")
+    figures = ScriptedFigures(host, replace(CODER, settings=(changed, usual)))
+    async with opened() as pilot:
+        text = await press(pilot, "enter")
+        assert re.search("device +prefill +.*TTFT", text) and "all with CPU · 8" in text
+        text = await press(pilot, "space", "space", "c")
+        assert (
+            "A 1 prefill thread" in text
+            and "B 4 prefill threads" in text
+            and re.search("prefill +1 +4", text)
+        )
+        text = await press(pilot, "escape", "home", "enter")
+        assert "› 1 prefill thread" in text
+        asked = cast("mc.ListGenerations", figures.asked[-1])
+        assert asked.setup is not None and asked.setup.threads_batch == 1
 
 
 async def test_an_error_is_said_with_the_key_to_try_again(
@@ -247,8 +326,6 @@ async def test_nothing_ran_yet(host: FakeHost, opened: Opened) -> None:
 
 
 async def test_names_cannot_break_the_screen(host: FakeHost, opened: Opened) -> None:
-    from msgspec.structs import replace
-
     ScriptedFigures(host, replace(OLD, model=EVIL, quantisation="[b]x[/b]"))
     async with opened() as pilot:
         text = await press(pilot, "enter")
@@ -266,8 +343,8 @@ async def test_what_is_shown_is_written(
 ) -> None:
     async with opened(own_app) as pilot:
         text = await press(pilot, "slash", *"qwen", "enter", "e")
-        assert "1 model in" in text
         [place] = (paths.data / "exports").iterdir()
+        assert f"1 model in {place.name}" in text and "· folder" in text
         assert [line.split(",")[0] for line in place.read_text().splitlines()] == ["model", QWEN]
 
 
@@ -287,7 +364,3 @@ async def test_all_pages_are_written_and_esc_stops_that(
         figures.held.set()
         await shown(pilot, "Nothing was written")
         assert list(exports.iterdir()) == [place]
-
-
-def test_the_scripted_models_are_of_three_kinds() -> None:
-    assert [len(one.settings) for one in (SMALL, CODER, OLD)] == [3, 1, 1]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kensho_tui.core.metrics_contract import Spread
 from kensho_tui.ui.metrics.figures import said
 from tests.ui.metrics.figures.scripted import spread
 
@@ -11,12 +12,13 @@ from tests.ui.metrics.figures.scripted import spread
     [
         (148.2, 2.4, 31, "148 ±2 (31)"),
         (48.26, 1.24, 1100, "48.3 ±1.2 (1,100)"),
-        (48.26, 1.24, 4, "48.3 ±1.2 (only 4)"),
-        (48.26, 0.0, 1, "48.3 (only 1)"),
+        (48.26, 0.0, 1, "48.3 (1)"),
     ],
 )
-def test_few_runs_are_marked_and_one_has_no_spread(median: float, half: float, count: int, text: str) -> None:
-    assert said.said(spread(median, half, count), only="only ") == text
+def test_speeds_have_spread_and_count_and_one_run_has_no_spread(
+    median: float, half: float, count: int, text: str
+) -> None:
+    assert said.said(spread(median, half, count)) == text
 
 
 def test_nothing_is_said_of_nothing() -> None:
@@ -33,6 +35,23 @@ def test_nothing_is_said_of_nothing() -> None:
 )
 def test_times_have_the_unit_of_their_size(median: float, half: float, count: int, text: str) -> None:
     assert said.time_said(spread(median, half, count), "+-") == text
+
+
+@pytest.mark.parametrize(
+    ("quartiles", "sign", "text"),
+    [
+        ((0.284, 0.21, 3.9), "±", "284 [210–3,900] ms (34)"),
+        ((2.46, 0.31, 8.05), "+-", "2.46 [0.31-8.05] s (34)"),
+        ((2.0, 1.0, 3.0), "±", "2.00 ±1.00 s (34)"),
+    ],
+)
+def test_where_quartiles_lie_far_apart_both_are_said(
+    quartiles: tuple[float, float, float], sign: str, text: str
+) -> None:
+    median, lower, upper = quartiles
+    found = Spread(count=34, median=median, lower=lower, upper=upper, least=0.0, most=9.0)
+    assert said.time_said(found, sign) == text
+    assert said.wide(found) == ("[" in text) == ("quartiles]" in said.legend(sign, [None, found]))
 
 
 def test_a_column_has_medians_under_medians_and_counts_under_counts() -> None:

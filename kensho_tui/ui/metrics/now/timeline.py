@@ -10,7 +10,7 @@ from kensho_tui.core.contract import PhaseName
 from kensho_tui.core.metrics_contract import Generation
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.lines import QUIET, fitting, quiet
+from kensho_tui.ui.lines import QUIET, in_a_row, quiet
 from kensho_tui.ui.metrics.graph import Glyphs
 
 NAMES = ("queue", "load", "prefill", "decode")
@@ -21,7 +21,6 @@ LOAD = 1
 NONE = "no answer yet: ask something in F2"
 LEAST_BAR = 8
 """Cells of all bars below which the names are cut to their first letters."""
-SEPARATOR = " · "
 LAST = "last answer"
 MOST_BAR = 64
 ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length": "at the length limit",
@@ -128,9 +127,7 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
 
 
 def _joined(parts: Sequence[tuple[int, str]], width: int) -> Content:
-    return quiet(SEPARATOR).join(
-        fitting([(rank, quiet(text)) for rank, text in parts], width, len(SEPARATOR))
-    )
+    return in_a_row([(rank, quiet(text)) for rank, text in parts], width)
 
 
 def live_rows(

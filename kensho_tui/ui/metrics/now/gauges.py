@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from textual.content import Content
 
 from kensho_tui.core.sample_contract import DeviceSample, Sample, SampleHistory, SeriesName
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.lines import QUIET, quiet
+from kensho_tui.ui.lines import QUIET, both_ends, quiet
 from kensho_tui.ui.metrics.graph import Glyphs, Window, graph, round_top
 
 GAP = 2
@@ -17,7 +18,6 @@ FULL = 0.9
 LEAST_TOP_TOK_S = 10.0
 JOINED, JOINED_KEPT = 2.5, 1.5
 """Samples, and what was kept of them, so many steps apart belong together; what is further apart is a gap."""
-LIVE_S = 120.0
 Points = Sequence[tuple[float, float | None]]
 
 
@@ -52,26 +52,7 @@ def vram(sample: Sample) -> int | None:
 def gpu_load(sample: Sample) -> float | None:
     """The mean over the GPUs that tell."""
     loads = [device.load for device in answering(sample.devices) if device.load is not None]
-    return sum(loads) / len(loads) if loads else None
-
-
-def of_history(
-    history: SampleHistory,
-    name: SeriesName,
-    devices: frozenset[str],
-    join: Callable[[Sequence[float]], float],
-) -> Points:
-    """The highest values of the steps, those of several devices made one by `join`."""
-    found: dict[float, list[float]] = {}
-    for series in history.series:
-        if series.name == name and series.device in devices:
-            for point in series.points:
-                found.setdefault(point.at, []).append(point.most)
-    return [(at, join(values)) for at, values in sorted(found.items())]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return fmean(loads) if loads else None
 
 
 class Source:
@@ -86,11 +67,19 @@ class Source:
         value: Callable[[Sample], float | None],
         name: SeriesName,
         devices: Iterable[str] = ("",),
-        join: Callable[[Sequence[float]], float] = _mean,
+        join: Callable[[Sequence[float]], float] = fmean,
     ) -> Points:
-        if self._history is not None:
-            return of_history(self._history, name, frozenset(devices), join)
-        return [(one.at, value(one)) for one in self._samples]
+        """Of each sample its `value`; of what was kept of ``name`` the highest of each step, those of several
+        `devices` made one by `join`."""
+        if self._history is None:
+            return [(one.at, value(one)) for one in self._samples]
+        wanted = frozenset(devices)
+        found: dict[float, list[float]] = {}
+        for series in self._history.series:
+            if series.name == name and series.device in wanted:
+                for point in series.points:
+                    found.setdefault(point.at, []).append(point.most)
+        return [(at, join(values)) for at, values in sorted(found.items())]
 
 
 def gauges(latest: Sample, now: Sample | None, source: Source) -> list[Gauge]:
@@ -165,7 +154,7 @@ def _power(devices: Sequence[DeviceSample]) -> list[str]:
 
 def _cpu(latest: Sample, now: Sample | None, source: Source) -> Gauge:
     points = source.points(lambda one: one.cpu, "cpu")
-    notes = [f"{latest.cores} core{'s' if latest.cores != 1 else ''}"]
+    notes = [fmt.counted(latest.cores, "core")]
     if now and now.ram_total and discrete(latest):
         notes.insert(0, f"RAM {fmt.gigabytes(now.ram_used, now.ram_total)}")
     return Gauge("CPU", fmt.percent(now.cpu) if now else NOTHING, points, 1.0, notes=tuple(notes))
@@ -211,7 +200,7 @@ def gauge_rows(found: Sequence[Gauge], shown: Shown, width: int, height: int) ->
     """A row of titles and values, `height` rows of graphs, a row of notes."""
     columns = [
         [
-            ends(quiet(one.title), Content.styled(one.value, _value_style(one)), cells),
+            both_ends(quiet(one.title), Content.styled(one.value, _value_style(one)), cells, gap=1),
             *(
                 Content.styled(line, one.style)
                 for line in shown.lines(one.points, cells, height, one.top or 1.0)
@@ -236,10 +225,3 @@ def _notes(notes: Sequence[str], width: int) -> Content:
         if len(longer) <= width:
             said = longer
     return quiet(said.ljust(width))
-
-
-def ends(left: Content, right: Content, width: int) -> Content:
-    """Both ends of `width` cells; the left one is cut where they do not fit."""
-    right = right.truncate(width, ellipsis=True)
-    left = left.truncate(max(width - right.cell_length - 1, 0), ellipsis=True)
-    return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)

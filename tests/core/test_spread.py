@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kensho_tui.metrics.spread import quantile, spread
+from kensho_tui.core.spread import quantile, spread
 
 VALUES = st.lists(st.integers(0, 10**12), min_size=1, max_size=60)
 

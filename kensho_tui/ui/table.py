@@ -1,19 +1,22 @@
-"""The table of the models screen: its columns with their titles, sorted by any of them."""
+"""A table: columns with their titles, sorted by any of them, and the line above it in which one types."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from textual.content import Content
-from textual.events import Click, Key
+from textual.events import Click, Key, Paste
 from textual.widget import Widget
 
+from kensho_tui.core.text import one_line
 from kensho_tui.ui.choice_list import ChoiceList
 from kensho_tui.ui.columns import Column, joined
+from kensho_tui.ui.filtered_list import Filter, Keys
 from kensho_tui.ui.keys import done, handed_on
 from kensho_tui.ui.lines import QUIET
 
-Keys = Mapping[str, Callable[[], None]]
+MAX_TYPED = 4096
+"""Characters that may be pasted: an address or a path is taken whole."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +122,22 @@ class Titles(Widget):
         if column.title != self._sort.by:
             return Content.styled(column.title, QUIET)
         return Content.styled(f"{column.title} {self._listing.arrow(self._sort)}", "$primary")
+
+
+class Line(Filter):
+    """The line above a table: a filter, or what is asked of the hub. It serves several tables in turn."""
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__("", keys)
+        self.display = False
+
+    def serve(self, purpose: str, text: str) -> None:
+        """For another table: what is said while it is empty, and what is in it."""
+        self.placeholder = purpose
+        if text != self.value:
+            self.value = text
+
+    def on_paste(self, event: Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.replace(one_line(event.text, MAX_TYPED), *self.selection)

@@ -8,7 +8,7 @@ from kensho_tui.core.contract import WorkerInfo
 from kensho_tui.core.sample_contract import Sample, WorkerSample
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.columns import Column, joined, lay_out, natural_widths
+from kensho_tui.ui.columns import Column, joined, table_widths
 from kensho_tui.ui.lines import QUIET, quiet
 
 COLUMNS = (
@@ -23,6 +23,7 @@ COLUMNS = (
 )
 NONE = "no model is loaded: ask something in F2, or load one in F3"
 STATES = {"busy": "answering", "ready": "warm", "closing": "unloading"}
+BENCH = "benchmark"
 STYLES = {"busy": "$primary", "ready": "$success"}
 
 
@@ -36,9 +37,7 @@ def worker_rows(
     cut = len(workers) - max(most - 1, 0) if len(workers) > most else 0
     shown = workers[: len(workers) - cut]
     cells = [_cells(worker, known.get(worker.pid), bool(latest.devices)) for worker in shown]
-    used = [any(row[at] for row in cells) for at in range(len(COLUMNS))]
-    natural = natural_widths(COLUMNS, [[column.title for column in COLUMNS], *cells], titles=False)
-    laid = lay_out(COLUMNS, [size * kept for size, kept in zip(natural, used, strict=True)], width)
+    laid = table_widths(COLUMNS, cells, width)
     rows = [joined(COLUMNS, laid, [quiet(column.title) for column in COLUMNS])]
     for worker, texts in zip(shown, cells, strict=True):
         styles = ["$foreground", STYLES.get(worker.state, QUIET), *["$foreground"] * (len(COLUMNS) - 2)]
@@ -51,9 +50,10 @@ def worker_rows(
 
 def _cells(worker: WorkerSample, known: WorkerInfo | None, gpus: bool) -> Sequence[str]:
     vram = fmt.size(worker.vram) if worker.vram is not None else "–" if gpus else ""
+    measured = known is not None and known.bench and worker.state == "busy"
     return (
         one_line(worker.model, 60),
-        STATES.get(worker.state, worker.state),
+        BENCH if measured else STATES.get(worker.state, worker.state),
         fmt.size(worker.ram),
         fmt.size(worker.file) if worker.file else "",
         vram,

@@ -1,26 +1,27 @@
-"""The upper half of the metrics screen: gauges, GPUs, workers, the last answer, all else in a line."""
+"""The upper half of F4: gauges, GPUs, workers, the last answer, all else in a line."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.content import Content
 from textual.timer import Timer
 
+from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostError, UsageError
 from kensho_tui.core.metrics_contract import GENERATIONS, Generation, ListGenerations
-from kensho_tui.core.sample_contract import Sample, SampleHistory
+from kensho_tui.core.sample_contract import Sample
+from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import quiet
 from kensho_tui.ui.live import Live
-from kensho_tui.ui.metrics.activity import activity
-from kensho_tui.ui.metrics.devices import device_rows, load_points
-from kensho_tui.ui.metrics.feed import LIVE_S, Feed
-from kensho_tui.ui.metrics.gauges import JOINED, JOINED_KEPT, Shown, Source, gauge_rows, gauges
 from kensho_tui.ui.metrics.graph import glyphs_for
 from kensho_tui.ui.metrics.layout import heights
-from kensho_tui.ui.metrics.rows import Rows
-from kensho_tui.ui.metrics.timeline import Elapsed, last_rows, live_rows
-from kensho_tui.ui.metrics.workers import worker_rows
+from kensho_tui.ui.metrics.now.activity import activity
+from kensho_tui.ui.metrics.now.devices import GONE, device_rows
+from kensho_tui.ui.metrics.now.feed import LIVE_S, Feed
+from kensho_tui.ui.metrics.now.gauges import JOINED, JOINED_KEPT, Shown, Source, gauge_rows, gauges
+from kensho_tui.ui.metrics.now.timeline import Elapsed, last_rows, live_rows
+from kensho_tui.ui.metrics.now.workers import worker_rows
+from kensho_tui.ui.metrics.text_rows import TextRows
 from kensho_tui.ui.status_bar import numbers
 
 if TYPE_CHECKING:
@@ -39,31 +40,32 @@ class Span(NamedTuple):
 SPANS = (Span(LIVE_S, "2 minutes"), Span(3600, "1 hour"), Span(86400, "1 day"), Span(30 * 86400, "30 days"))
 
 
-class LivePart(Rows):
+PARTS = ("trouble", "gauges", "devices", "workers", "answer", "activity")
+"""From top to bottom."""
+
+
+class NowPane(TextRows):
     """Draws what the feed reads, once for each sample; nothing is read and drawn while it is `left`."""
 
-    def __init__(self, app: "KenshoApp", told: Callable[[], None]) -> None:
-        """`told` is called when the host's state changes, which the screen's frame shows."""
+    def __init__(self, app: "KenshoApp") -> None:
         super().__init__(id="metrics-live")
         self._kensho = app
-        self._told = told
-        self.feed = Feed(app, self._sampled)
+        self.feed = Feed(app, self.renew)
         self._glyphs = glyphs_for(app.settings)
         self._span = SPANS[0]
         self._bare = False
         self._parts: dict[str, list[Content]] = {}
         self._last: Generation | None = None
         self._asked = False
-        self._streams = 0
         self._chats: object = None
+        """The chats when the last answer was asked for: they are others once another one has ended."""
         self._elapsed: Elapsed | None = None
         self._ticking: Timer | None = None
-        self._state = ""
 
     # --- when it is seen ------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self._ticking = self.set_interval(LIVE_TICK_S, self._tick, pause=True)
+        self._ticking = self.set_interval(LIVE_TICK_S, self._show_answer, pause=True)
 
     def entered(self) -> None:
         self.feed.start()
@@ -95,17 +97,6 @@ class LivePart(Rows):
 
     # --- what is shown --------------------------------------------------------------------------------
 
-    def _sampled(self) -> None:
-        now = self.feed.now
-        if now is not None and now.streams != self._streams:
-            ended, self._streams = now.streams < self._streams, now.streams
-            if ended:
-                self.read_last()
-        self.renew()
-        if self.feed.state != self._state:
-            self._state = self.feed.state
-            self._told()
-
     def host_changed(self) -> None:
         """The session has news: an answer may have begun or ended."""
         if self._kensho.session.recent is not self._chats:
@@ -121,7 +112,7 @@ class LivePart(Rows):
         latest, now = self.feed.latest, self.feed.now
         parts = {"gauges": [quiet(self._nothing())]} if latest is None else self._machine(latest, now, width)
         parts["answer"] = self._answer(width)
-        parts["activity"] = [activity(now, width)] if now is not None else []
+        parts["activity"] = [activity(now, width, self._kensho.session.bench)] if now is not None else []
         self._parts = parts
         self._draw()
 
@@ -129,12 +120,11 @@ class LivePart(Rows):
         """Its gauges, its GPUs where there are several, and what its workers use."""
         shape = heights(self._kensho.size.height)
         shown = self._shown(latest.at)
-        samples, history = list(self.feed.samples), self._history()
-        drawn = gauge_rows(gauges(latest, now, Source(samples, history)), shown, width, shape.graph)
+        source = Source(self.feed.samples, self.feed.history)
+        drawn = gauge_rows(gauges(latest, now, source), shown, width, shape.graph)
         parts = {"trouble": self._trouble(), "gauges": self._spaced(drawn)}
         if len(latest.devices) > 1:
-            points = [load_points(samples, history, one.device) for one in latest.devices]
-            rows = device_rows(latest, now, points, shown, width, shape.devices)
+            rows = device_rows(latest, now, source, shown, width, shape.devices)
             parts["devices"] = self._spaced(rows)
         known = {worker.pid: worker for worker in self._kensho.session.workers}
         parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers))
@@ -145,31 +135,25 @@ class LivePart(Rows):
         return [*rows, Content()] if heights(self._kensho.size.height).roomy else rows
 
     def _draw(self) -> None:
-        kept = ("trouble", "gauges") if self._bare else self._ORDER
+        kept = PARTS[:2] if self._bare else PARTS
         self.show([row for name in kept for row in self._parts.get(name, ())])
 
-    _ORDER = ("trouble", "gauges", "devices", "workers", "answer", "activity")
-
     def _shown(self, until: float) -> Shown:
-        history = self._history()
+        history = self.feed.history
         if history is not None:
             step, joined = history.step_s, JOINED_KEPT * history.step_s
         else:
             step, joined = self.feed.interval_s, JOINED * self.feed.interval_s
         return Shown(until, self._span.seconds, step, joined, self._glyphs)
 
-    def _history(self) -> SampleHistory | None:
-        return self.feed.history if self._span.seconds > LIVE_S else None
-
     def _trouble(self) -> list[Content]:
         if self.feed.state == "lost":
             said = "the host does not answer: graphs go on when it is back"
             return [Content.styled(said, "$warning")]
-        latest = self.feed.now
-        gone = [one for one in latest.devices if not one.total] if latest is not None else []
-        if not gone or len(latest.devices if latest is not None else ()) > 1:
+        now = self.feed.now
+        if now is None or len(now.devices) != 1 or now.devices[0].total:  # each of several has a row
             return []
-        return [Content.styled(f"{gone[0].name}: its driver does not answer", "$error")]
+        return [Content.styled(f"{one_line(now.devices[0].name, 60)}: {GONE}", "$error")]
 
     def _nothing(self) -> str:
         return {
@@ -193,9 +177,6 @@ class LivePart(Rows):
         self._last = next(iter(found.generations), None)
         self._show_answer()
 
-    def _tick(self) -> None:
-        self._show_answer()
-
     def _show_answer(self) -> None:
         if self.size.width:
             self._parts["answer"] = self._answer(self.size.width)
@@ -203,7 +184,10 @@ class LivePart(Rows):
 
     def _answer(self, width: int) -> list[Content]:
         """The answer under way in the open chat, else the last one there was."""
-        live = next((one for one in self._kensho.session.live.values() if one.piece is not None), None)
+        session = self._kensho.session
+        # While a benchmark runs all of them wait, also one that nothing has been heard of yet.
+        waits = session.bench is not None
+        live = next((one for one in session.live.values() if waits or one.piece is not None), None)
         if self._ticking is not None:
             (self._ticking.pause if live is None else self._ticking.resume)()
         if live is not None:
@@ -214,14 +198,14 @@ class LivePart(Rows):
 
     def _live(self, live: Live, width: int) -> list[Content]:
         session, piece = self._kensho.session, live.piece
-        assert piece is not None  # noqa: S101 - for the type checker: whoever calls has looked
+        phase = piece.phase if piece is not None else c.Phase(name="queued")
         now = session.clock()
         if self._elapsed is None or self._elapsed.stream != live.stream:
-            self._elapsed = Elapsed.of(live.stream, piece.phase.name, live.since, live.first_at)
-        self._elapsed.take(piece.phase.name, now)
-        figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece.tokens else ""]
+            self._elapsed = Elapsed.of(live.stream, phase.name, live.since, live.first_at)
+        self._elapsed.take(phase.name, now)
+        figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece is not None and piece.tokens else ""]
         speed = numbers(session).tok_s
         figures.append(fmt.speed(speed) if speed else "")
-        figures.append(session.model or "")
-        said = fmt.phase_text(piece.phase, now - live.since)
+        figures.append(one_line(session.model or "", 40))
+        said = fmt.phase_text(phase, now - live.since, bench=session.bench)
         return live_rows(self._elapsed, said, figures, self._glyphs, width)

@@ -1,6 +1,6 @@
 """Two of a kind side by side: how far apart they are, and whether that is more than noise. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,30 +11,24 @@ from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.columns import Cell, Column
 from kensho_tui.ui.lines import QUIET
 from kensho_tui.ui.metrics.figures import said
-from kensho_tui.ui.metrics.figures.document import Document, Record, spread_record
-from kensho_tui.ui.metrics.figures.export import Item
+from kensho_tui.ui.metrics.figures.document import Item
 from kensho_tui.ui.metrics.figures.look import Look
-from kensho_tui.ui.models.table import Listing
+from kensho_tui.ui.metrics.figures.measures import BANDWIDTH, DECODE, LOAD, PROMPT, TTFT, Measure
+from kensho_tui.ui.table import Listing
 
 UNCLEAR = "not clear"
-HANDED_OUT = {
-    "decode tok/s": "decode_tok_s",
-    "TTFT": "ttft_s",
-    "prompt tok/s": "prompt_tok_s",
-    "GB/s": "bandwidth",
-    "load": "load_s",
-}
-"""What figures are called in files, by what they are called on the screen."""
+COMPARED = (DECODE, TTFT, PROMPT, BANDWIDTH, LOAD)
+"""What matters most comes first."""
 
 Judgement = Literal["none", "few", "unclear", "first", "second"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, what it ran with, and its figures."""
+    """One of the two: its name, what it ran with by title, and its figures."""
 
     name: str
-    about: str
+    about: Mapping[str, str]
     figures: Figures
 
 
@@ -42,23 +36,23 @@ class Side:
 class Difference:
     """``ratio``: the second median over the first; None: one of them is missing, or nought."""
 
-    name: str
+    measure: Measure
     first: Spread | None
     second: Spread | None
     ratio: float | None
     judged: Judgement
 
 
-def difference(name: str, first: Spread | None, second: Spread | None, *, less: bool = False) -> Difference:
-    """``less``: the lower one is the better."""
+def difference(measure: Measure, first: Spread | None, second: Spread | None) -> Difference:
     ratio = None
     if first is not None and second is not None and first.median > 0 and second.median > 0:
         ratio = second.median / first.median
-    return Difference(name, first, second, ratio, judged(first, second, less=less))
+    return Difference(measure, first, second, ratio, judged(first, second, less=measure.time))
 
 
 def judged(first: Spread | None, second: Spread | None, *, less: bool = False) -> Judgement:
-    """Which of them is better. Where the middle halves of their runs overlap nothing clear can be said."""
+    """Which of them is better, with ``less`` the lower one. Where the middle halves of their runs overlap
+    nothing clear can be said."""
     if first is None or second is None:
         return "none"
     if said.few(first) or said.few(second):
@@ -69,14 +63,7 @@ def judged(first: Spread | None, second: Spread | None, *, less: bool = False) -
 
 
 def differences(first: Figures, second: Figures) -> list[Difference]:
-    """What matters most comes first."""
-    return [
-        difference("decode tok/s", first.decode, second.decode),
-        difference("TTFT", first.ttft, second.ttft, less=True),
-        difference("prompt tok/s", first.prompt, second.prompt),
-        difference("GB/s", first.bandwidth, second.bandwidth),
-        difference("load", first.load, second.load, less=True),
-    ]
+    return [difference(measure, measure.of(first), measure.of(second)) for measure in COMPARED]
 
 
 def listing(first: Side, second: Side, found: Sequence[Choice]) -> Listing:
@@ -93,15 +80,23 @@ def listing(first: Side, second: Side, found: Sequence[Choice]) -> Listing:
 
 
 def rows(first: Side, second: Side, look: Look) -> list[Choice]:
-    about = [_row("runs with", (Cell(first.about), Cell(second.about), Cell(""), Cell("")))]
-    if not first.about and not second.about:
-        about = []
+    about = [
+        _row(title, (Cell(first.about.get(title, "")), Cell(second.about.get(title, "")), Cell(""), Cell("")))
+        for title in {**first.about, **second.about}
+    ]
     runs = Cell(f"{first.figures.runs:,}"), Cell(f"{second.figures.runs:,}"), Cell(""), Cell("")
     found = differences(first.figures, second.figures)
-    texts = _columns(found, look)
     measured = [
-        _row(one.name, (*texts[at], Cell(f"{one.ratio:.2f} x" if one.ratio else ""), _said(one)))
-        for at, one in enumerate(found)
+        _row(
+            one.measure.title,
+            (
+                _cell(one.measure, one.first, look),
+                _cell(one.measure, one.second, look),
+                Cell(f"{one.ratio:.2f} x" if one.ratio else ""),
+                _said(one),
+            ),
+        )
+        for one in found
     ]
     return [*measured, _row("runs", runs), *about]
 
@@ -110,23 +105,8 @@ def _row(name: str, cells: tuple[Cell, ...]) -> Choice:
     return Choice(name, name, mark=" ", cells=cells)
 
 
-def _columns(found: list[Difference], look: Look) -> list[tuple[Cell, Cell]]:
-    sides = []
-    for spreads in ([one.first for one in found], [one.second for one in found]):
-        parts = [_parts(one.name, spread, look) for one, spread in zip(found, spreads, strict=True)]
-        sides.append(
-            [
-                Cell(text.together(), QUIET if said.few(spread) else "")
-                for text, spread in zip(parts, spreads, strict=True)
-            ]
-        )
-    return list(zip(*sides, strict=True))
-
-
-def _parts(name: str, spread: Spread | None, look: Look) -> said.Parts:
-    if name in ("TTFT", "load"):
-        return said.time_parts(spread, look.sign, "only ")
-    return said.parts(spread, look.sign, said.GIGA if name == "GB/s" else 1.0, "only ")
+def _cell(measure: Measure, spread: Spread | None, look: Look) -> Cell:
+    return Cell(measure.parts(spread, look.sign).together(), QUIET if said.few(spread) else "")
 
 
 def words(one: Difference) -> str:
@@ -136,7 +116,7 @@ def words(one: Difference) -> str:
     if one.judged in ("few", "unclear"):
         return "too few runs" if one.judged == "few" else UNCLEAR
     better = "A" if one.judged == "first" else "B"
-    return f"{better} is {'sooner' if one.name in ('TTFT', 'load') else 'faster'}"
+    return f"{better} is {'sooner' if one.measure.time else 'faster'}"
 
 
 def _said(one: Difference) -> Cell:
@@ -145,11 +125,13 @@ def _said(one: Difference) -> Cell:
 
 def items(first: Side, second: Side) -> list[Item]:
     """The differences as they are handed out."""
-    found: list[Item] = []
-    for one in differences(first.figures, second.figures):
-        name = HANDED_OUT[one.name]
-        outcome: Record = {"ratio": one.ratio, "judged": one.judged}
-        sides = {**spread_record("a", one.first), **spread_record("b", one.second)}
-        document: Document = {"figure": name, "a": one.first, "b": one.second, **outcome}
-        found.append((document, {"figure": name, **sides, **outcome}))
-    return found
+    return [
+        {
+            "figure": one.measure.name,
+            "a": one.first,
+            "b": one.second,
+            "ratio": one.ratio,
+            "judged": one.judged,
+        }
+        for one in differences(first.figures, second.figures)
+    ]

@@ -1,15 +1,13 @@
 """GPUs as rows, where there is more than one: a compact line each. Pure."""
 
-from collections.abc import Iterable, Sequence
-
 from rich.cells import cell_len
 from textual.content import Content
 
-from kensho_tui.core.sample_contract import DeviceSample, Sample, SampleHistory
+from kensho_tui.core.sample_contract import DeviceSample, Sample
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import quiet
-from kensho_tui.ui.metrics.gauges import FULL, GAP, NOTHING, Points, Shown, of_history, widths
+from kensho_tui.ui.metrics.now.gauges import FULL, GAP, NOTHING, Points, Shown, Source, widths
 
 LEAST_CELLS = 36
 """Of a row; two rows side by side need twice that."""
@@ -20,25 +18,15 @@ LEAST_GRAPH = 4
 GONE = "its driver does not answer"
 
 
-def load_points(samples: Iterable[Sample], history: SampleHistory | None, device: str) -> Points:
-    if history is not None:
-        return of_history(history, "gpu", frozenset((device,)), max)
-    return [(one.at, _load(one, device)) for one in samples]
-
-
-def _load(sample: Sample, device: str) -> float | None:
-    return next((one.load for one in sample.devices if one.device == device and one.total), None)
-
-
 def device_rows(
-    latest: Sample, now: Sample | None, points: Sequence[Points], shown: Shown, width: int, most: int
+    latest: Sample, now: Sample | None, source: Source, shown: Shown, width: int, most: int
 ) -> list[Content]:
     """At most `most` rows; the last says how many more GPUs there are."""
     devices = (now or latest).devices
     side = 2 if len(devices) > 2 and width >= 2 * LEAST_CELLS + GAP else 1
     cells = widths(side, width)
     lines = [
-        _row(number, device, points[number], shown, cells[number % side], now is not None)
+        _row(number, device, _load(source, device.device), shown, cells[number % side], now is not None)
         for number, device in enumerate(devices)
     ]
     rows = [Content(" " * GAP).join(lines[at : at + side]) for at in range(0, len(lines), side)]
@@ -46,6 +34,13 @@ def device_rows(
         return rows
     left = len(devices) - side * max(most - 1, 0)
     return [*rows[: max(most - 1, 0)], quiet(f"and {left} more GPUs: a taller terminal shows them")]
+
+
+def _load(source: Source, device: str) -> Points:
+    def load(sample: Sample) -> float | None:
+        return next((one.load for one in sample.devices if one.device == device and one.total), None)
+
+    return source.points(load, "gpu", (device,))
 
 
 def _row(

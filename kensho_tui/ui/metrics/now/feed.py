@@ -16,15 +16,22 @@ from kensho_tui.core.sample_contract import (
 )
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from kensho_tui.ui.app import KenshoApp
 
 WAIT_S = 20.0
+"""So long the host may hold a read."""
 RETRY_S = 1.0
 LIVE_S = 120.0
-"""What is remembered, and shown of it at most."""
+"""What graphs show of the samples themselves; a longer time is asked of what was kept."""
 MARGIN_S = 10.0
+"""Samples are remembered for so much longer, for the columns at the left edge."""
 POINTS = 240
+"""Steps that are asked for of what was kept."""
 State = Literal["waiting", "live", "lost", "too old"]
+"""Whether the newest sample says how things stand: there is none, it does, or the host does not answer, or it
+knows of no samples."""
 
 
 class Feed:
@@ -37,7 +44,7 @@ class Feed:
         self._app = app
         self._changed = changed
         self._samples: deque[Sample] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._reading: Worker[None] | None = None
         self._span_s = LIVE_S
         self._asked_at = 0.0
         self._said = False
@@ -59,18 +66,14 @@ class Feed:
         """The newest one, if it says how things stand now."""
         return self.latest if self.state == "live" else None
 
-    @property
-    def running(self) -> bool:
-        return self._task is not None
-
     def start(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if self._reading is None:
+            self._reading = self._app.run_quietly(self._run, "samples")
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def look_back(self, span_s: float) -> None:
         """From now on so long a time is wanted; what is older than the samples here comes from the disk."""
@@ -95,7 +98,8 @@ class Feed:
         since = self._samples[-1].at if self._samples else 0.0
         reply = await self._app.session.host.call(SAMPLES, ReadSamples(since=since, wait=WAIT_S))
         if not reply.samples:
-            self._samples.clear()  # the clock was set back, or there are none any more
+            self._samples.clear()
+            self._set("waiting")  # what there was is old by now
             return
         self.interval_s = reply.interval_s
         if reply.samples[-1].at <= since:  # the clock was set back: what is here lies in the future
@@ -115,7 +119,7 @@ class Feed:
             self._changed()
 
     def _too_old(self) -> None:
-        self._task = None
+        self._reading = None
         self._set("too old")
         if not self._said:
             self._said = True

@@ -9,22 +9,18 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 
-class Rows(Widget):
+class TextRows(Widget):
     """As high as it has rows; what is wider than it is cut."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    Rows { width: 1fr; height: auto; }
+    TextRows { width: 1fr; height: auto; }
     """
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self._rows: list[Content] = []
         self.styles.height = 0
-
-    @property
-    def rows(self) -> Sequence[Content]:
-        return self._rows
 
     def show(self, rows: Sequence[Content]) -> None:
         before, self._rows = self._rows, list(rows)

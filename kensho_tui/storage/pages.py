@@ -1,0 +1,135 @@
+"""The pages of a database file that SQLite refuses to read: each by itself, as the file and its log hold it.
+
+The format is that of https://www.sqlite.org/fileformat2.html; numbers are big-endian.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kensho_tui.storage.files import beside
+
+MAGIC = b"SQLite format 3\0"
+HEADER = 100  # bytes of page 1 before its tree
+USUAL_SIZE = 4096
+
+_LOG_MAGIC = (0x377F0682, 0x377F0683)  # the last bit: checksums are big-endian
+_LOG_HEADER = 32
+_FRAME_HEADER = 24
+
+
+class Pages:
+    """Pages by number, from 1 to ``count``. ``usable`` bytes of each are SQLite's own.
+
+    ``highest`` is the greatest number that a page may refer to.
+    A file without a readable header is taken for one with pages of the usual size.
+    """
+
+    def __init__(self, file: int, log: int) -> None:
+        self._file = file
+        self._log = log
+        self.size, self._frames, committed = _read_log(log)
+        self.size = self.size or _page_size(os.pread(file, HEADER, 0)) or USUAL_SIZE
+        self.count = max(os.fstat(file).st_size // self.size, committed)
+        first = self.read(1) or b""
+        self.header = first[:HEADER] if first.startswith(MAGIC) else b""
+        # A file that was cut short has pages that refer to those behind its end.
+        self.highest = max(self.count, int.from_bytes(self.header[28:32], "big"))
+        self.usable = self.size - (self.header[20] if self.header and self.header[20] <= 32 else 0)
+
+    def read(self, number: int) -> bytes | None:
+        """None for a page that is not there, or that the disk does not give."""
+        frame = self._frames.get(number)
+        try:
+            if frame is None:
+                page = os.pread(self._file, self.size, (number - 1) * self.size)
+            else:
+                page = os.pread(self._log, self.size, frame)
+        except OSError:
+            return None
+        return page if len(page) == self.size else None
+
+    def free(self) -> Iterator[int]:
+        """Pages that hold nothing any more, as far as the list of them can be followed."""
+        trunk = int.from_bytes(self.header[32:36], "big")
+        seen = set()
+        while 1 < trunk <= self.count and trunk not in seen:
+            seen.add(trunk)
+            page = self.read(trunk)
+            if page is None:
+                return
+            following, length = struct.unpack_from(">II", page)
+            if following > self.highest or length > self.usable // 4 - 2:
+                return
+            leaves = struct.unpack_from(f">{length}I", page, 8)
+            if not all(1 < leaf <= self.highest for leaf in leaves):
+                return
+            yield trunk
+            yield from (leaf for leaf in leaves if leaf <= self.count)
+            trunk = following
+
+
+@contextmanager
+def open_pages(path: Path) -> Iterator[Pages]:
+    """The pages of the database at `path` and of its log; either may be absent."""
+    files: list[int] = []
+    try:
+        for part in (path, beside(path, "-wal")):
+            name = part if part.exists() else Path(os.devnull)
+            files.append(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
+        yield Pages(*files)
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _page_size(header: bytes) -> int:
+    """0 where `header` is none."""
+    if not header.startswith(MAGIC) or len(header) < HEADER:
+        return 0
+    size = int.from_bytes(header[16:18], "big")
+    size = 65536 if size == 1 else size
+    return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
+
+
+def _read_log(log: int) -> tuple[int, dict[int, int], int]:
+    """Page size, places of the newest committed pages, and pages of the database after the last commit.
+
+    As SQLite reads it: up to the first frame whose salt or checksum does not hold.
+    """
+    header = os.pread(log, _LOG_HEADER, 0)
+    if len(header) < _LOG_HEADER:
+        return 0, {}, 0
+    magic, _, size = struct.unpack_from(">III", header)
+    if magic not in _LOG_MAGIC or not 512 <= size <= 65536 or size & (size - 1):
+        return 0, {}, 0
+    order = "><"[magic == _LOG_MAGIC[0]]
+    total = _checksum(header[:24], order, (0, 0))
+    if total != struct.unpack_from(">II", header, 24):
+        return 0, {}, 0
+    salts = header[16:24]
+    committed: dict[int, int] = {}
+    pending: dict[int, int] = {}
+    pages, at = 0, _LOG_HEADER
+    while len(frame := os.pread(log, _FRAME_HEADER + size, at)) == _FRAME_HEADER + size:
+        total = _checksum(frame[:8] + frame[_FRAME_HEADER:], order, total)
+        if frame[8:16] != salts or total != struct.unpack_from(">II", frame, 16):
+            break
+        number, commit = struct.unpack_from(">II", frame)
+        pending[number] = at + _FRAME_HEADER
+        if commit:
+            committed |= pending
+            pending, pages = {}, commit
+        at += len(frame)
+    return size, committed, pages
+
+
+def _checksum(data: bytes, order: str, total: tuple[int, int]) -> tuple[int, int]:
+    first, second = total
+    words = struct.unpack(f"{order}{len(data) // 4}I", data)
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        first = (first + even + second) & 0xFFFFFFFF
+        second = (second + odd + first) & 0xFFFFFFFF
+    return first, second

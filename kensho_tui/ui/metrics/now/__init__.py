@@ -1,0 +1,1 @@
+"""What this machine does now: gauges with their graphs, GPUs, workers, the last answer."""

@@ -1,0 +1,39 @@
+"""What was entered and the host has not taken yet."""
+
+from typing import NamedTuple
+
+from kensho_tui.core import contract as c
+from kensho_tui.core.errors import UsageError
+from kensho_tui.ui.commands.registry import unescape
+
+
+class Outgoing(NamedTuple):
+    """``text``: as typed. ``fresh``: no cached answer will do.
+
+    ``anew``: the prompt of ``chat`` that is to be answered once more.
+    """
+
+    text: str
+    fresh: bool = False
+    anew: c.Message | None = None
+    chat: c.Chat | None = None
+
+    @property
+    def prompt(self) -> str:
+        if self.anew is not None:
+            return self.anew.content
+        return self.text if self.fresh else unescape(self.text.strip("\n"))
+
+    def kept_words(self) -> tuple[str, str]:
+        """What is said of the answer whose place the new one takes."""
+        chat = self.chat.id if self.chat is not None else ""
+        return "The answer before is kept", f"kensho-tui show {chat} --all shows it"
+
+
+def anew(chat: c.Chat | None) -> Outgoing:
+    """The last prompt of `chat`, to be answered once more. Raises `UsageError` where there is none."""
+    messages = chat.messages if chat is not None else ()
+    last = next((message for message in reversed(messages) if message.role == "user"), None)
+    if last is None:
+        raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
+    return Outgoing("/fresh", fresh=True, anew=last, chat=chat)
