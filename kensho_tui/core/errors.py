@@ -140,7 +140,8 @@ class ProtocolError(KenshoError):
 
 
 def _tree(root: type[KenshoError]) -> dict[str, type[KenshoError]]:
-    found = {root.code: root}
+    # Only who names a code is meant by it: a room may refine an error for itself, with arguments of its own.
+    found = {root.code: root} if "code" in vars(root) else {}
     for child in root.__subclasses__():
         found |= _tree(child)
     return found

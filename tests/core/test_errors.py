@@ -31,3 +31,14 @@ def test_exit_codes(kind: type[errors.KenshoError], status: int) -> None:
 
 def test_the_line_is_one_line() -> None:
     assert errors.KenshoError("broken\nthing", hint="mend it").line() == "broken thing. mend it"
+
+
+def test_an_error_that_a_room_refines_for_itself_is_not_what_crosses_the_bus() -> None:
+    class AFieldError(errors.UsageError):
+        def __init__(self, field: str, message: str) -> None:
+            super().__init__(message)
+            self.field = field
+
+    again = errors.from_code(AFieldError.code, "what", "do")
+    assert type(again) is errors.UsageError
+    assert (again.message, again.hint) == ("what", "do")
