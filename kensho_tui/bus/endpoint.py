@@ -14,6 +14,7 @@ from kensho_tui.bus.reading import read_payload
 from kensho_tui.core.contract import READ, STATUS, WATCH, Method
 from kensho_tui.core.errors import HostGoneError, KenshoError, ProtocolError, UsageError
 from kensho_tui.core.frames import Call, Failure, FrontFrame, Hello, Reply, Welcome
+from kensho_tui.core.tasks import start_in
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,9 @@ class Peer:
         self.calls: set[asyncio.Task[None]] = set()
         self._writer = writer
         self._gone = False
-        self._on_close: list[Callable[[], None]] = []
+        self._on_close: list[Callable[[], object]] = []
 
-    def on_close(self, callback: Callable[[], None]) -> None:
+    def on_close(self, callback: Callable[[], object]) -> None:
         """Run `callback` when the connection is gone; at once when it is gone already."""
         if self._gone:
             callback()
@@ -98,9 +99,7 @@ class Endpoint:
 
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The callback of a listening server: takes the connection over."""
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        start_in(self._serving, self._serve(reader, writer))
 
     async def close(self) -> None:
         """Hang up on every peer."""
@@ -152,9 +151,7 @@ class Endpoint:
                 raise ProtocolError("only calls may follow the hello")
             if len(peer.calls) >= MAX_CALLS_PER_PEER:
                 raise ProtocolError("too many calls at once")
-            task = asyncio.create_task(self._answer(frame, peer))
-            peer.calls.add(task)
-            task.add_done_callback(peer.calls.discard)
+            start_in(peer.calls, self._answer(frame, peer))
 
     async def _answer(self, call: Call, peer: Peer) -> None:
         started = time.monotonic()

@@ -1,6 +1,7 @@
 """The dialogue service: prompts in, streams out, everything saved on the way."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections import defaultdict
@@ -27,6 +28,7 @@ from kensho_tui.core.contract import (
     chat_topic,
 )
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
+from kensho_tui.core.tasks import ended, start_in
 from kensho_tui.core.text import valid
 from kensho_tui.dialogue.answers import Answers, Asked
 from kensho_tui.dialogue.history import turns_for
@@ -81,6 +83,7 @@ class Dialogue:
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[asyncio.Task[Submitted]] = set()
         self._looking: set[asyncio.Task[Asked | None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self.changed: Callable[[], None] = lambda: None
 
     @property
@@ -102,17 +105,18 @@ class Dialogue:
         )
 
     def notices(self) -> tuple[str, ...]:
-        runs = [*self._live.values(), *(run for run, _ in self._unsaved.values())]
-        return unsaved_notices([run.unsaved for run in runs if run.unsaved is not None])
+        return unsaved_notices([run.unsaved for run in self._runs if run.unsaved is not None])
+
+    @property
+    def _runs(self) -> list[TurnRun]:
+        """Those of which something is not saved yet."""
+        return [*self._live.values(), *(run for run, _ in self._unsaved.values())]
 
     # --- what front ends ask -----------------------------------------------------------------------
 
     async def whole(self, begin: Coroutine[object, object, Submitted]) -> Submitted:
         """Run `begin` to its end, also when whoever asked is gone: what is written gets its turn."""
-        task = asyncio.get_running_loop().create_task(begin)
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
-        return await asyncio.shield(task)
+        return await asyncio.shield(start_in(self._beginning, begin))
 
     async def submit(self, request: Submit) -> Submitted:
         """Write the prompt and its answer's row in one transaction, then answer in the background.
@@ -151,6 +155,7 @@ class Dialogue:
     async def _submit_anew(self, request: Submit, prompt: str) -> Submitted:
         """Answer a prompt that has an answer once more. The new one stands for itself: it is never cached."""
         clock = Clock()
+        await self._save_unsaved()
         chat = await self._chats.chat_of(prompt)
         model = await self._choose(request.model, chat)
         sampling = chosen(request.sampling, request.given, await self._library.defaults(model))
@@ -161,23 +166,21 @@ class Dialogue:
 
     async def _at_once(self, look: Coroutine[object, object, Asked | None]) -> Asked | None:
         """What `look` finds in a moment: a prompt is saved soon, also where a model's disk is slow."""
-        looking = asyncio.get_running_loop().create_task(look)
-        self._looking.add(looking)
-        looking.add_done_callback(self._looking.discard)
+        looking = start_in(self._looking, look)
         done, _ = await asyncio.wait({looking}, timeout=AT_ONCE_S)
         return looking.result() if done else None
 
     async def _given(self, row: TurnRow, key: str, response: Response, show: bool) -> Submitted:
         """An answer given again is told to everyone as a stream that has ended."""
+        message = await self._chats.message(row.message_id)
         stream = self._hub.open(row.generation_id)
         stream.append(response.text, response.completion_tokens, response.prompt_tokens)
-        message = await self._chats.message(row.message_id)
         stream.end(msgspec.structs.replace(message, content=""))
         reply = Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=False)
         reply = await self._with_chat(reply) if show else reply
         # Last: the reads of the reply would wait for the database to take note.
         self._answers.cache.given(key, row.chat_id)
-        self._spawn(self._tell(row.chat_id))
+        start_in(self._tasks, self._tell(row.chat_id))
         return reply
 
     async def _with_chat(self, submitted: Submitted) -> Submitted:
@@ -192,7 +195,7 @@ class Dialogue:
     async def resume(self, request: Resume) -> Submitted:
         """Go on with an answer that was cut short, where its text ends."""
         clock = Clock()
-        await self._save_again(request.message)
+        await self._save_unsaved()
         message = await self._chats.message(request.message)
         if request.message in self._live or not message.resumable:
             raise UsageError("this answer is complete or under way", hint="Ask a new question instead")
@@ -204,8 +207,8 @@ class Dialogue:
         return await self._start(row, sampling, model, clock, queued, prefix=message.content)
 
     def _engaged(self, chat: str | None) -> bool:
-        """Whether an answer of `chat` is still to come: what follows it cannot be known."""
-        return chat is not None and any(run.row.chat_id == chat for run in self._live.values())
+        """Whether an answer of `chat` is still to come, or to be saved: what follows it cannot be known."""
+        return chat is not None and any(run.row.chat_id == chat for run in self._runs)
 
     def _others_first(self, chat: str | None) -> bool:
         """Whether a turn that begins now has to wait; one just begun counts before it has its place."""
@@ -244,7 +247,9 @@ class Dialogue:
         """
         chat = await self._chats.resolve(request.chat) if request.chat else None
         model = await self._choose(request.model, chat)
-        loading = self._spawn(self._models.prepare(model, switch=request.switch, anyway=request.anyway))
+        loading = start_in(
+            self._tasks, self._models.prepare(model, switch=request.switch, anyway=request.anyway)
+        )
         if request.switch:
             await asyncio.shield(loading)
 
@@ -254,18 +259,16 @@ class Dialogue:
 
     async def close(self) -> None:
         """Interrupt what runs; its text is saved, in a file of its own where the database takes no more."""
-        if self._beginning:
-            await asyncio.wait(self._beginning)
+        await ended(self._beginning)
         tasks = [*self._tasks, *self._looking]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await ended(tasks)
+        await ended(self._ending)  # only then it is known what could not be saved
         await self._answers.cache.settled()
-        for message, (run, _) in list(self._unsaved.items()):
-            await self._save_again(message)
-            if message in self._unsaved:
-                write_rescue(self._rescue, message, run.stream.text)
+        await self._save_unsaved()
+        for message, (run, _) in self._unsaved.items():
+            write_rescue(self._rescue, message, run.stream.text)
 
     # --- the life of a turn ------------------------------------------------------------------------
 
@@ -292,30 +295,23 @@ class Dialogue:
         run = TurnRun(row, stream, sampling, message, clock, caching)
         run.saving_changed = self.changed
         self._live[row.message_id] = run
-        self._spawn(self._turn(run, model, asked))
+        start_in(self._tasks, self._turn(run, model, asked))
         await self._tell(row.chat_id)
         return Submitted(chat=row.chat_id, message=row.message_id, stream=stream.id, queued=queued)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     async def _turn(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> None:
-        try:
-            with run.waiting():
-                await self._places[run.row.chat_id].acquire()
+        async with contextlib.AsyncExitStack() as stack:
             try:
+                with run.waiting():
+                    await stack.enter_async_context(self._places[run.row.chat_id])
                 outcome = await self._run(run, model, asked)
-            finally:
-                self._places[run.row.chat_id].release()
-        except asyncio.CancelledError:
-            outcome = self._cut_short(run)
-        except Exception as error:
-            log.exception("turn %s failed", run.row.message_id)
-            outcome = run.outcome("failed", "error", f"an error inside the host: {type(error).__name__}")
-        await asyncio.shield(self._finish(run, outcome))
+            except asyncio.CancelledError:
+                outcome = self._cut_short(run)
+            except Exception as error:
+                log.exception("turn %s failed", run.row.message_id)
+                outcome = run.outcome("failed", "error", f"an error inside the host: {type(error).__name__}")
+            # Still in its place: the turn after it reads from the database what was said in this one.
+            await asyncio.shield(start_in(self._ending, self._finish(run, outcome)))
 
     async def _run(self, run: TurnRun, model: ModelInfo, asked: Asked | None) -> Outcome:
         try:
@@ -323,7 +319,8 @@ class Dialogue:
             system = await self._chats.system(run.row.chat_id) or (await self._library.defaults(model)).system
         except KenshoError as error:
             return run.outcome("failed", "error", error.line())
-        return await self._answers.answer(run, turns_for(path[:-1], system), model, asked)
+        before = [self._as_it_stands(message) for message in path[:-1]]
+        return await self._answers.answer(run, turns_for(before, system), model, asked)
 
     def _cut_short(self, run: TurnRun) -> Outcome:
         """Cancelled: by a person while it waited, or because the host ends."""
@@ -347,7 +344,7 @@ class Dialogue:
             self._unsaved[message] = (run, outcome)
             said = f"{error.message}. The answer is kept in memory and saved again soon"
             outcome = dataclasses.replace(outcome, error=outcome.error or said)
-            self._spawn(self._keep_saving(message))
+            start_in(self._tasks, self._keep_saving(message))
         if self._live.pop(message, None) is not None:
             self._written += run.written
             self._read += run.read
@@ -357,6 +354,10 @@ class Dialogue:
     async def _keep_saving(self, message: str) -> None:
         while message in self._unsaved:
             await asyncio.sleep(SAVE_AGAIN_S)
+            await self._save_again(message)
+
+    async def _save_unsaved(self) -> None:
+        for message in list(self._unsaved):
             await self._save_again(message)
 
     async def _save_again(self, message: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 
 from kensho_tui import __version__
 from kensho_tui.bus.board import FactBoard
@@ -15,6 +15,7 @@ from kensho_tui.config.settings import load_settings
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import NotFoundError
 from kensho_tui.core.frames import Hello, Welcome
+from kensho_tui.core.tasks import start_in
 from kensho_tui.dialogue.service import Dialogue
 from kensho_tui.hardware.build import build_mismatch
 from kensho_tui.hardware.gpu import gauge, gpus, on_gpu
@@ -145,8 +146,8 @@ class Host:
         if cut:
             log.warning("%d answers were cut short by an earlier end of the host", cut)
         host._notices += await host._wrong_setting()
-        host._spawn(host._tidy())
-        host._spawn(host._go_on_with_downloads())
+        start_in(host._tasks, host._tidy())
+        start_in(host._tasks, host._go_on_with_downloads())
         host._post()
         return host
 
@@ -273,7 +274,7 @@ class Host:
         )
         if device and device != self._device:
             self._device = device
-            self._spawn(self._compare_build(device))
+            start_in(self._tasks, self._compare_build(device))
 
     async def _compare_build(self, device: str) -> None:
         """Nobody waits for this, and somebody waits for the first answer."""
@@ -285,7 +286,7 @@ class Host:
 
     def _unload(self) -> None:
         log.info("no front end for the keep-alive time: an unused model is unloaded")
-        self._spawn(self._models.unload_unused())
+        start_in(self._tasks, self._models.unload_unused())
 
     async def _tidy(self) -> None:
         """Nobody waits for this, and somebody waits for the first answer."""
@@ -301,9 +302,4 @@ class Host:
 
     def _abort_with(self, peer: Peer, stream: str) -> None:
         """The stream belongs to its connection: it stops when that closes."""
-        peer.on_close(lambda: self._spawn(self._dialogue.abort(stream)))
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        peer.on_close(lambda: start_in(self._tasks, self._dialogue.abort(stream)))

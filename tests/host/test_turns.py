@@ -1,6 +1,7 @@
 """Turns through a real host, real sockets and real SQLite; only the worker is scripted."""
 
 import asyncio
+import json
 import os
 import signal
 
@@ -123,6 +124,17 @@ async def test_a_second_prompt_is_queued_and_answered_after_the_first(home: Home
     assert text == "You said: second"
     assert [m.state for m in chat.messages] == ["complete"] * 4
     assert [m.parent_id for m in chat.messages[1:]] == [m.id for m in chat.messages[:3]]
+
+
+async def test_a_queued_prompt_is_asked_after_all_that_was_answered_before_it(home: Home) -> None:
+    home.start_scripted_host()
+    async with Kensho() as kensho:
+        short = script(text="abcd", repeat=10, rate=50)  # ended before its first checkpoint
+        first = await submit(kensho, short)
+        second = await submit(kensho, script(turns=True), first.chat)
+        assert second.queued
+        told, _ = await read_to_end(kensho, second.stream)
+    assert json.loads(told) == [short, "abcd" * 10, script(turns=True)]
 
 
 async def test_a_queued_prompt_can_be_stopped_before_it_runs(home: Home) -> None:

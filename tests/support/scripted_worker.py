@@ -134,6 +134,8 @@ class Script(msgspec.Struct):
     hang_after: int = -1
     garbage_after: int = -1
     error: str = ""
+    turns: bool = False
+    """Send what was said before and now, a JSON list of texts, instead of `text`."""
     stamp: int = 0
     """Send this many pieces that are monotonic clock readings, one to a line."""
 
@@ -157,9 +159,12 @@ class Script(msgspec.Struct):
 def script_of(request: Generate) -> Script:
     prompt = request.turns[-1].content
     try:
-        return msgspec.json.decode(prompt, type=Script)
+        script = msgspec.json.decode(prompt, type=Script)
     except msgspec.DecodeError:
         return Script(text=f"You said: {prompt}")
+    if script.turns:
+        script.text = json.dumps([turn.content for turn in request.turns])
+    return script
 
 
 class ScriptedWorker:
