@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,15 +117,21 @@ class Opened:
     notices: tuple[str, ...]
 
 
-async def open_database(path: Path, *, migrations: Sequence[Migration] = MIGRATIONS) -> Opened:
+async def open_database(
+    path: Path,
+    *,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    told: Callable[[str], None] = lambda doing: None,
+) -> Opened:
     """Open, create or migrate the database at `path`, in a folder that exists.
 
-    A damaged file is set aside with a notice. Raises `DatabaseNewerError` (the file is untouched),
+    A damaged file is set aside with a notice. ``told`` gets in words, in a thread, what is being done to a
+    file, because that of a big one takes long. Raises `DatabaseNewerError` (the file is untouched),
     `DiskFullError` or `StorageError`. The caller holds the host's lock and closes the database.
     """
     # SQLite puts the log beside the real file, not beside a link to it.
     path = await asyncio.to_thread(path.resolve)
-    notices = await asyncio.to_thread(prepare, path, migrations)
+    notices = await asyncio.to_thread(prepare, path, migrations, told)
     connection = aiosqlite.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     # A host that ends without closing must not wait for this thread. The thread is the connection itself
     # before aiosqlite 0.22, a part of it since.

@@ -91,8 +91,8 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
             continue
         if done:
             _copy(connection, path, migration.name)
+            _drop_old_copies(path)
         _apply(connection, migration)
-    _drop_old_copies(path)
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

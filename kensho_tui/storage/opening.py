@@ -4,7 +4,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -28,15 +28,18 @@ def decode(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def prepare(path: Path, migrations: Sequence[Migration]) -> tuple[str, ...]:
+def prepare(
+    path: Path, migrations: Sequence[Migration], told: Callable[[str], None] = lambda doing: None
+) -> tuple[str, ...]:
     """Make `path` a sound database of the newest shape and return what a person should be told.
 
-    Blocking: a big database is read whole. The caller holds the host's lock, so nobody else writes.
-    Raises `DatabaseNewerError` (the file is untouched), `DiskFullError` or `StorageError`
-    (nothing is renamed).
+    Blocking: a big database is read whole. ``told`` gets in words what is being done. The caller holds the
+    host's lock, so nobody else writes. Raises `DatabaseNewerError` (the file is untouched), `DiskFullError`
+    or `StorageError` (nothing is renamed).
     """
     notices: tuple[str, ...] = ()
     try:
+        told("checking the database")
         damage = inspect(path, migrations)
         saved = beside(path, SAVED)
         if saved.exists() and (damage or not path.exists()):  # a start was cut short between two renames
@@ -44,19 +47,22 @@ def prepare(path: Path, migrations: Sequence[Migration]) -> tuple[str, ...]:
         elif saved.exists():  # somebody has put another database in its place since
             set_aside(saved)
         elif damage:
-            notices = (_mended(path, saved, damage, migrations),)
+            notices = (_mended(path, saved, damage, migrations, told),)
         make_private(path)
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+            told("bringing the database up to date")
             migrate(connection, path, migrations)
     except (sqlite3.Error, OSError) as error:
         raise explain(error, f"the database {path} could not be opened", path) from error
     return notices
 
 
-def _mended(path: Path, saved: Path, damage: str, migrations: Sequence[Migration]) -> str:
+def _mended(
+    path: Path, saved: Path, damage: str, migrations: Sequence[Migration], told: Callable[[str], None]
+) -> str:
     """Set the damaged database aside for one of what could be saved, else for none. Returns what to say."""
-    found = None if damage == FOREIGN else _salvaged(path, saved, damage, migrations)
+    found = None if damage == FOREIGN else _salvaged(path, saved, damage, migrations, told)
     if found is not None:
         return _replaced(path, saved, said_of(found))
     kept = set_aside(path)
@@ -66,12 +72,14 @@ def _mended(path: Path, saved: Path, damage: str, migrations: Sequence[Migration
     )
 
 
-def _salvaged(path: Path, saved: Path, damage: str, migrations: Sequence[Migration]) -> Saved | None:
+def _salvaged(
+    path: Path, saved: Path, damage: str, migrations: Sequence[Migration], told: Callable[[str], None]
+) -> Saved | None:
     """`salvage`, whose failure must not keep anybody from a new database."""
     log.warning("the database is damaged (%s): saving what can be read of it", damage)
     began = time.monotonic()
     try:
-        found = salvage(path, saved, migrations)
+        found = salvage(path, saved, migrations, told)
     except (DatabaseNewerError, OSError):
         raise
     except Exception as error:
@@ -123,7 +131,8 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> str | None:
                 return FOREIGN
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        if not is_damage(error):
+        # A database that is sound otherwise may be none that our questions fit.
+        if not is_damage(error) and primary_code(error) != sqlite3.SQLITE_ERROR:
             raise
         return str(error)
     return None if verdict == "ok" else " ".join(str(verdict).split())

@@ -5,7 +5,7 @@ The format is that of https://www.sqlite.org/fileformat2.html; numbers are big-e
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from kensho_tui.storage.files import beside
 MAGIC = b"SQLite format 3\0"
 HEADER = 100  # bytes of page 1 before its tree
 USUAL_SIZE = 4096
+RESERVED = (0, 12)
+"""Bytes at the end of each page that builds of SQLite leave to themselves: Apple's does."""
 
 _LOG_MAGIC = (0x377F0682, 0x377F0683)  # the last bit: checksums are big-endian
 _LOG_HEADER = 32
@@ -23,24 +25,32 @@ _FRAME_HEADER = 24
 class Pages:
     """Pages by number, from 1 to ``count``. ``usable`` bytes of each are SQLite's own.
 
-    ``highest`` is the greatest number that a page may refer to.
+    ``highest`` is the greatest number that a page may refer to. ``told`` gets the share of all pages that was
+    read, a hundred times at most until all were read once.
     A file without a readable header is taken for one with pages of the usual size.
     """
 
-    def __init__(self, file: int, log: int) -> None:
+    def __init__(self, file: int, log: int, told: Callable[[float], None]) -> None:
         self._file = file
         self._log = log
+        self._told = told
+        self._reads = 0
         self.size, self._frames, committed = _read_log(log)
         self.size = self.size or _page_size(os.pread(file, HEADER, 0)) or USUAL_SIZE
-        self.count = max(os.fstat(file).st_size // self.size, committed)
+        whole = os.fstat(file).st_size // self.size
+        # Pages that a log adds are in it.
+        self.count = min(max(whole, committed), whole + len(self._frames))
         first = self.read(1) or b""
         self.header = first[:HEADER] if first.startswith(MAGIC) else b""
         # A file that was cut short has pages that refer to those behind its end.
         self.highest = max(self.count, int.from_bytes(self.header[28:32], "big"))
-        self.usable = self.size - (self.header[20] if self.header and self.header[20] <= 32 else 0)
+        self.usable = self.size - (self.header[20] if self.header and self.header[20] in RESERVED else 0)
 
     def read(self, number: int) -> bytes | None:
         """None for a page that is not there, or that the disk does not give."""
+        self._reads += 1
+        if self._reads <= self.count and self._reads % (self.count // 100 + 1) == 0:
+            self._told(self._reads / self.count)
         frame = self._frames.get(number)
         try:
             if frame is None:
@@ -72,14 +82,14 @@ class Pages:
 
 
 @contextmanager
-def open_pages(path: Path) -> Iterator[Pages]:
-    """The pages of the database at `path` and of its log; either may be absent."""
+def open_pages(path: Path, told: Callable[[float], None] = lambda share: None) -> Iterator[Pages]:
+    """The pages of the database at `path` and of its log; either may be absent. ``told`` as for `Pages`."""
     files: list[int] = []
     try:
         for part in (path, beside(path, "-wal")):
             name = part if part.exists() else Path(os.devnull)
             files.append(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
-        yield Pages(*files)
+        yield Pages(files[0], files[1], told)
     finally:
         for file in files:
             os.close(file)

@@ -6,7 +6,7 @@ only tell how many are missing.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from kensho_tui.storage.shapes import LOG, MASTER, Shape, likeliest, shapes_afte
 from kensho_tui.storage.trees import EVERYTHING, Codes, Row, Span, Trees, Value, spans_hold
 
 CUT = "the rest of this text could not be read, for the database was damaged"
+SAVING = "saving chats from a damaged database"
 _IDS = 2  # columns of a unique index: an id and a row number
 
 
@@ -46,18 +47,24 @@ class Saved:
     certain: bool
 
 
-def salvage(path: Path, target: Path, migrations: Sequence[Migration]) -> Saved | None:
+def salvage(
+    path: Path, target: Path, migrations: Sequence[Migration], told: Callable[[str], None]
+) -> Saved | None:
     """Make `target` a sound database of what can be read at `path`; None, and no `target`, if nothing can.
 
-    Blocking: the file is read page by page, once or twice. Raises `DatabaseNewerError`, `sqlite3.Error`
-    and `OSError`; `target` is absent then.
+    Blocking: the file is read page by page, once or twice, and ``told`` is how far that is. Raises
+    `DatabaseNewerError`, `sqlite3.Error` and `OSError`; `target` is absent then.
     """
+    told(SAVING)
     part = beside(target, ".part")
     for leftover in (*family(part), *family(target)):
         leftover.unlink(missing_ok=True)
     make_private(part)
     try:
-        with open_pages(path) as pages, closing(sqlite3.connect(part, isolation_level=None)) as connection:
+        with (
+            open_pages(path, lambda share: told(f"{SAVING}: {share:.0%}")) as pages,
+            closing(sqlite3.connect(part, isolation_level=None)) as connection,
+        ):
             saved = _Salvage(Trees(pages), connection, migrations, path).run(part)
         if saved is not None:
             sync(part)
@@ -173,7 +180,6 @@ class _Salvage:
         values = {
             column.name: row.number if column.key else value
             for column, value in zip(shape.columns, row.values, strict=False)
-            if not column.computed
         }
         if row.cut:
             for column in shape.columns[len(row.values) :]:

@@ -17,7 +17,6 @@ class Column:
     kind: str
     needed: bool
     key: bool
-    computed: bool
 
     def takes(self, code: int) -> bool:
         """Whether a value of that serial type can be one of this column."""
@@ -53,7 +52,6 @@ def _fixed(name: str, columns: str) -> Shape:
             kind="INTEGER" if "#" in column else "TEXT",
             needed="?" not in column,
             key="*" in column,
-            computed=False,
         )
         for column in columns.split()
     ]
@@ -65,7 +63,7 @@ LOG = _fixed("migrations", "number#* name applied version")
 
 
 def shapes_after(migrations: Sequence[Migration]) -> dict[str, Shape]:
-    """The tables that `migrations` make, without those that SQLite fills from others by itself."""
+    """The tables that `migrations` make."""
     widths: dict[str, set[int]] = {}
     shapes: dict[str, Shape] = {}
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
@@ -92,16 +90,13 @@ def likeliest(migrations: Sequence[Migration], found: Iterable[tuple[str, str]])
 
 
 def _shapes(connection: sqlite3.Connection) -> Iterable[Shape]:
-    tables = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
-    virtual = [name for name, sql in tables.items() if sql.upper().startswith("CREATE VIRTUAL")]
-    for name, sql in tables.items():
-        filled = name in virtual or any(name.startswith(f"{one}_") for one in virtual)
-        if not filled and not name.startswith("sqlite_"):
-            yield _shape(connection, name, numbered="WITHOUT ROWID" not in sql.upper())
+    tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    for name, sql in tables:
+        yield _shape(connection, name, numbered="WITHOUT ROWID" not in sql.upper())
 
 
 def _shape(connection: sqlite3.Connection, name: str, *, numbered: bool) -> Shape:
-    rows = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()  # the names are those of our schema
+    rows = connection.execute(f"PRAGMA table_info({name})").fetchall()  # the names are those of our schema
     keys = sum(row[5] > 0 for row in rows)
     columns = [
         Column(
@@ -109,10 +104,8 @@ def _shape(connection: sqlite3.Connection, name: str, *, numbered: bool) -> Shap
             kind=row[2].upper(),
             needed=bool(row[3]),
             key=numbered and keys == 1 and row[5] == 1 and row[2].upper() == "INTEGER",
-            computed=row[6] == 3,
         )
         for row in rows
-        if row[6] in (0, 3)  # others have no place in a row
     ]
     return Shape(name, numbered, _stored(columns, rows) if not numbered else columns)
 

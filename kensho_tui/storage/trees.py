@@ -7,7 +7,7 @@ checked here for each page and each cell alone, so that one bad page costs what 
 import codecs
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 from kensho_tui.storage.pages import HEADER, Pages
@@ -21,6 +21,7 @@ LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 
 _INDEX_BRANCH, _TABLE_BRANCH, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
 _INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes of the integer codes
+_MOST_TAKES = 4  # of one page
 
 
 class Span(NamedTuple):
@@ -53,14 +54,16 @@ class _Cell(NamedTuple):
 class Trees:
     """The trees of `pages`. ``bad`` counts pages that could not be read as what they should be.
 
-    Each page is taken once, which bounds every walk whatever the pointers say.
+    A page belongs to the first that takes it and can use it: a pointer that is wrong shall not cost another
+    tree its page. It is taken a few times at most, which bounds every walk whatever the pointers say.
     """
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._taken = bytearray(pages.count + 1)
+        self._takes = bytearray(pages.count + 1)  # and returns, counted: an odd number is taken
+        self._free = bytearray(pages.count + 1)
         for number in pages.free():
-            self._taken[number] = 1
+            self._free[number] = 1
         self.bad = 0
 
     def table(self, root: int, accepts: Accepts, lost: list[Span]) -> Iterator[Row]:
@@ -75,10 +78,13 @@ class Trees:
             if children is not None:
                 stack += reversed(children)
             elif page and kind == _TABLE_LEAF and (number == root or _count(page, at)):
-                yield from self._leaf(page, at, accepts, span, lost)
+                if not (yield from self._leaf(page, at, accepts, span, lost)):
+                    self._give_back(number)
             else:
                 self.bad += 1
                 lost.append(span)
+                if page:
+                    self._give_back(number)
 
     def index(self, root: int, accepts: Accepts) -> Iterator[Row]:
         """The rows of an index, or of a table without row numbers. Not whole if ``bad`` has grown."""
@@ -88,6 +94,8 @@ class Trees:
             page = self._take(number)
             if not page or page[0] not in (_INDEX_LEAF, _INDEX_BRANCH):
                 self.bad += 1
+                if page:
+                    self._give_back(number)
                 continue
             branch = page[0] == _INDEX_BRANCH
             whole = True
@@ -105,12 +113,12 @@ class Trees:
             self.bad += not whole
 
     def strays(self, wanted: Callable[[int, Codes], str | None]) -> Iterator[tuple[str, Row]]:
-        """Rows of leaves that no tree led to, with the table that `wanted` knows them by.
+        """Rows of leaves that no tree led to and that are not free, with the table `wanted` knows them by.
 
         A leaf is one only where all of its cells are rows of the same table.
         """
         for page_number in range(2, self._pages.count + 1):
-            if self._taken[page_number]:
+            if self._is_taken(page_number) or self._free[page_number]:
                 continue
             page = self._pages.read(page_number)
             if not page or page[0] != _TABLE_LEAF:
@@ -123,16 +131,25 @@ class Trees:
             name = names.pop() if len(names) == 1 else None
             if name is None:
                 continue
-            self._taken[page_number] = 1
+            self._takes[page_number] |= 1
             for cell in cells:
                 if cell:
                     yield name, self._row(cell)
 
     def _take(self, number: int) -> bytes | None:
-        if not 0 < number <= self._pages.count or self._taken[number]:
+        if not 0 < number <= self._pages.count or self._is_taken(number):
             return None
-        self._taken[number] = 1
+        self._takes[number] += 1
         return self._pages.read(number)
+
+    def _give_back(self, *numbers: int) -> None:
+        """Pages that were taken and are of no use here: they may be another's."""
+        for number in numbers:
+            if self._takes[number] < 2 * _MOST_TAKES - 1:
+                self._takes[number] += 1
+
+    def _is_taken(self, number: int) -> bool:
+        return bool(self._takes[number] & 1)
 
     def _children(self, page: bytes, at: int, span: Span) -> list[tuple[int, Span]] | None:
         """The pages below a branch, each with its row numbers; None where it cannot be one."""
@@ -155,17 +172,22 @@ class Trees:
             return None
         return [*found, (last, Span(low, span.high))]
 
-    def _leaf(self, page: bytes, at: int, accepts: Accepts, span: Span, lost: list[Span]) -> Iterator[Row]:
-        whole = True
+    def _leaf(
+        self, page: bytes, at: int, accepts: Accepts, span: Span, lost: list[Span]
+    ) -> Generator[Row, None, bool]:
+        """Its rows; returns whether there was any."""
+        whole, any_row = True, False
         for place in _places(page, at, 8, self._pages.usable):
             cell = self._cell(page, place, False, accepts)
             if cell and span.low < cell.number <= span.high:
+                any_row = True
                 yield self._row(cell)
             else:
                 whole = False
         if not whole:
             self.bad += 1
             lost.append(span)
+        return any_row
 
     def _cell(
         self, page: bytes, place: int | None, branch: bool, accepts: Accepts, *, numbered: bool = True
@@ -205,15 +227,19 @@ class Trees:
     def _overflow(self, cell: _Cell) -> bytes:
         """The rest of a row, up to the first page that cannot be part of it."""
         parts: list[bytes] = []
+        taken: list[int] = []
         missing, number = cell.size - len(cell.local), cell.following
         room = self._pages.usable - 4
         while missing > 0:
             page = self._take(number)
+            if page:
+                taken.append(number)
             number = int.from_bytes(page[:4], "big") if page else 0
             last = missing <= room
             # Only the last page names no other; one of nothing but zeros was never written.
             if not page or (number != 0 if last else not 1 < number <= self._pages.highest) or not any(page):
                 self.bad += 1
+                self._give_back(*taken)
                 break
             parts.append(page[4 : 4 + min(missing, room)])
             missing -= room

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sqlite3
+import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -24,9 +25,9 @@ from kensho_tui.storage.dates import now
 from kensho_tui.storage.files import beside, family
 from kensho_tui.storage.migrations import MIGRATIONS
 from kensho_tui.storage.opening import prepare
-from kensho_tui.storage.pages import open_pages
+from kensho_tui.storage.pages import _checksum, open_pages
 from kensho_tui.storage.responses import Response, Responses
-from kensho_tui.storage.salvage import CUT, salvage
+from kensho_tui.storage.salvage import CUT, SAVING, salvage
 
 PAGE = 4096
 EXAMPLES = 40
@@ -313,7 +314,7 @@ def test_a_newer_database_is_left_alone_also_when_damaged(known: Known, tmp_path
     with pytest.raises(DatabaseNewerError, match=r"9\.9"):
         prepare(path, MIGRATIONS)
     with pytest.raises(DatabaseNewerError):
-        salvage(path, tmp_path / "other", MIGRATIONS)
+        salvage(path, tmp_path / "other", MIGRATIONS, lambda doing: None)
     assert path.read_bytes() == before
     assert [part.name for part in tmp_path.iterdir()] == [path.name]
 
@@ -448,3 +449,110 @@ def test_a_changed_byte_in_a_state_costs_no_text(known: Known, tmp_path: Path) -
     with closing(sqlite3.connect(path)) as connection:
         states = connection.execute("SELECT DISTINCT role, state FROM messages ORDER BY role").fetchall()
     assert states == [("assistant", "interrupted"), ("user", "complete")]
+
+
+def overwritten(path: Path, page: int, at: int, number: int) -> None:
+    """Write four bytes of a page."""
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE + at)
+        file.write(number.to_bytes(4, "big"))
+
+
+def test_a_leaf_that_two_are_said_to_have_is_not_lost(known: Known, tmp_path: Path) -> None:
+    """The second child of the root becomes the fourth one, too: nothing leads to the real second one."""
+    root = roots_of(known.path)["messages"]
+    path = damaged(known, tmp_path, set(), bytes)
+    with open_pages(path) as pages:
+        page = pages.read(root)
+    assert page is not None and page[0] == 5
+    places = struct.unpack_from(">4H", page, 12)
+    overwritten(path, root, places[1], int.from_bytes(page[places[3] : places[3] + 4], "big"))
+    prepare(path, MIGRATIONS)
+    assert check_texts(known, path, {root}) == len(known.messages)
+
+
+def test_a_root_of_another_table_costs_that_one_nothing(known: Known, tmp_path: Path) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'messages')"
+            " WHERE name = 'chats'"
+        )
+        connection.commit()
+    prepare(path, MIGRATIONS)
+    assert check_texts(known, path, {1}) == len(known.messages)
+
+
+def test_a_page_that_is_said_to_be_free_is_not_lost_to_its_tree(known: Known, tmp_path: Path) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    leaf = min(page for pages in known.pages.values() for page in pages)
+    last = path.stat().st_size // PAGE + 1
+    with path.open("ab") as file:
+        file.write(struct.pack(">III", 0, 1, leaf).ljust(PAGE, b"\0"))
+    for at, number in ((28, last), (32, last), (36, 2)):
+        overwritten(path, 1, at, number)
+    prepare(path, MIGRATIONS)
+    assert check_texts(known, path, {1, last}) == len(known.messages)
+
+
+def test_a_text_that_goes_on_in_another_one_does_not_cut_that_one_short(known: Known, tmp_path: Path) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    content = path.read_bytes()
+
+    def chain(identity: str) -> tuple[int, int, int]:
+        """The leaf, where in it the first page after it is named, and that page."""
+        pages = known.pages[identity]
+        [leaf] = [page for page in pages if content[(page - 1) * PAGE] == 13]
+        body = content[(leaf - 1) * PAGE : leaf * PAGE]
+        [first] = [page for page in pages - {leaf} if page.to_bytes(4, "big") in body]
+        return leaf, body.index(first.to_bytes(4, "big")), first
+
+    long = [identity for identity, pages in known.pages.items() if len(pages) > 3]
+    one, other = next(
+        (one, other)
+        for one, other in itertools.combinations(long, 2)
+        if len(known.pages[one]) != len(known.pages[other]) and chain(one)[0] != chain(other)[0]
+    )
+    leaf, at, _ = chain(one)
+    overwritten(path, leaf, at, chain(other)[2])
+    prepare(path, MIGRATIONS)
+    whole = {known.messages[identity][1] for identity in known.messages if identity != one}
+    assert whole <= texts_in(path)
+
+
+def test_a_log_is_not_believed_to_have_pages_that_are_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "kensho.db"
+    header = struct.pack(">6I", 0x377F0682, 3007000, PAGE, 0, 1, 2)
+    total = _checksum(header, "<", (0, 0))
+    head, page = struct.pack(">II", 1, 0xFFFFFFFF), bytes(PAGE)
+    sums = struct.pack(">II", *total), struct.pack(">II", *_checksum(head + page, "<", total))
+    beside(path, "-wal").write_bytes(header + sums[0] + head + header[16:24] + sums[1] + page)
+    with open_pages(path) as pages:
+        assert pages.count == 1 and pages.read(1) == page
+
+
+def test_what_is_done_is_told(known: Known, tmp_path: Path) -> None:
+    path = damaged(known, tmp_path, {roots_of(known.path)["messages"]}, lambda: os.urandom(PAGE))
+    told: list[str] = []
+    prepare(path, MIGRATIONS, told.append)
+    first, begun, *saving, last = told
+    assert (first, begun, last) == ("checking the database", SAVING, "bringing the database up to date")
+    shares = [int(words.removeprefix(f"{SAVING}: ").removesuffix("%")) for words in saving]
+    assert shares == sorted(shares) and 20 < len(shares) <= 100 and shares[-1] <= 100
+    told.clear()
+    prepare(path, MIGRATIONS, told.append)
+    assert told == [first, last]
+
+
+@pytest.mark.parametrize(
+    ("byte", "bit"), [(0, 1), (19, 2), (20, 2), (28, 6), (32, 0), (47, 0), (52, 3), (59, 1)]
+)
+def test_a_bit_of_the_header_costs_no_message(known: Known, tmp_path: Path, byte: int, bit: int) -> None:
+    """Magic, version, bytes reserved in each page, pages, free pages, format, kind, text encoding."""
+    path = damaged(known, tmp_path, set(), bytes)
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)
+    prepare(path, MIGRATIONS)
+    assert check_texts(known, path, {1}) == len(known.messages)
