@@ -1,5 +1,7 @@
 """GPUs and the memory on them, through the drivers' own counters: NVML and sysfs.
 
+NVIDIA's driver, also its files, may hang; sysfs tells AMD's sizes without asking the card.
+
 Absent libraries, drivers and devices are no errors, there is simply no GPU. Nothing here opens a CUDA
 context, which would take hundreds of MiB on the card itself.
 """
@@ -11,9 +13,10 @@ from pathlib import Path
 
 from kensho_tui.core.contract import Memory
 from kensho_tui.hardware.card import Gpu, Vendor, unified
+from kensho_tui.hardware.drivers import drivers
 from kensho_tui.hardware.kernel_files import ROOT, text_of
 from kensho_tui.hardware.memory import ram
-from kensho_tui.hardware.nvml import nvidia_gpus
+from kensho_tui.hardware.nvml import nvidia_gpus, nvidia_known
 
 _AMD_ID = "0x1002"
 # The names llama.cpp gives its devices, and whose cards they are. Vulkan drives all of them.
@@ -29,8 +32,13 @@ _DEVICE = re.compile(rf"\b({'|'.join(_VENDORS)})(\d*)\b", re.IGNORECASE)
 
 
 def gpus(root: Path = ROOT) -> tuple[Gpu, ...]:
-    """Every GPU of this machine, NVIDIA first, each vendor's in its driver's order."""
-    return (nvidia_gpus() or nvidia_files(root)) + _amd(root) + apple()
+    """Every GPU of this machine, NVIDIA first, each vendor's in its driver's order. Blocks for `LATE_S` at
+    most: cards of a driver that does not answer have no sizes.
+    """
+    nvidia = drivers.ask(lambda: nvidia_gpus() or nvidia_files(root))
+    if nvidia is None:
+        nvidia = nvidia_known() or _nvidia_nodes(root)
+    return nvidia + _amd(root) + apple()
 
 
 def gauge(device: str, cards: Sequence[Gpu], environ: Mapping[str, str] = os.environ) -> Memory:
@@ -105,9 +113,12 @@ def nvidia_files(root: Path) -> tuple[Gpu, ...]:
     for file in sorted((root / "proc/driver/nvidia/gpus").glob("*/information")):
         model = re.search(r"^Model:\s*(.+)$", text_of(file), re.MULTILINE)
         found.append(Gpu(model.group(1).strip() if model else "NVIDIA GPU", "nvidia"))
-    if not found and (root / "dev/nvidia0").exists():
-        found.append(Gpu("NVIDIA GPU", "nvidia"))
-    return tuple(found)
+    return tuple(found) or _nvidia_nodes(root)
+
+
+def _nvidia_nodes(root: Path) -> tuple[Gpu, ...]:
+    """What is known of such cards where nothing but their devices can be seen."""
+    return (Gpu("NVIDIA GPU", "nvidia"),) if (root / "dev/nvidia0").exists() else ()
 
 
 def _amd(root: Path) -> tuple[Gpu, ...]:

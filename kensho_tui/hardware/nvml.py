@@ -3,8 +3,7 @@
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from kensho_tui.hardware.card import CardReading, Gpu, GpuUser, device_key, unif
 from kensho_tui.hardware.memory import ram
 
 RETRY_S = 10.0
-LOCK_S = 2.0
 # NVML's return codes are part of its ABI.
 _UNINITIALIZED = 1
 _INVALID_ARGUMENT = 2
@@ -38,8 +36,9 @@ _LISTS = (
 class Nvml:
     """The driver's counters. Raises nothing: what is not told is a card without sizes, or no card.
 
-    ``library`` is the module ``pynvml``. Its session is opened by the first question and kept. When it
-    breaks (driver unloaded or replaced, cards lost) it is opened again, not more often than each `RETRY_S`.
+    Every question may hang with the driver. ``library`` is the module ``pynvml``. Its session is opened by
+    the first question and kept. When it breaks (driver unloaded or replaced, cards lost) it is opened again,
+    not more often than each `RETRY_S`.
     """
 
     def __init__(self, library: Any, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,13 +52,15 @@ class Nvml:
         self._refused: set[tuple[str, int]] = set()
         self._limits: dict[int, float] = {}
 
-    def cards(self) -> tuple[Gpu, ...]:
-        """All cards with what is used on them now.
+    @property
+    def known(self) -> tuple[Gpu, ...]:
+        """The cards seen last, without sizes: asks nothing."""
+        return tuple(card for _, card in self._known)
 
-        While no driver answers, or while it lets another thread wait: those seen last, without sizes.
-        """
-        with self._turn() as ours:
-            return self._cards() if ours else tuple(card for _, card in self._known)
+    def cards(self) -> tuple[Gpu, ...]:
+        """All cards with what is used on them now; those `known` while no driver answers."""
+        with self._lock:
+            return self._cards()
 
     def readings(self, users: bool) -> tuple[CardReading, ...]:
         """All cards with what they do now, and with their processes if ``users``.
@@ -73,19 +74,9 @@ class Nvml:
                 for place, card in enumerate(cards)
             )
 
-    @contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """Whether the driver is ours to ask: one that hangs holds the lock, and nobody shall hang with it."""
-        ours = self._lock.acquire(timeout=LOCK_S)
-        try:
-            yield ours
-        finally:
-            if ours:
-                self._lock.release()
-
     def _cards(self) -> tuple[Gpu, ...]:
         if not self._opened():
-            return tuple(card for _, card in self._known)
+            return self.known
         cards = tuple(self._measured(handle, card) for handle, card in self._known)
         if cards and not any(card.total for card in cards):
             self._close()
@@ -122,16 +113,16 @@ class Nvml:
 
     def sizes(self, card: Gpu) -> dict[int, int | None]:
         """Bytes by process on ``card``; None where the driver does not tell (containers, WDDM)."""
-        with self._turn() as ours:
-            handle = self._handle(card) if ours else None
+        with self._lock:
+            handle = self._handle(card)
             if handle is None:
                 return {}
             return _joined([self._listed(names, handle) for names in _LISTS])
 
     def name(self, pid: int) -> str:
         """The program of a process as the driver knows it, or an empty string."""
-        with self._turn() as ours:
-            path = _text(self._ask("nvmlSystemGetProcessName", pid) if ours else None)
+        with self._lock:
+            path = _text(self._ask("nvmlSystemGetProcessName", pid))
         return path.rpartition("/")[2]
 
     def _handle(self, card: Gpu) -> Any:
@@ -236,6 +227,12 @@ def nvidia_gpus() -> tuple[Gpu, ...]:
     """NVIDIA cards, or none without library, driver or card. The first call loads the driver's library."""
     nvml = session()
     return nvml.cards() if nvml else ()
+
+
+def nvidia_known() -> tuple[Gpu, ...]:
+    """Those that `nvidia_gpus` saw last, without sizes: asks no driver."""
+    nvml = session()
+    return nvml.known if nvml else ()
 
 
 def nvidia_sizes(card: Gpu) -> dict[int, int | None]:

@@ -1,20 +1,19 @@
 """The memory that models live in, device by device, and who else uses it."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import psutil
 
 from kensho_tui.hardware.card import Gpu, GpuUser
+from kensho_tui.hardware.drivers import drivers
 from kensho_tui.hardware.gpu import gpus, named, on_gpu
 from kensho_tui.hardware.memory import Ram, ram
 from kensho_tui.hardware.metal import metal_limit, wired_mib
 from kensho_tui.hardware.nvml import nvidia_sizes, nvidia_users
 from kensho_tui.hardware.own import own_memory
-
-Sizes = Callable[[Gpu], Mapping[int, int | None]]
 
 
 @dataclass(frozen=True)
@@ -58,26 +57,34 @@ def pools(
     own = dict(own_pids) if isinstance(own_pids, Mapping) else dict.fromkeys(own_pids, 0)
     used = named(device, gpus() if on_gpu(device) and cards is None else cards or (), environ)
     if used and not any(card.unified for _, card in used):
-        return _vram(used, own, nvidia_sizes)
+        return _vram(used, own)
     name, card = used[0] if used else ("CPU", None)
     return (_in_ram(name, card, own, ram()),)
 
 
 def gpu_users(card: Gpu) -> tuple[GpuUser, ...]:
     """The processes that hold memory on ``card``, biggest first; none where nothing tells them."""
-    return nvidia_users(card, _program) if card.vendor == "nvidia" else ()
+    if card.vendor != "nvidia":
+        return ()
+    return drivers.ask(lambda: nvidia_users(card, _program)) or ()
 
 
-def _vram(used: Sequence[tuple[str, Gpu]], own: Mapping[int, int], sizes: Sizes) -> tuple[Pool, ...]:
-    # Who is on a card that does not answer matters to nobody, and asking it may take long.
-    told = [sizes(card) if own and card.total else {} for _, card in used]
+def _vram(used: Sequence[tuple[str, Gpu]], own: Mapping[int, int]) -> tuple[Pool, ...]:
+    # Who is on a card that does not answer matters to nobody.
+    asked = {name: card for name, card in used if own and card.total}
+    told = drivers.ask(lambda: {name: nvidia_sizes(card) for name, card in asked.items()}) if asked else None
+    held = told or {}
     # What the driver does not tell is parted as llama.cpp parts layers: by the sizes of the cards.
-    seen = {pid for card in told for pid, size in card.items() if size}
+    seen = {pid for by_pid in held.values() for pid, size in by_pid.items() if size}
     untold = sum(measured for pid, measured in own.items() if pid not in seen)
     whole = sum(card.total for _, card in used) or 1
     return tuple(
-        _card_pool(name, card, sum(by_pid.get(pid) or 0 for pid in own) + untold * card.total // whole)
-        for (name, card), by_pid in zip(used, told, strict=True)
+        _card_pool(
+            name,
+            card,
+            sum(held.get(name, {}).get(pid) or 0 for pid in own) + untold * card.total // whole,
+        )
+        for name, card in used
     )
 
 

@@ -1,12 +1,10 @@
 """The driver's counters, from a scripted library: what they say, and what is left when they fail."""
 
-import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kensho_tui.hardware import nvml as room
 from kensho_tui.hardware.card import Gpu, GpuUser
 from kensho_tui.hardware.memory import ram
 from kensho_tui.hardware.nvml import RETRY_S, Nvml
@@ -132,29 +130,6 @@ def test_a_session_in_which_no_card_answers_is_opened_anew(error: int) -> None:
     clock.now += RETRY_S
     assert nvml.cards()[0].total == 80 * GIB
     assert library.sessions == 2
-
-
-def test_a_driver_that_hangs_in_another_thread_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LOCK_S", 0.01)
-    library = ScriptedNvml(Card())
-    nvml = Nvml(library)
-    nvml.cards()
-    hangs, go = threading.Event(), threading.Event()
-
-    def hang(handle: int) -> None:
-        hangs.set()
-        go.wait(30)
-
-    monkeypatch.setattr(library, "nvmlDeviceGetUtilizationRates", hang, raising=False)
-    thread = threading.Thread(target=nvml.readings, args=(False,))
-    thread.start()
-    assert hangs.wait(30)
-    (card,) = nvml.cards()
-    assert card == Gpu("Card 0", "nvidia", uuid="GPU-000")
-    assert (nvml.sizes(card), nvml.name(7)) == ({}, "")
-    go.set()
-    thread.join(30)
-    assert nvml.cards()[0].total == 80 * GIB
 
 
 def no_answer(*arguments: Any) -> None:

@@ -10,9 +10,7 @@ import pytest
 
 from kensho_tui.config.paths import Paths
 from kensho_tui.core import contract as c
-from kensho_tui.hardware.card import Gpu
-from kensho_tui.host import card_look
-from kensho_tui.host.card_look import CardLook
+from kensho_tui.hardware import drivers
 from kensho_tui.host.rooms import Host
 from tests.support.nvml import GIB, Card, ScriptedNvml, installed
 
@@ -75,7 +73,7 @@ async def test_a_fact_follows_when_the_cards_were_looked_at(host: Host) -> None:
 async def test_a_driver_that_hangs_holds_up_nobody(
     host: Host, driver: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(card_look, "LATE_S", 0.05)
+    monkeypatch.setattr(drivers, "LATE_S", 0.05)
     assert (await asked(host)).memory.kind == "VRAM"
     driver.answers.clear()
     driver.asked.clear()
@@ -89,13 +87,3 @@ async def test_a_driver_that_hangs_holds_up_nobody(
         driver.answers.set()
         while (await asked(host)).memory.kind != "VRAM":
             await asyncio.sleep(0.01)
-
-
-async def test_no_thread_stays() -> None:
-    ended = asyncio.Event()
-    card = Gpu("Card", "nvidia", 80, 1)
-    look = CardLook(ended.set, lambda: (card,))
-    assert await look.fresh() == (card,) == look.cards
-    assert ended.is_set()
-    while any(thread.name == "a look at the cards" for thread in threading.enumerate()):
-        await asyncio.sleep(0.01)
