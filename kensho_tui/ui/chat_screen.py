@@ -18,6 +18,7 @@ from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash
+from kensho_tui.ui.keys import caught_up
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.live import cannot_fit, resumable
 from kensho_tui.ui.loading import Progress
@@ -322,6 +323,7 @@ class ChatScreen(SteadyScreen):
         return True
 
     async def interrupt(self) -> None:
+        await caught_up(self.app)
         selected = self.prompt.selected_text or self.get_selected_text()
         if selected:
             self._copy(selected)
