@@ -1,5 +1,6 @@
 """How things are said on screen: pure functions from values to short texts."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from kensho_tui.core.contract import BenchNow, Message, Phase, Timings
@@ -136,8 +137,9 @@ _PHASES = {
 LOAD_PHASES = ("reading", "loading", "warming")
 
 
-BENCH_STOPS = "F4 b x stops it"
-"""What ends a benchmark, wherever somebody waits for that."""
+def bench_stops(key: Callable[[str], str]) -> str:
+    """What ends a benchmark, wherever somebody waits for that: ``F4 b x stops it``. `key` of a command."""
+    return f"{key('metrics')} b x stops it"
 
 
 def benchmark(found: BenchNow, cells: int = 40) -> str:

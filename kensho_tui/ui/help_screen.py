@@ -69,7 +69,7 @@ METRICS_KEYS = (
     ("p / s S", "another period, filter, sort by the next column, sort the other way round"),
     ("g e E r", "generations of the model whatever it ran with; write CSV, JSON; read again"),
     ("b", "benchmarks of a model, and back"),
-    ("F2 F3", "the chat, the models"),
+    ("F2", "the chat"),
 )
 BENCH_KEYS = (
     ("r R", "measure the settings that matter most, or all of them"),

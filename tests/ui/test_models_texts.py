@@ -110,7 +110,7 @@ def test_sizes(count: int, said: str) -> None:
     ],
 )
 def test_what_is_said_after_an_unload(done: Unloaded, said: str, then: str) -> None:
-    assert unloaded_words(done, None)[:2] == (said, then)
+    assert unloaded_words(done, None, str)[:2] == (said, then)
 
 
 # --- order ----------------------------------------------------------------------------------------------

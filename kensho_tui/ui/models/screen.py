@@ -223,7 +223,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         self._about.show(tab.about())
         self._show_keys()
         ours = self._kensho.models.loading
-        self._status.update(session, self._kensho.problems, esc=bool(ours) and ours == session.model)
+        stops = "Esc" if ours and ours == session.model else ""
+        self._status.update(session, self._kensho.problems, stops=stops)
 
     def _title(self, number: int) -> Content:
         tab = self._tabs[number]

@@ -147,6 +147,11 @@ class Tab:
 
     # --- helpers --------------------------------------------------------------------------------------
 
+    @property
+    def help(self) -> tuple[str, str]:
+        """The key of the help among the hints."""
+        return self.app.key_label("help"), "help"
+
     def asking(self, work: "Work", group: str) -> Callable[[], None]:
         """A key that does `work` beside the app's own."""
 

@@ -127,7 +127,8 @@ class NowPane(TextRows):
             rows = device_rows(latest, now, source, shown, width, shape.devices)
             parts["devices"] = self._spaced(rows)
         known = {worker.pid: worker for worker in self._kensho.session.workers}
-        parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers))
+        models = self._kensho.key_label("models")
+        parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers, models))
         return parts
 
     def _spaced(self, rows: list[Content]) -> list[Content]:
