@@ -473,7 +473,9 @@ def test_what_is_typed_becomes_defaults(fields: dict[str, str], defaults: Defaul
     [
         ({"context": "8k"}, "Context: '8k' is not a whole number"),
         ({"context": "1"}, "Context must be from 64"),
+        ({"gpu_layers": "2,5"}, "GPU layers: '2,5' is not a whole number"),
         ({"temperature": "hot"}, "Temperature: 'hot' is not a number"),
+        ({"temperature": "0,5"}, "Temperature: '0,5' is not a number"),
         ({"temperature": "nan"}, "Temperature must be"),
         ({"top_p": "1.5"}, "Top p must be from 0 to 1"),
         ({"kv_type": "f8"}, "there is no 'f8'"),
