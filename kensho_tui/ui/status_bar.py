@@ -9,7 +9,6 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
-from kensho_tui.ui.live import Live
 from kensho_tui.ui.session import Session
 
 if TYPE_CHECKING:
@@ -40,20 +39,14 @@ def numbers(session: Session) -> Numbers:
     for message in own:
         live = session.live.get(message.id)
         if live is not None and live.piece is not None and live.piece.tokens:
-            return _live_numbers(live, live.piece, session.clock())
+            used = live.piece.prompt_tokens + live.piece.tokens
+            return Numbers(used, tok_s=live.tok_s(session.clock()))
     for message in reversed(own):
         if message.usage is not None and message.usage.completion_tokens:
             timings = message.timings or c.Timings()
             used = message.usage.prompt_tokens + message.usage.completion_tokens
             return Numbers(used, timings.ttft_s, timings.decode_tok_s, message.cached)
     return Numbers()
-
-
-def _live_numbers(live: Live, piece: c.Piece, now: float) -> Numbers:
-    tok_s = 0.0
-    if live.first_at is not None and now - live.first_at > 0.5:
-        tok_s = (piece.tokens - live.first_tokens) / (now - live.first_at)
-    return Numbers(piece.prompt_tokens + piece.tokens, 0.0, tok_s)
 
 
 _LINKS = {
