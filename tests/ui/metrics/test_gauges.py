@@ -157,6 +157,7 @@ def test_everything_else_is_one_line() -> None:
     for part in ("1 answer under way", "2 in the queue", "1 download at 11.7 M/s", "3 of 12 from cache",
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
+    assert "1 download at 49 K/s" in activity(sample(downloads=1, download_rate=50_000), 200).plain
     assert activity(now, 60).cell_length <= 60
     assert "3 of 12 from cache since the host started" in said
     assert "cache not asked since the host started" in activity(sample(cache_asked=0), 200).plain
