@@ -43,7 +43,7 @@ class HubTab(Tab):
 
     title: ClassVar[str] = "Hub"
     line: ClassVar[str] = "/ search the hub, Enter asks · or owner/name:QUANT, an address, a path"
-    searches: ClassVar[bool] = True
+    typing = "searches"
     many_rows: ClassVar[bool] = True
 
     def __init__(self, app: "KenshoApp", pane: DetailsPane, stage: Stage) -> None:
@@ -216,7 +216,7 @@ class HubTab(Tab):
     @property
     def _order(self) -> h.HubSort:
         """How the hub is asked to sort what it finds."""
-        return cast(h.HubSort, self._sorts.get(id(FOUND), FOUND.first()).by)
+        return cast(h.HubSort, self.sort_of(FOUND).by)
 
     def _renew(self, first: str | None = None) -> None:
         if self.stage.shows(self):
