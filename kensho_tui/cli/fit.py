@@ -3,8 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import GIB, MIB, print_json, size
+from kensho_tui.cli.output import print_json
 from kensho_tui.cli.reference import model_reference
+from kensho_tui.core.sizes import GIB, MIB, human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -123,14 +124,14 @@ def lines(fit: "Fit") -> "Iterator[str]":
     footprint, verdict = fit.footprint, fit.verdict
     yield f"{one_line(fit.model)} · context {fit.context:,} · KV cache {fit.kv_type}{_layer_words(fit)}"
     yield ""
-    unit, name = (GIB, "GB") if footprint.total >= GIB else (MIB, "MB")
+    unit, name = (GIB, "GiB") if footprint.total >= GIB else (MIB, "MiB")
     digits = 2 if unit == GIB else 0
     for label, count, note in (
         ("weights", footprint.weights, ""),
         ("KV cache", footprint.kv, ""),
         ("compute", footprint.compute, ""),
         ("overhead", footprint.overhead, "process and driver"),
-        ("total", footprint.total, f"{verdict.memory}, of {size(verdict.free)} {_free_words(verdict)}"),
+        ("total", footprint.total, f"{verdict.memory}, of {human_size(verdict.free)} {_free_words(verdict)}"),
         ("in RAM besides", footprint.host, "what does not go to the GPU"),
     ):
         if count or label != "in RAM besides":
@@ -145,11 +146,12 @@ def lines(fit: "Fit") -> "Iterator[str]":
     )
     yield from (f"It would fit with {one_line(remedy.what)}" for remedy in verdict.remedies)
     if fit.kensho:
-        yield f"For comparison, (parameters × bits / 8) × 1.2 would have said {size(fit.kensho)}{_off(fit)}"
+        said = human_size(fit.kensho)
+        yield f"For comparison, (parameters × bits / 8) × 1.2 would have said {said}{_off(fit)}"
 
 
 def _free_words(verdict: "Verdict") -> str:
-    return f"left of the memory_limit of {size(verdict.limit)}" if verdict.limit else "free"
+    return f"left of the memory_limit of {human_size(verdict.limit)}" if verdict.limit else "free"
 
 
 def _verdict_line(verdict: "Verdict") -> str:

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import named, print_json, size, width
+from kensho_tui.cli.output import named, print_json, width
 from kensho_tui.core.errors import UsageError
+from kensho_tui.core.sizes import human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def to_free(stores: "Sequence[Store]", wanted: Sequence[str]) -> "list[Store]":
 
 
 def question(chosen: "Sequence[Store]") -> str:
-    parts = [f"{one_line(store.title)} ({size(store.freeable)})" for store in chosen]
+    parts = [f"{one_line(store.title)} ({human_size(store.freeable)})" for store in chosen]
     return f"Free {named(parts)}? This cannot be undone. [y/N] "
 
 
@@ -109,7 +110,7 @@ def freed_document(freed: "Freed | None") -> dict[str, int]:
 def freed_line(freed: "Freed | None") -> str:
     if freed is None or not freed.files:
         return "There was nothing to free."
-    return f"Freed {size(freed.size)} ({freed.files} {'file' if freed.files == 1 else 'files'})."
+    return f"Freed {human_size(freed.size)} ({freed.files} {'file' if freed.files == 1 else 'files'})."
 
 
 def lines(stores: "Sequence[Store]", columns: int | None) -> list[str]:
@@ -125,7 +126,14 @@ def lines(stores: "Sequence[Store]", columns: int | None) -> list[str]:
         Column("WHERE", rank=1, least=12),
     )
     rows = [
-        (s.name, s.title, f"{s.files:,}", size(s.size), size(s.freeable) if s.freeable else "", s.path)
+        (
+            s.name,
+            s.title,
+            f"{s.files:,}",
+            human_size(s.size),
+            human_size(s.freeable) if s.freeable else "",
+            s.path,
+        )
         for s in stores
     ]
     total = sum(store.size for store in stores)
@@ -133,6 +141,6 @@ def lines(stores: "Sequence[Store]", columns: int | None) -> list[str]:
     return [
         *render(layout, rows, columns),
         "",
-        f"{size(total)} in all. "
-        + (f"{size(can_go)} can go: kensho-tui gc --free" if can_go else "Nothing that could go."),
+        f"{human_size(total)} in all. "
+        + (f"{human_size(can_go)} can go: kensho-tui gc --free" if can_go else "Nothing that could go."),
     ]

@@ -5,9 +5,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.benchmark import BENCH_STOPS, benchmark
-from kensho_tui.cli.output import named, print_json, size
+from kensho_tui.cli.output import named, print_json
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import HostError, HostGoneError
+from kensho_tui.core.sizes import human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ async def _stop_and_wait(kensho: "Kensho") -> None:
 def unloaded_line(unloaded: "Unloaded") -> str:
     if not unloaded.models:
         return "nothing was unloaded" if unloaded.busy else "no model is loaded"
-    freed = f", {size(unloaded.freed)} are free again" if unloaded.freed else ""
+    freed = f", {human_size(unloaded.freed)} are free again" if unloaded.freed else ""
     return f"unloaded {one_line(named(unloaded.models), 1000)}{freed}"
 
 
@@ -173,7 +174,8 @@ def status_lines(status: "HostStatus | None", fetching: "tuple[Download, ...]" =
     if status.bench is not None:
         lines.append(f"{benchmark(status.bench)} · {BENCH_STOPS} ends it")
     if status.memory is not None:
-        lines.append(f"{status.memory.kind} {size(status.memory.used)} of {size(status.memory.total)} used")
+        used, total = human_size(status.memory.used), human_size(status.memory.total)
+        lines.append(f"{status.memory.kind} {used} of {total} used")
     lines += map(_worker_line, status.workers)
     lines += (f"download {_download_line(download)}" for download in fetching)
     return lines + [f"! {notice}" for notice in status.notices]
@@ -191,7 +193,7 @@ def _worker_line(worker: "WorkerInfo") -> str:
     state = "benchmark" if worker.bench else worker.state
     parts = [f"worker {worker.pid}", worker.model, state, worker.device]
     if worker.footprint is not None and worker.footprint.total:
-        parts.append(f"{size(worker.footprint.total)} {worker.footprint.source}")
+        parts.append(f"{human_size(worker.footprint.total)} {worker.footprint.source}")
     if worker.context:
         parts.append(f"context {worker.context:,}")
     return " · ".join([*parts, *(["pinned"] if worker.pinned else [])])

@@ -4,7 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import ascii_only, named, print_json, print_notices, size, width
+from kensho_tui.cli.output import ascii_only, named, print_json, print_notices, width
+from kensho_tui.core.sizes import human_size
 
 if TYPE_CHECKING:
     from kensho_tui.core.contract import ModelInfo, Verdict
@@ -112,7 +113,7 @@ def _row(model: "ModelInfo", plain: bool) -> tuple[str, ...]:
         "".join(mark for on, mark in marks if on),
         model.name,
         model.quantisation,
-        size(model.size) if model.size else "",
+        human_size(model.size) if model.size else "",
         f"{model.context:,}" if model.context else "",
         speed(model.tok_s) if model.tok_s else "",
         seconds(model.load_s) if model.load_s else "",
@@ -137,7 +138,7 @@ def verdict_words(verdict: "Verdict") -> str:
     if verdict.kind == "too large":
         left = "of the memory_limit left" if verdict.limit else f"of {verdict.memory} free"
         blocked = f"; {named(verdict.blocked)} in the way" if verdict.blocked else ""
-        return f"too large: needs {size(verdict.need)}, {size(verdict.free)} {left}{blocked}"
+        return f"too large: needs {human_size(verdict.need)}, {human_size(verdict.free)} {left}{blocked}"
     if verdict.kind == "unknown":
         return verdict.reason
     return "loaded" if verdict.kind == "resident" else verdict.kind

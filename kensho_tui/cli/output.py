@@ -4,12 +4,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from kensho_tui.core.text import gigabytes, one_line, printable
+from kensho_tui.core.text import one_line, printable
 
 if TYPE_CHECKING:
     from kensho_tui.client.facade import Kensho
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 def print_json(document: object) -> None:
@@ -46,15 +44,6 @@ def width(stream: TextIO) -> int | None:
 def ascii_only(stream: TextIO) -> bool:
     """Whether `stream` may not have more characters than ASCII."""
     return not (stream.encoding or "").lower().replace("-", "").startswith("utf8")
-
-
-def size(count: int) -> str:
-    """``1.1 GB``, ``98 MB``, ``12 KB`` (2**30, 2**20, 2**10 bytes, as everywhere a person reads of sizes)."""
-    if count >= GIB:
-        return gigabytes(count)
-    if count >= MIB:
-        return f"{count / MIB:.0f} MB"
-    return f"{count / KIB:.0f} KB" if count >= KIB else f"{count} B"
 
 
 def named(names: "tuple[str, ...] | list[str]") -> str:

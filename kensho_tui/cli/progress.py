@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 from kensho_tui.cli.drawn_line import DrawnLine, can_redraw
-from kensho_tui.cli.output import GIB, KIB, MIB, ascii_only, print_json_line, size
+from kensho_tui.cli.output import ascii_only, print_json_line
 from kensho_tui.cli.table import cells, cut
+from kensho_tui.core.sizes import GIB, KIB, MIB, human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -36,20 +37,20 @@ def percent(download: "Download") -> int | None:
 
 
 def amount(done: int, total: int) -> str:
-    """``0.4/2.6 GB``, ``12/98 MB``; without a total ``12 MB``."""
+    """``0.4/2.6 GiB``, ``12/98 MiB``; without a total ``12 MiB``."""
     if total <= 0:
-        return size(done)
+        return human_size(done)
     unit, name, digits = (
-        (GIB, "GB", 1) if total >= GIB else (MIB, "MB", 0) if total >= MIB else (KIB, "KB", 0)
+        (GIB, "GiB", 1) if total >= GIB else (MIB, "MiB", 0) if total >= MIB else (KIB, "KiB", 0)
     )
     return f"{done / unit:.{digits}f}/{total / unit:.{digits}f} {name}"
 
 
 def rate(bytes_s: float) -> str:
-    """``48.2 MB/s``, ``112 MB/s``, ``730 KB/s``."""
+    """``48.2 MiB/s``, ``112 MiB/s``, ``730 KiB/s``."""
     if bytes_s < MIB:
-        return f"{bytes_s / KIB:.0f} KB/s"
-    return f"{bytes_s / MIB:.{0 if bytes_s >= 100 * MIB else 1}f} MB/s"
+        return f"{bytes_s / KIB:.0f} KiB/s"
+    return f"{bytes_s / MIB:.{0 if bytes_s >= 100 * MIB else 1}f} MiB/s"
 
 
 def time_left(seconds: float) -> str:
@@ -109,7 +110,7 @@ def _speed(download: "Download", passed: float) -> list[Segment]:
         return [Segment(1, f"nothing came for {duration(quiet)}")]
     left = download.eta_s
     return [
-        Segment(3, rate(download.rate) if download.rate > 0 else "", 9),
+        Segment(3, rate(download.rate) if download.rate > 0 else "", 10),
         Segment(1, time_left(left - passed) if left is not None and download.rate > 0 else "", 11),
     ]
 

@@ -5,10 +5,11 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import named, print_json_line, print_notices, safe, size
+from kensho_tui.cli.output import named, print_json_line, print_notices, safe
 from kensho_tui.cli.progress import amount, reporter
 from kensho_tui.cli.reference import what_to_pull
 from kensho_tui.core.errors import EXIT_INTERRUPTED, EngineError, HostGoneError, KenshoError, from_code
+from kensho_tui.core.sizes import human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class _Pull:
 def _tell_done(download: "Download", already: bool) -> None:
     """The name on stdout, all else on stderr."""
     name = one_line(download.model)
-    how_large = f" ({size(download.total)})" if download.total else ""
+    how_large = f" ({human_size(download.total)})" if download.total else ""
     here = "is here already" if already else "is here"
     print(f"kensho-tui: {name}{how_large} {here}: {one_line(download.path, 1000)}", file=sys.stderr)
     print(f"kensho-tui: use it with: kensho-tui ask -m {shlex.quote(name)}", file=sys.stderr)

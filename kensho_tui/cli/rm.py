@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from kensho_tui.cli.output import print_json, size
+from kensho_tui.cli.output import print_json
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
+from kensho_tui.core.sizes import human_size
 from kensho_tui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _told(download: "Download", as_json: bool) -> int:
     if as_json:
         print_json(download)
     else:
-        print(f"The download of {one_line(download.model)} is gone, with {size(download.done)} of it")
+        print(f"The download of {one_line(download.model)} is gone, with {human_size(download.done)} of it")
     return 0
 
 
@@ -99,10 +100,10 @@ async def _restore(token: str, as_json: bool) -> int:
 def deleted_lines(deleted: "Deleted") -> tuple[str, ...]:
     """What went, and how it comes back. The command is a line of its own, to be copied."""
     return (
-        f"{one_line(deleted.model)} ({size(deleted.size)}) is in the bin. To bring it back:",
+        f"{one_line(deleted.model)} ({human_size(deleted.size)}) is in the bin. To bring it back:",
         f"  kensho-tui rm --undo {one_line(deleted.token)}",
     )
 
 
 def restored_line(model: "ModelInfo") -> str:
-    return f"{one_line(model.name)} ({size(model.size)}) is back: {one_line(model.path, 1000)}"
+    return f"{one_line(model.name)} ({human_size(model.size)}) is back: {one_line(model.path, 1000)}"

@@ -39,8 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Offer the models that the Hugging Face cache, Ollama and LM Studio keep here. They are only read."""
 
     memory_limit: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
-    """GB of VRAM, or of RAM where no GPU is used, that all loaded models may take together, fractions too. 0:
-    all that is free."""
+    """GiB of VRAM, or of RAM where no GPU is used, that all loaded models may take together, fractions too.
+    0: all that is free."""
 
     when_short: Literal["smaller context", "fail"] = "smaller context"
     """When memory runs out while a model loads: try once more without the other models, else with half of
@@ -50,7 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How the KV cache is kept: `q8_0` takes half the memory of `f16`, `q4_0` a quarter, at some quality."""
 
     kv_files: Annotated[float, Meta(ge=0, le=1_000_000)] = 2.0
-    """GB of disk for the saved KV caches of chats, which spare reading them again. 0: none are kept."""
+    """GiB of disk for the saved KV caches of chats, which spare reading them again. 0: none are kept."""
 
     cache_answers: bool = True
     """Give an answer again, at once and labelled, when the very same question is asked of the same model in
@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Cached answers kept in memory, the last used ones."""
 
     cache_memory: Annotated[float, Meta(ge=0, le=1_000_000)] = 50.0
-    """MB of memory for cached answers."""
+    """MiB of memory for cached answers."""
 
     cache_minutes: Minutes = 30.0
     """Minutes a cached answer stays in memory after its last use."""
@@ -69,7 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Days a cached answer stays on disk after its last use. 0: none are kept there."""
 
     cache_disk: Annotated[float, Meta(ge=0, le=1_000_000)] = 200.0
-    """MB of disk for cached answers; those used longest ago make room. 0: none are kept there."""
+    """MiB of disk for cached answers; those used longest ago make room. 0: none are kept there."""
 
     sample_days: Annotated[float, Meta(ge=0, le=3650)] = 30.0
     """Days that samples (memory, use, temperatures, speeds) stay on disk, by the minute. 0: none are kept."""

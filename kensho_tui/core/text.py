@@ -38,13 +38,6 @@ def one_line(text: str, limit: int = 200) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1].rstrip() + "…"
 
 
-def gigabytes(size: int) -> str:
-    """``4.1 GB``, ``61 MB``: what memory and files are measured in wherever a person reads of them (2**30 and
-    2**20 bytes).
-    """
-    return f"{size / 1024**3:.1f} GB" if size >= 1024**3 // 10 else f"{size / 1024**2:.0f} MB"
-
-
 class Cleaner:
     """`printable` for text that comes in pieces: a sequence cut by a piece's end is still dropped whole."""
 

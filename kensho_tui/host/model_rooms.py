@@ -11,6 +11,7 @@ from kensho_tui.config.settings import Settings
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.model_contract import ChangeModel, Deleted, Unloaded
+from kensho_tui.core.sizes import GIB
 from kensho_tui.hardware.build import backends
 from kensho_tui.hardware.cpu import decode_threads, most_decode_threads, prefill_threads, usable_cores
 from kensho_tui.hardware.gpu import gpus
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from kensho_tui.models.downloads.manager import Downloads
     from kensho_tui.models.hub.hub import Hub
 
-GB = 1 << 30
 HISTORY = "arrived"
 """Where notes of downloads lie that are done."""
 _DEVICES = {
@@ -55,8 +55,8 @@ class ModelRooms:
         command: Sequence[str],
     ) -> None:
         self.library = Library(paths, database, settings)
-        self.files = KvFiles(paths.cache / "kv", int(settings.kv_files * GB)) if settings.kv_files else None
-        memory = MemoryManager(pools, int(settings.memory_limit * GB))
+        self.files = KvFiles(paths.cache / "kv", int(settings.kv_files * GIB)) if settings.kv_files else None
+        memory = MemoryManager(pools, int(settings.memory_limit * GIB))
         self._planner = Planner(engine_options(settings, device), self.library, memory)
         self.manager = ModelManager(
             self._planner,

@@ -9,7 +9,7 @@ from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import LoadError
 from kensho_tui.core.model_contract import Details, Fit, FitModel
 from kensho_tui.core.model_info import Footprint, Verdict
-from kensho_tui.core.text import gigabytes
+from kensho_tui.core.sizes import human_size
 from kensho_tui.models.dry_run import dry_run
 from kensho_tui.models.estimate import kensho_formula, largest_context
 from kensho_tui.models.gguf.facts import facts
@@ -67,9 +67,8 @@ class Fitting:
         everyone = Candidates(residents, plan)
         going = victims_for(plan, free, free_ram, everyone)
         if going is None and not same and victims_for(plan, free, BOUNDLESS, everyone) is not None:
-            said = (
-                f"It leaves {gigabytes(plan.need.host)} to RAM beside the GPU, {left(free_ram, beside.limit)}"
-            )
+            rest = human_size(plan.need.host)
+            said = f"It leaves {rest} to RAM beside the GPU, {left(free_ram, beside.limit)}"
             short = judge(Footprint(weights=plan.need.host), free_ram, "RAM", None, limit=beside.limit)
             return msgspec.structs.replace(short, reason=said)
         none = going is None

@@ -10,7 +10,7 @@ import msgspec
 from kensho_tui.core.contract import Phase
 from kensho_tui.core.errors import NoMemoryError
 from kensho_tui.core.frames import Loaded
-from kensho_tui.core.text import gigabytes
+from kensho_tui.core.sizes import human_size
 from kensho_tui.models.estimate import measured
 from kensho_tui.models.evict import choose
 from kensho_tui.models.memory import BOUNDLESS, RAM, Room
@@ -209,7 +209,7 @@ def no_room(plan: LoadPlan, room: Room, blocked: Sequence[str]) -> NoMemoryError
     if blocked:
         advice = f"It would fit without what is pinned or in use: {listed(blocked)}"
     return NoMemoryError(
-        f"{plan.model.name} needs about {gigabytes(plan.need.total)} of {room.kind} with a context of "
+        f"{plan.model.name} needs about {human_size(plan.need.total)} of {room.kind} with a context of "
         f"{plan.load.context:,} tokens, {left(room.free, room.limit)}",
         hint=advice or "Choose a smaller model or quantisation, or load it anyway from the list of models",
     )
@@ -217,7 +217,7 @@ def no_room(plan: LoadPlan, room: Room, blocked: Sequence[str]) -> NoMemoryError
 
 def no_room_beside(plan: LoadPlan, room: Room) -> NoMemoryError:
     """The GPU would do, but what it leaves to RAM does not fit there."""
-    need, free = gigabytes(plan.need.host), gigabytes(room.free)
+    need, free = human_size(plan.need.host), human_size(room.free)
     return NoMemoryError(
         f"{plan.model.name} needs about {need} of RAM beside the GPU, {free} are free",
         hint="Put more layers on the GPU, choose a smaller model, or load it anyway from the list of models",

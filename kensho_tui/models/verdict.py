@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from kensho_tui.core.model_info import Footprint, Remedy, Verdict
-from kensho_tui.core.text import gigabytes
+from kensho_tui.core.sizes import human_size
 from kensho_tui.models.estimate import LoadShape, context_of, estimate, largest_context, may_quantise
 from kensho_tui.models.gguf.shape import ModelShape
 
@@ -88,7 +88,7 @@ def judge(
     if need is None or free is None or need.total <= 0:
         return Verdict(kind="unknown", memory=memory, reason="How much memory it takes is not known")
     total, names = need.total, tuple(unload or ())
-    size, room = gigabytes(total), gigabytes(max(free, 0))
+    size, room = human_size(total), human_size(max(free, 0))
 
     def verdict(kind: Literal["resident", "fits", "after", "too large"], reason: str) -> Verdict:
         return Verdict(
@@ -118,8 +118,8 @@ def judge(
 
 def left(free: int, limit: int = 0) -> str:
     """What is there for a model, and who says so."""
-    found = gigabytes(max(free, 0))
-    return f"{found} of the memory_limit of {gigabytes(limit)} are left" if limit else f"{found} are free"
+    found = human_size(max(free, 0))
+    return f"{found} of the memory_limit of {human_size(limit)} are left" if limit else f"{found} are free"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -154,7 +154,7 @@ def test_a_fit_in_closed_form_starts_no_worker(scripted: Home) -> None:
     compact = json.loads(scripted.run("fit", str(path), "--ctx", "4096", "--kv", "q8_0", "--json").stdout)
     assert compact["kv"] == 448 * MIB * 34 // 64
     text = scripted.run("fit", "llama.gguf", "--ctx", "4096", cwd=scripted.paths.models).stdout
-    assert "KV cache           0.44 GB" in text
+    assert "KV cache           0.44 GiB" in text
     assert "Largest context that fits:" in text
 
 

@@ -61,10 +61,10 @@ def test_a_hundred_per_cent_is_only_said_when_all_is_there(done: int, total: int
 @pytest.mark.parametrize(
     ("done", "total", "said"),
     [
-        (0, 98 * MIB, "0/98 MB"),
-        (int(0.44 * GIB), int(2.61 * GIB), "0.4/2.6 GB"),
-        (512, 2048, "0/2 KB"),
-        (12 * MIB, 0, "12 MB"),
+        (0, 98 * MIB, "0/98 MiB"),
+        (int(0.44 * GIB), int(2.61 * GIB), "0.4/2.6 GiB"),
+        (512, 2048, "0/2 KiB"),
+        (12 * MIB, 0, "12 MiB"),
     ],
 )
 def test_amounts_share_a_unit(done: int, total: int, said: str) -> None:
@@ -73,7 +73,7 @@ def test_amounts_share_a_unit(done: int, total: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("bytes_s", "said"),
-    [(48.24 * MIB, "48.2 MB/s"), (112.4 * MIB, "112 MB/s"), (730 * 1024.0, "730 KB/s"), (3.0, "0 KB/s")],
+    [(48.24 * MIB, "48.2 MiB/s"), (112.4 * MIB, "112 MiB/s"), (730 * 1024.0, "730 KiB/s"), (3.0, "0 KiB/s")],
 )
 def test_rates(bytes_s: float, said: str) -> None:
     assert rate(bytes_s) == said
@@ -98,7 +98,7 @@ def test_durations(seconds: float, said: str) -> None:
 
 def test_the_whole_line() -> None:
     assert line() == (
-        "Qwen3-4B-Instruct  Q4_K_M  ▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░   42 %  1.1/2.6 GB  48.2 MB/s    33 s left"
+        "Qwen3-4B-Instruct  Q4_K_M  ▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░   42 %  1.1/2.6 GiB  48.2 MiB/s    33 s left"
     )
     assert line(parts=3, part=2).endswith("33 s left  part 2 of 3")
     # What the name says already is not said twice.
@@ -124,24 +124,24 @@ def test_the_times_of_a_line_go_on_without_news() -> None:
     assert "31 s left" in line(passed=2.4)
     assert "0 s left" in line(passed=50.0)
     waiting: dict[str, Any] = {"state": "waiting", "wait_s": 12.0, "note": "the line was cut"}
-    assert line(**waiting) == "Qwen3-4B-Instruct  Q4_K_M   42 %  1.1/2.6 GB  again in 12 s  the line was cut"
+    assert line(**waiting) == "Qwen3-4B-Instruct  Q4_K_M   42 %  1.1/2.6 GiB  again in 12 s  the line was cut"
     assert "again in 8 s" in line(**waiting, passed=4.0)
     later = {**waiting, "wait_s": 3000.0}
     assert (
-        line(79, **later) == "Qwen3-4B-Instruct  Q4_K_M   42 %  1.1/2.6 GB  again at 14:53  the line was cut"
+        line(79, **later) == "Qwen3-4B-Instruct  Q4_K_M   42 %  1.1/2.6 GiB  again at 14:53  the line was cut"
     )
     assert "nothing came for 34 s" in line(quiet_s=30.0, passed=4.0)
-    assert "MB/s" not in line(quiet_s=30.0)
+    assert "MiB/s" not in line(quiet_s=30.0)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"state": "queued"}, "waiting for its turn"),
-        ({"state": "checking", "done": int(2.6 * GIB)}, "100 %  2.6/2.6 GB  checking"),
-        ({"rate": 0.0, "eta_s": None}, "42 %  1.1/2.6 GB"),
+        ({"state": "checking", "done": int(2.6 * GIB)}, "100 %  2.6/2.6 GiB  checking"),
+        ({"rate": 0.0, "eta_s": None}, "42 %  1.1/2.6 GiB"),
         ({"note": "it changed and is fetched again"}, "33 s left  it changed and is fetched again"),
-        ({"total": 0, "eta_s": None}, "Qwen3-4B-Instruct  Q4_K_M  1.1 GB  48.2 MB/s"),
+        ({"total": 0, "eta_s": None}, "Qwen3-4B-Instruct  Q4_K_M  1.1 GiB  48.2 MiB/s"),
         ({"total": 0, "done": 0, "rate": 0.0, "eta_s": None}, "Qwen3-4B-Instruct  Q4_K_M"),
     ],
 )
@@ -188,7 +188,7 @@ def test_no_line_is_wider_than_its_terminal(columns: int, **changes: Any) -> Non
 
 def test_plain_lines_are_safe_for_a_log() -> None:
     said = plain_line(download(model=EVIL, note=EVIL), NOW)
-    assert said == "evil name, 42 %, 1.1/2.6 GB, 48.2 MB/s, 33 s left, evil name"
+    assert said == "evil name, 42 %, 1.1/2.6 GiB, 48.2 MiB/s, 33 s left, evil name"
 
 
 # --- telling ----------------------------------------------------------------------------------------

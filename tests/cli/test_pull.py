@@ -117,11 +117,11 @@ async def test_the_name_is_all_that_stdout_gets(host: DownloadsHost) -> None:
     assert host.started == [StartDownload(what=WHAT)] and host.changed == []
     lines = ended.err.splitlines()
     assert all(line.startswith("kensho-tui: ") for line in lines)
-    assert lines[0] == f"kensho-tui: {NAME}, 0 %, 0/100 MB"
-    assert f"kensho-tui: {NAME}, 40 %, 40/100 MB, 4.8 MB/s, 12 s left" in lines
-    assert f"kensho-tui: {NAME}, 100 %, 100/100 MB, checking" in lines
+    assert lines[0] == f"kensho-tui: {NAME}, 0 %, 0/100 MiB"
+    assert f"kensho-tui: {NAME}, 40 %, 40/100 MiB, 4.8 MiB/s, 12 s left" in lines
+    assert f"kensho-tui: {NAME}, 100 %, 100/100 MiB, checking" in lines
     assert lines[-2:] == [
-        f"kensho-tui: {NAME} (100 MB) is here: {DONE.path}",
+        f"kensho-tui: {NAME} (100 MiB) is here: {DONE.path}",
         f"kensho-tui: use it with: kensho-tui ask -m {NAME}",
     ]
 
@@ -135,7 +135,7 @@ async def test_what_is_here_already_is_no_error(host: DownloadsHost) -> None:
     host.starting = told
     ended = await pulled(WHAT)
     assert (ended.code, ended.out) == (0, f"{NAME}\n")
-    assert ended.err.splitlines()[0] == f"kensho-tui: {NAME} (100 MB) is here already: {DONE.path}"
+    assert ended.err.splitlines()[0] == f"kensho-tui: {NAME} (100 MiB) is here already: {DONE.path}"
     (event,) = (await pulled(WHAT, "--json")).events
     assert (event["event"], event["already"], event["path"]) == ("done", True, DONE.path)
 
@@ -281,7 +281,7 @@ async def test_ended_from_elsewhere(host: DownloadsHost, state: str) -> None:
         ended = await one.end()
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.splitlines()[-1] == (
-        f"kensho-tui: {NAME} was {state} from elsewhere; 50/100 MB are kept. "
+        f"kensho-tui: {NAME} was {state} from elsewhere; 50/100 MiB are kept. "
         f"Go on with: kensho-tui pull {WHAT}"
     )
 
@@ -309,7 +309,7 @@ async def test_an_interrupt_pauses_and_says_how_to_go_on(host: DownloadsHost) ->
     assert (ended.code, ended.out) == (130, "")
     assert [(change.id, change.action) for change in host.changed] == [(START.id, "pause")]
     assert ended.err.splitlines()[-2:] == [
-        f"kensho-tui: {NAME} is paused; 42/100 MB are kept",
+        f"kensho-tui: {NAME} is paused; 42/100 MiB are kept",
         f"kensho-tui: go on with: kensho-tui pull {WHAT} --revision 'a b'",
     ]
     async with pulling(WHAT, "--json") as one:
@@ -467,7 +467,7 @@ async def test_the_status_of_a_host_that_fetches(host: DownloadsHost, home: Home
     host.put(at(40, rate=5e6, eta_s=12.0))
     host.put(at(10, id="ffff", state="paused", model="later"))
     done = await asyncio.to_thread(home.run, "host", "status")
-    assert f"download {NAME} · 40 % · 40/100 MB · 4.8 MB/s · 12 s left" in done.stdout.splitlines()
+    assert f"download {NAME} · 40 % · 40/100 MiB · 4.8 MiB/s · 12 s left" in done.stdout.splitlines()
     assert "downloads 1" in done.stdout and "later" not in done.stdout
     said = json.loads((await asyncio.to_thread(home.run, "host", "status", "--json")).stdout)
     assert said["downloads"] == 1 and [one["id"] for one in said["fetching"]] == [START.id]
@@ -482,10 +482,10 @@ async def test_the_line_on_a_terminal(host: DownloadsHost, home: Home) -> None:
         await host.until(lambda: bool(host.started))
         host.put(at(40, rate=5e6, eta_s=750.0, quantisation="Q4_K_M", model=f"Qwen{EVIL}"))
         text = await asyncio.to_thread(terminal.wait_for, "min left")  # its end: it may come in pieces
-        bar = "▓" * 6 + "░" * 10
-        assert text.rstrip() == f"Qwenevil  Q4_K_M  {bar}   40 %   40/100 MB   4.8 MB/s  13 min left"
+        bar = "▓" * 5 + "░" * 9
+        assert text.rstrip() == f"Qwenevil  Q4_K_M  {bar}   40 %   40/100 MiB   4.8 MiB/s  13 min left"
         host.put(at(41, state="waiting", wait_s=30.0, note="the line was cut"))
-        await asyncio.to_thread(terminal.wait_for, r"41/100 MB  again in \d+ s  the line was cut")
+        await asyncio.to_thread(terminal.wait_for, r"41/100 MiB  again in \d+ s  the line was cut")
         host.put(at(41, quiet_s=9.0))
         await asyncio.to_thread(terminal.wait_for, r"nothing came for \d+ s")
         terminal.resize(40, 10)
@@ -509,7 +509,7 @@ async def test_ctrl_c_on_a_terminal(host: DownloadsHost) -> None:
         terminal.send("\x03")
         assert await asyncio.to_thread(terminal.wait_end) == 130
         lines = [line for line in terminal.text().splitlines() if line]
-    assert lines[0] == f"kensho-tui: {NAME} is paused; 40/100 MB are kept", lines
+    assert lines[0] == f"kensho-tui: {NAME} is paused; 40/100 MiB are kept", lines
     assert lines[1] == f"kensho-tui: go on with: kensho-tui pull {WHAT}"
 
 

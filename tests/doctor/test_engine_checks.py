@@ -40,7 +40,9 @@ def test_a_build_that_works(around: Surroundings, tmp_path: Path) -> None:
     around = replace(around, engine=_speaking(tmp_path, f"print('{said}')"))
     found = engine_checks.check_llama(around)
     assert found.ok
-    assert found.detail == "llama 1, SIMD; ABI fits; devices: CPU (Chip), CUDA0 (Card), 1.0 of 2.0 GiB free"
+    assert (
+        found.detail == "llama 1, SIMD; ABI fits; devices: CPU (Chip), CUDA0 (Card), 1.0 GiB of 2.0 GiB free"
+    )
 
 
 def test_a_build_that_does_not_fit(around: Surroundings, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_memory(around: Surroundings) -> None:
 @pytest.mark.parametrize(
     ("card", "words"),
     [
-        (Gpu("Big", "nvidia", 24 * GIB, 6 * GIB), "Big, 6.0 of 24.0 GiB VRAM used"),
+        (Gpu("Big", "nvidia", 24 * GIB, 6 * GIB), "Big, 6.0 GiB of 24.0 GiB VRAM used"),
         (Gpu("One", "apple", 32 * GIB, 8 * GIB, unified=True), "shared with RAM"),
         (Gpu("Mute", "nvidia"), "pip install 'kensho-tui[nvidia]'"),
     ],

@@ -18,7 +18,7 @@ def test_ram_alone(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Non
         found = check_memory_use(around)
     assert found.ok
     assert found.detail.startswith("RAM: ")
-    assert "kensho-tui 0.0, others" in found.detail
+    assert "kensho-tui 0 B, others" in found.detail
     assert ";" not in found.detail
 
 
@@ -29,7 +29,8 @@ def test_a_card_that_others_use(around: Surroundings, monkeypatch: pytest.Monkey
         found = check_memory_use(around)
     assert found.ok
     assert found.detail.endswith(
-        "; Card 0: 29.0 of 79.0 GiB free, kensho-tui 0.0, others 50.0 (trainer [77] 40.0 GiB, viewer [88])"
+        "; Card 0: 29.0 GiB of 79.0 GiB free, kensho-tui 0 B, others 50.0 GiB"
+        " (trainer [77] 40.0 GiB, viewer [88])"
     )
     assert found.fix.startswith("Half of Card 0 or more is held by trainer (process 77)")
 
@@ -40,7 +41,7 @@ def test_our_own_share(around: Surroundings, monkeypatch: pytest.MonkeyPatch) ->
     library = ScriptedNvml(Card(used=50 * GIB, users={os.getpid(): 50 * GIB}))
     with installed(monkeypatch, library):
         found = check_memory_use(around)
-    assert found.detail.endswith("; Card 0: 30.0 of 80.0 GiB free, kensho-tui 50.0, others 0.0")
+    assert found.detail.endswith("; Card 0: 30.0 GiB of 80.0 GiB free, kensho-tui 50.0 GiB, others 0 B")
     assert found.fix == ""
 
 

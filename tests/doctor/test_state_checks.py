@@ -95,7 +95,7 @@ def test_a_database_that_was_set_aside(around: Surroundings) -> None:
     found = state_checks.check_set_aside(around)
     assert not found.ok
     assert "on 22 November 2026 at 05:06: " in found.detail
-    assert f"{path}.damaged-20261122-050617, 3.0 MiB" in found.detail
+    assert f"{path}.damaged-20261122-050617, 3 MiB" in found.detail
     command = f"rm {path}.damaged-20261122-050617 {path}.damaged-20261122-050617-wal"
     assert found.fix.endswith(command) and "Once your chats are there" in found.fix
     path.with_name("kensho.db.damaged-by hand").touch()

@@ -81,16 +81,17 @@ def test_a_compact_cache_is_not_offered_where_llama_cpp_refuses_it() -> None:
 @pytest.mark.parametrize(
     ("free", "unload", "resident", "kind", "reason"),
     [
-        (5 * GIB, (), True, "resident", "Loaded, it takes 4.5 GB of RAM"),
-        (5 * GIB, (), False, "fits", "It takes 4.5 GB of RAM, 5.0 GB are free"),
-        (int(4.5 * GIB), None, False, "fits", "It takes 4.5 GB of RAM, 4.5 GB are free"),
-        (GIB, ("A",), False, "after", "It takes 4.5 GB of RAM: A would be unloaded for it"),
-        (GIB, ("A", "B", "C"), False, "after", "It takes 4.5 GB of RAM: A, B and C would be unloaded for it"),
-        (GIB, None, False, "too large", "It takes 4.5 GB of RAM, 1.0 GB are free"),
-        (GIB, (), False, "too large", "It takes 4.5 GB of RAM, 1.0 GB are free"),
-        (-5, None, False, "too large", "It takes 4.5 GB of RAM, 0 MB are free"),
+        (5 * GIB, (), True, "resident", "Loaded, it takes 4.5 GiB of RAM"),
+        (5 * GIB, (), False, "fits", "It takes 4.5 GiB of RAM, 5.0 GiB are free"),
+        (int(4.5 * GIB), None, False, "fits", "It takes 4.5 GiB of RAM, 4.5 GiB are free"),
+        (GIB, ("A",), False, "after", "It takes 4.5 GiB of RAM: A would be unloaded for it"),
+        (GIB, ("A", "B", "C"), False, "after",
+         "It takes 4.5 GiB of RAM: A, B and C would be unloaded for it"),
+        (GIB, None, False, "too large", "It takes 4.5 GiB of RAM, 1.0 GiB are free"),
+        (GIB, (), False, "too large", "It takes 4.5 GiB of RAM, 1.0 GiB are free"),
+        (-5, None, False, "too large", "It takes 4.5 GiB of RAM, 0 B are free"),
         (NEED.total - 1, None, False, "too large",
-         "It takes a little more than 4.5 GB of RAM, 4.5 GB are free"),
+         "It takes a little more than 4.5 GiB of RAM, 4.5 GiB are free"),
     ],
 )  # fmt: skip
 def test_verdicts_in_words(
@@ -104,7 +105,9 @@ def test_verdicts_in_words(
 def test_the_best_remedy_is_named() -> None:
     remedy = Remedy(what="a context of 4,096 tokens", context=4096)
     found = judge(NEED, GIB, "VRAM", None, remedies=(remedy,))
-    assert found.reason == "It takes 4.5 GB of VRAM, 1.0 GB are free; with a context of 4,096 tokens it fits"
+    assert found.reason == (
+        "It takes 4.5 GiB of VRAM, 1.0 GiB are free; with a context of 4,096 tokens it fits"
+    )
     assert found.remedies == (remedy,)
 
 

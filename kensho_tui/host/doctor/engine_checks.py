@@ -4,6 +4,7 @@ from typing import Any
 
 from kensho_tui.core.contract import ModelInfo
 from kensho_tui.core.errors import EngineError, NotFoundError
+from kensho_tui.core.sizes import GIB, human_size
 from kensho_tui.hardware.build import backends, find_mismatch, llama_version
 from kensho_tui.hardware.card import Gpu
 from kensho_tui.hardware.cgroup import cpu_quota
@@ -21,8 +22,6 @@ from kensho_tui.host.doctor.engine import EXPECTED
 from kensho_tui.models.catalogue import STARTER_HINT, Catalogue
 from kensho_tui.models.sources import Elsewhere
 
-GIB = 1 << 30
-
 
 def check_llama(around: Surroundings) -> Finding:
     """The library loads, its structs are those of the bindings (ABI), and what it was built for."""
@@ -36,7 +35,7 @@ def _device_words(device: dict[str, Any]) -> str:
     # A CPU's "free" memory is all there is, whatever is in it: no number is better.
     if device["kind"] == "CPU":
         return name
-    return f"{name}, {device['free'] / GIB:.1f} of {device['total'] / GIB:.1f} GiB free"
+    return f"{name}, {human_size(device['free'])} of {human_size(device['total'])} free"
 
 
 def check_memory(around: Surroundings) -> Finding:
@@ -47,7 +46,7 @@ def check_memory(around: Surroundings) -> Finding:
     detail = (
         f"{cores} usable cores of {physical_cores() or '?'}{f' (quota {quota:g})' if quota else ''}: "
         f"{decode}, {prefill_threads(cores)} for prefill; "
-        f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB RAM available"
+        f"{human_size(memory.available)} of {human_size(memory.total)} RAM available"
         f"{' (limited by a control group)' if memory.limited else ''}"
     )
     if memory.available < GIB // 2:
@@ -66,7 +65,7 @@ def _card_words(card: Gpu) -> str:
         extra = " (pip install 'kensho-tui[nvidia]' shows its memory)" if card.vendor == "nvidia" else ""
         return f"{card.name}, memory unknown{extra}"
     kind = "shared with RAM" if card.unified else "VRAM"
-    return f"{card.name}, {card.used / GIB:.1f} of {card.total / GIB:.1f} GiB {kind} used"
+    return f"{card.name}, {human_size(card.used)} of {human_size(card.total)} {kind} used"
 
 
 def check_build(around: Surroundings) -> Finding:
@@ -107,7 +106,7 @@ def check_models(around: Surroundings) -> Finding:
                 f"the settings name a model that is not here: {error.message}",
                 f"Change `model` in {around.paths.settings}. {error.hint}",
             )
-    return good(", ".join(f"{model.name} ({model.size / GIB:.2f} GiB)" for model in models[:5]))
+    return good(", ".join(f"{model.name} ({human_size(model.size)})" for model in models[:5]))
 
 
 def check_generation(around: Surroundings) -> Finding:

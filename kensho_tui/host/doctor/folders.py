@@ -9,10 +9,9 @@ from pathlib import Path
 import psutil
 
 from kensho_tui.config.paths import Paths
+from kensho_tui.core.sizes import GIB, MIB, human_size
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
 
-MIB = 1 << 20
-GIB = 1 << 30
 TOO_LITTLE = 256 * MIB
 LITTLE = 4 * GIB
 
@@ -34,7 +33,7 @@ def existing(path: Path) -> Path:
 def check_disk(around: Surroundings) -> Finding:
     """Free space where chats and models are kept."""
     free = shutil.disk_usage(existing(around.paths.data)).free
-    detail = f"{free / GIB:.1f} GiB free for chats and models in {around.paths.data}"
+    detail = f"{human_size(free)} free for chats and models in {around.paths.data}"
     fix = "Free some space, or set KENSHO_HOME to a folder on another disk"
     if free < TOO_LITTLE:
         return bad(detail, fix)

@@ -6,13 +6,13 @@ from pathlib import Path
 import psutil
 
 from kensho_tui.core.errors import ProtocolError
+from kensho_tui.core.sizes import human_size
 from kensho_tui.hardware.card import Gpu, GpuUser, Vendor
 from kensho_tui.hardware.gpu import gpus, named
 from kensho_tui.hardware.pools import Pool, foreign, gpu_users, pools
 from kensho_tui.host.doctor.check import Finding, Surroundings, good
 from kensho_tui.host.doctor.state_checks import greet
 
-GIB = 1 << 30
 # Names of llama.cpp for cards that have memory of their own.
 _BACKENDS: dict[Vendor, str] = {"nvidia": "CUDA", "amd": "ROCm"}
 
@@ -48,14 +48,14 @@ def _pools(backend: str, own: Collection[int], cards: Sequence[Gpu]) -> tuple[Po
 
 def _words(pool: Pool, others: Sequence[GpuUser]) -> str:
     text = (
-        f"{pool.name}: {pool.free / GIB:.1f} of {pool.total / GIB:.1f} GiB free, "
-        f"kensho-tui {pool.own / GIB:.1f}, others {pool.used_by_others / GIB:.1f}"
+        f"{pool.name}: {human_size(pool.free)} of {human_size(pool.total)} free, "
+        f"kensho-tui {human_size(pool.own)}, others {human_size(pool.used_by_others)}"
     )
     return f"{text} ({', '.join(_user(user) for user in others)})" if others else text
 
 
 def _user(user: GpuUser) -> str:
-    size = "" if user.size is None else f" {user.size / GIB:.1f} GiB"
+    size = "" if user.size is None else f" {human_size(user.size)}"
     return f"{user.name or 'unknown program'} [{user.pid}]{size}"
 
 

@@ -16,6 +16,7 @@ from kensho_tui.config.environment import digests
 from kensho_tui.core.contract import PROTOCOL
 from kensho_tui.core.errors import ProtocolError
 from kensho_tui.core.frames import FrontFrame, Hello, Welcome
+from kensho_tui.core.sizes import human_size
 from kensho_tui.host.doctor.check import Finding, Surroundings, bad, good
 from kensho_tui.storage.files import ASIDE, STAMP, found_aside, size_of
 from kensho_tui.storage.migrations import MIGRATIONS
@@ -23,7 +24,6 @@ from kensho_tui.storage.opening import inspect
 
 OLDEST = (3, 11)
 HELLO_S = 2.0
-MIB = 1 << 20
 
 
 def check_python(around: Surroundings) -> Finding:
@@ -88,7 +88,7 @@ def check_database(around: Surroundings) -> Finding:
             "Restore it from a backup, if you have one; else start the app: it saves what can be read into a"
             " new one, and keeps this file",
         )
-    return good(f"{path}, {path.stat().st_size / MIB:.1f} MiB, sound")
+    return good(f"{path}, {human_size(path.stat().st_size)}, sound")
 
 
 def check_set_aside(around: Surroundings) -> Finding:
@@ -97,10 +97,10 @@ def check_set_aside(around: Surroundings) -> Finding:
     if not found:
         return good("none was set aside")
     files = [path for parts in found for path in parts]
-    size = sum(map(size_of, files)) / MIB
+    size = human_size(sum(map(size_of, files)))
     last, more = found[-1][0], f" and {len(found) - 1} more" if len(found) > 1 else ""
     return bad(
-        f"a damaged database was set aside{_moment(last)}: {last}{more}, {size:.1f} MiB; what of it could not"
+        f"a damaged database was set aside{_moment(last)}: {last}{more}, {size}; what of it could not"
         " be read is nowhere else",
         f"Once your chats are there (kensho-tui chats), delete it: rm {shlex.join(map(str, files))}",
     )

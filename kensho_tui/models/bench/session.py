@@ -12,7 +12,7 @@ from kensho_tui.core.contract import ModelInfo, Sampling
 from kensho_tui.core.errors import EngineError, NoMemoryError
 from kensho_tui.core.frames import Chunk, End, Generate, Load, Progress, Turn
 from kensho_tui.core.ids import new_id
-from kensho_tui.core.text import gigabytes
+from kensho_tui.core.sizes import human_size
 from kensho_tui.models.bench.grid import Machine, kv_type_of, request_for
 from kensho_tui.models.bench.results import Speeds
 from kensho_tui.models.bench.words import Scale, text
@@ -184,7 +184,7 @@ class Session:
         there = max(room.free, 0) + back
         if room.known and need > there:
             raise NoMemoryError(
-                f"{gigabytes(need)} of {room.kind} would be needed, {gigabytes(there)} are free for it"
+                f"{human_size(need)} of {room.kind} would be needed, {human_size(there)} are free for it"
             )
 
     async def _run(self, prompt: str, answer: int, limit_s: float | None = None) -> Speeds:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from kensho_tui.core.errors import DiskFullError
-from kensho_tui.core.text import gigabytes
+from kensho_tui.core.sizes import human_size
 
 RESERVE = 256 << 20
 """Bytes that downloads leave free: chats are written to the same disk, as a rule."""
@@ -37,11 +37,11 @@ class Space:
         free = self.free()
         if free is None or size + promised + self._reserve <= free:
             return
-        others = f", and other downloads still need {gigabytes(promised)}" if promised else ""
+        others = f", and other downloads still need {human_size(promised)}" if promised else ""
         raise DiskFullError(
-            f"{gigabytes(size)} do not fit on the disk: {gigabytes(free)} are free, "
-            f"{gigabytes(self._reserve)} of them are left for chats{others}",
-            hint=f"Free {gigabytes(size + promised + self._reserve - free)} "
+            f"{human_size(size)} do not fit on the disk: {human_size(free)} are free, "
+            f"{human_size(self._reserve)} of them are left for chats{others}",
+            hint=f"Free {human_size(size + promised + self._reserve - free)} "
             "(kensho-tui gc shows what can go), or choose a smaller quantisation",
         )
 
@@ -50,6 +50,6 @@ class Space:
         free = self.free()
         if free is not None and free < self._reserve:
             raise DiskFullError(
-                f"the disk is nearly full ({gigabytes(free)} left); what was fetched is kept",
+                f"the disk is nearly full ({human_size(free)} left); what was fetched is kept",
                 hint="Free some space (kensho-tui gc shows what can go), then resume the download",
             )

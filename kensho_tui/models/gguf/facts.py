@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
+from kensho_tui.core.sizes import human_size
 from kensho_tui.models.gguf.shape import ModelShape
 
 _COUNTS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
-_SIZES = ((1 << 30, " GiB"), (1 << 20, " MiB"), (1 << 10, " KiB"))
 
 
-def _short(number: float, units: Sequence[tuple[float, str]], rest: str) -> str:
-    """Three digits and a unit: 134.5 M, 8.03 B, 26.3 GiB."""
-    for unit, name in units:
+def _short(number: float) -> str:
+    """Three digits and a unit: 134.5 M, 8.03 B."""
+    for unit, name in _COUNTS:
         if number >= unit * 0.9995:
             value = number / unit
             return f"{value:.{2 if value < 10 else 1 if value < 1000 else 0}f}{name}"
-    return f"{number:.0f}{rest}"
+    return f"{number:.0f}"
 
 
 def _range(values: Sequence[int]) -> str:
@@ -59,12 +59,12 @@ def _architecture(shape: ModelShape) -> str:
 
 
 def _parameters(shape: ModelShape) -> str:
-    counted = _short(shape.parameters, _COUNTS, "")
+    counted = _short(shape.parameters)
     return f"{counted} (called {shape.size_label})" if shape.size_label else counted
 
 
 def _weights(shape: ModelShape) -> str:
-    size = _short(shape.weights, _SIZES, " B")
+    size = human_size(shape.weights)
     return f"{size} in {shape.parts} files" if shape.parts > 1 else size
 
 

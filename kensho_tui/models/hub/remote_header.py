@@ -73,7 +73,7 @@ def _whole_header(blocks: Iterator[bytes], file: RemoteFile, most: int) -> Prefi
             read_header(source)
         except MoreNeeded as more:
             if len(data) >= most:
-                raise LoadError(f"{file.name}: its header takes more than {most >> 20} MB") from None
+                raise LoadError(f"{file.name}: its header takes more than {most >> 20} MiB") from None
             upto = min(more.upto, most)
             continue
         return source

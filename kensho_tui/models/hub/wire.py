@@ -52,7 +52,7 @@ class Bounded(httpx2.SyncByteStream):
             self._watch.check()
             left -= len(block)
             if left < 0:
-                what = f"{self._watch.origin} sends more than {self._watch.most >> 20} MB for an answer"
+                what = f"{self._watch.origin} sends more than {self._watch.most >> 20} MiB for an answer"
                 raise HubError(what, hint="Nothing of it was used; ask for something else")
             yield block
 

@@ -47,7 +47,7 @@ def test_smollm_is_read(smollm: Path) -> None:
         "Architecture": "llama, 30 blocks",
         "Parameters": "134.5 M (called 135M)",
         "Quantisation": "Q4_1, 5.74 bits per weight",
-        "Weights": "92.1 MiB",
+        "Weights": "92 MiB",
         "Context": "8,192 tokens",
         "Attention": "9 heads of 64, 3 for keys and values",
         "Widths": "576 embedding, 1,536 feed-forward",

@@ -189,7 +189,7 @@ async def test_nonsense_is_one_clear_error(place: Place, body: Any) -> None:
 
 async def test_a_reply_without_end_is_left(place: Place) -> None:
     place.far.answer("/api/models", b"[" + b'{"id": "owner/model"},' * 1_000_000)
-    with pytest.raises(HubError, match="more than 16 MB"):
+    with pytest.raises(HubError, match="more than 16 MiB"):
         await found(place)
 
 

@@ -14,7 +14,7 @@ from kensho_tui.ui.lines import QUIET, in_a_row, quiet
 from kensho_tui.ui.metrics.graph import Glyphs
 
 NAMES = ("queue", "load", "prefill", "decode")
-STYLES = (QUIET, "$accent", "$secondary", "$primary")
+STYLES = ("$foreground 55%", "$accent", "$secondary", "$primary")
 PHASES: dict[PhaseName, int] = {"queued": 0, "prefill": 2, "decode": 3, "stalled": 3}
 """Where each phase belongs; all others are of the load."""
 LOAD = 1
