@@ -7,13 +7,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kensho_tui.config.settings import Settings
 from kensho_tui.core.errors import StorageError
 from kensho_tui.core.response_contract import CacheUse
+from kensho_tui.core.sizes import MIB
+from kensho_tui.core.tasks import ended, start_in
 from kensho_tui.storage.responses import Kept, Response, Responses
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MB = 1 << 20
 ROW_BYTES = 500
 """What an answer takes beside its text, about."""
 
@@ -31,22 +32,21 @@ class Limits:
     """Of the layer in memory: answers, bytes, and seconds since the last use."""
 
     entries: int = 100
-    size: int = 50 * MB
+    size: int = 50 * MIB
     ttl_s: float = 30 * 60.0
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        return cls(settings.cache_entries, int(settings.cache_memory * MB), settings.cache_minutes * 60)
+        return cls(settings.cache_entries, int(settings.cache_memory * MIB), settings.cache_minutes * 60)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Entry:
-    """``ttl_s``: how long it stays after each use. ``chats`` it was made for or given in."""
+    """``ttl_s``: how long it stays after each use."""
 
     response: Response
     ttl_s: float
     size: int
-    chats: set[str] = field(default_factory=set)
 
 
 class ResponseCache:
@@ -102,15 +102,12 @@ class ResponseCache:
         self.hits += 1
         entry = self._memory.get(key)
         if entry is not None:
-            entry.chats.add(chat)
             self._remember(key, entry)
         self._write(self._rows.used(key, chat, self._clock()))
 
     def put(self, key: str, response: Response, chat: str, ttl_s: float | None = None) -> None:
         """Keep an answer made for `chat`: in memory at once, for ``ttl_s`` (None: as set) after each use."""
-        entry = _entry(response, self._limits.ttl_s if ttl_s is None else ttl_s)
-        entry.chats.add(chat)
-        self._remember(key, entry)
+        self._remember(key, _entry(response, self._limits.ttl_s if ttl_s is None else ttl_s))
         self._write(self._rows.put(key, response, chat, self._clock()))
 
     def _remember(self, key: str, entry: _Entry) -> None:
@@ -124,22 +121,18 @@ class ResponseCache:
         memory[key] = entry
 
     def _write(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(_written(work))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        start_in(self._writing, _written(work))
 
     # --- all of them ---------------------------------------------------------------------------------
 
     async def purge(self, chat: str | None = None, model_path: str | None = None) -> Kept:
         """Forget the answers of a chat, of a model, or else all; what was on disk. Raises `StorageError`."""
         await self.settled()
-        for key, entry in list(self._memory.items()):
-            if chat in entry.chats or entry.response.model_path == model_path or chat is model_path is None:
-                del self._memory[key]
-        gone = await self._rows.purge(chat, model_path)
-        for key in gone:  # only the disk knows all chats of an answer that came from there
-            self._memory.pop(key, None)
-        return Kept(len(gone), sum(gone.values()))
+        try:
+            return await self._rows.purge(chat, model_path)
+        finally:
+            # Only the disk knows all chats of an answer; what is not meant comes back from there.
+            self._memory.clear()
 
     async def prune(self) -> None:
         """Drop what is too old on disk."""
@@ -160,8 +153,7 @@ class ResponseCache:
 
     async def settled(self) -> None:
         """Returns when all that was kept so far is on disk."""
-        if self._writing:
-            await asyncio.wait(self._writing)
+        await ended(self._writing)
 
 
 def _entry(response: Response, ttl_s: float) -> _Entry:

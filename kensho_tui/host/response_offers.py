@@ -10,8 +10,9 @@ from kensho_tui.core import response_contract as r
 from kensho_tui.core.contract import Empty
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.model_contract import DiskUse, Store
+from kensho_tui.core.sizes import MIB
 from kensho_tui.dialogue.answers import Answers
-from kensho_tui.dialogue.response_cache import MB, Limits, ResponseCache
+from kensho_tui.dialogue.response_cache import Limits, ResponseCache
 from kensho_tui.host.model_rooms import ModelRooms
 from kensho_tui.models.library import Library
 from kensho_tui.storage.chats import Chats
@@ -23,7 +24,7 @@ DAY_S = 86_400.0
 
 def answers_of(settings: Settings, database: Database, rooms: ModelRooms, chats: Chats) -> Answers:
     """Where this host's turns get their answers."""
-    rows = Responses(database, int(settings.cache_disk * MB), settings.cache_days * DAY_S)
+    rows = Responses(database, int(settings.cache_disk * MIB), settings.cache_days * DAY_S)
     cache = ResponseCache(rows, Limits.of(settings))
     return Answers(cache, rooms.ways, rooms.manager, chats, enabled=settings.cache_answers)
 

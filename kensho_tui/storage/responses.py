@@ -101,23 +101,21 @@ class Responses:
         async with self._database.transaction("old cached answers were not dropped") as work:
             await self._make_room(work, now)
 
-    async def purge(self, chat_id: str | None = None, model_path: str | None = None) -> dict[str, int]:
-        """Forget the answers of a chat, of a model, or else all; the keys of those that went, with the bytes
-        of their texts. Raises `StorageError`.
-        """
+    async def purge(self, chat_id: str | None = None, model_path: str | None = None) -> Kept:
+        """Forget the answers of a chat, of a model, or else all: what there was. Raises `StorageError`."""
         where, values = "1", tuple[str, ...]()
         if chat_id is not None:
             where, values = "key IN (SELECT key FROM response_chats WHERE chat_id = ?)", (chat_id,)
         elif model_path is not None:
             where, values = "model_path = ?", (model_path,)
         async with self._database.transaction("cached answers were not forgotten", durable=True) as work:
-            gone = await work.run(f"SELECT key, size FROM responses WHERE {where}", values)  # noqa: S608 - ours
+            [gone] = await work.run(f"{_KEPT} WHERE {where}", values)
             await work.run(f"DELETE FROM responses WHERE {where}", values)  # noqa: S608 - ours
-        return dict(gone)
+        return Kept(*gone)
 
     async def kept(self) -> Kept:
         """Raises `StorageError`."""
-        [row] = await self._database.fetch("SELECT count(*), coalesce(sum(size), 0) FROM responses")
+        [row] = await self._database.fetch(_KEPT)
         return Kept(*row)
 
     async def _drop(self, key: str) -> None:
@@ -138,6 +136,8 @@ class Responses:
                 (self._limit,),
             )
 
+
+_KEPT = "SELECT count(*), coalesce(sum(size), 0) FROM responses"
 
 # An answer that was dropped meanwhile belongs to nobody.
 _BELONGS = """

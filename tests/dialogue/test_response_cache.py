@@ -179,3 +179,19 @@ async def test_what_is_purged_while_it_is_given_stays_forgotten(
     await cache.settled()
     use = await cache.use()
     assert (use.hits, use.entries, use.disk_entries) == (1, 0, 0)
+
+
+async def test_purging_a_chat_takes_what_is_in_memory_alone(
+    database: Database, clock: Clock, chat: str
+) -> None:
+    """An answer that the disk had no more room for, after it had come from there."""
+    other = (await Chats(database).begin_turn(None, "hi", "m", None, "streaming")).chat_id
+    before = cache_of(database, clock)
+    before.put("a", said("one"), chat)
+    await before.settled()
+    cache = cache_of(database, clock)
+    assert await cache.find("a") == said("one")
+    before.put("b", said("x" * ((1 << 20) - 2)), other)
+    assert (await before.purge(chat=chat)).entries == 0
+    assert (await cache.purge(chat=chat)).entries == 0
+    assert await cache.find("a") is None
