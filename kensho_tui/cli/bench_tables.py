@@ -9,40 +9,24 @@ from kensho_tui.core.bench_contract import (
     STANDARD_ANSWER,
     STANDARD_PROMPT,
     BareLoop,
-    BenchPoint,
     BenchRun,
-    BenchSettings,
     Condition,
     Recommendation,
 )
 from kensho_tui.core.text import one_line
-from kensho_tui.ui.format import ago, counted
+from kensho_tui.ui.format import ago
 from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
 from kensho_tui.ui.metrics.figures.said import said
 
 MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
 
 
-def settings_words(settings: BenchSettings) -> str:
-    """``2 threads, 2 prefill threads, batch 256, f16 KV``; what is as usual is not said."""
-    words = [
-        counted(settings.threads, "thread") if settings.threads else "auto threads",
-        counted(settings.threads_batch, "prefill thread"),
-        f"batch {settings.batch}",
-        f"{settings.kv_type} KV",
-    ]
-    words += ["no flash attention"] * (not settings.flash)
-    words += [f"{settings.gpu_layers} layers on the GPU"] * (settings.gpu_layers >= 0)
-    return ", ".join(words)
-
-
 def told(run: BenchRun, columns: int | None, *, plain: bool = False) -> list[str]:
     """All of one run in at most `columns` cells (None: no edge); ``plain`` has ASCII signs."""
     sign = "+-" if plain else "±"
     found = [_head(run), ""]
-    usable = [point for point in run.points if not point.problem]
-    found += _points(usable, columns, sign)
-    found += [*_problems(run.points), *_bare(run.bare), *_recommendations(run)]
+    found += _points(run, columns, sign)
+    found += [*_problems(run), *_bare(run.bare), *_recommendations(run)]
     lines = [part for line in found for part in _wrapped(line, columns)]
     return with_ascii_cuts(lines, plain=plain)
 
@@ -63,7 +47,8 @@ def _head(run: BenchRun) -> str:
     return one_line("  ".join(word for word in words if word), 300)
 
 
-def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> list[str]:
+def _points(run: BenchRun, columns: int | None, sign: str) -> list[str]:
+    points = [point for point in run.points if not point.problem]
     if not points:
         return ["Nothing was measured."]
     layout = (
@@ -78,7 +63,6 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
         Column("PROMPT TOK/S", right=True),
         Column("DECODE TOK/S", right=True),
     )
-    gpu = any(point.settings.gpu_layers >= 0 for point in points)
     rows = [
         (
             point.condition,
@@ -87,7 +71,7 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
             f"{point.settings.batch}",
             "on" if point.settings.flash else "off",
             point.settings.kv_type,
-            _layers(point.settings) if gpu else "",
+            point.settings.layers if run.on_gpu else "",
             f"{point.prompt_tokens:,}",
             said(point.prompt, sign),
             said(point.decode, sign),
@@ -97,14 +81,10 @@ def _points(points: Sequence[BenchPoint], columns: int | None, sign: str) -> lis
     return [*render(layout, rows, columns), f"Median {sign} half the interquartile range (runs)."]
 
 
-def _layers(settings: BenchSettings) -> str:
-    return "all" if settings.gpu_layers < 0 else f"{settings.gpu_layers}"
-
-
-def _problems(points: Sequence[BenchPoint]) -> Iterator[str]:
-    found = {(point.settings, point.problem): None for point in points if point.problem}
+def _problems(run: BenchRun) -> Iterator[str]:
+    found = {(point.settings, point.problem): None for point in run.points if point.problem}
     for settings, problem in found:
-        yield f"Cannot be used: {settings_words(settings)}: {one_line(problem, 300)}"
+        yield f"Cannot be used: {settings.words(gpu=run.on_gpu)}: {one_line(problem, 300)}"
 
 
 def _bare(loops: Sequence[BareLoop]) -> Iterator[str]:
@@ -120,7 +100,7 @@ def _recommendations(run: BenchRun) -> Iterator[str]:
     if run.recommendations:
         yield ""
     for one in run.recommendations:
-        words = settings_words(one.settings)
+        words = one.settings.words(gpu=run.on_gpu)
         yield f"For {MACHINES[one.condition]}: {words}{_gain(run, one)}{_unsure(run, one)}"
 
 

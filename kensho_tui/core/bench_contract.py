@@ -29,6 +29,24 @@ class BenchSettings(Struct, frozen=True, kw_only=True):
     kv_type: KvType
     gpu_layers: int
 
+    @property
+    def layers(self) -> str:
+        return "all" if self.gpu_layers < 0 else str(self.gpu_layers)
+
+    def words(self, *, gpu: bool) -> str:
+        """``2 threads, 4 prefill threads, batch 256, f16 KV, all layers on the GPU``; flash attention is
+        usual, and not said. ``gpu``: there is one to put layers on.
+        """
+        said = [
+            f"{self.threads} thread{'s' * (self.threads != 1)}" if self.threads else "auto threads",
+            f"{self.threads_batch} prefill thread{'s' * (self.threads_batch != 1)}",
+            f"batch {self.batch}",
+            f"{self.kv_type} KV",
+        ]
+        said += ["no flash attention"] * (not self.flash)
+        said += [f"{self.layers} layers on the GPU"] * gpu
+        return ", ".join(said)
+
 
 class BenchPoint(Struct, frozen=True, kw_only=True):
     """Speeds with one choice of settings in one condition, each by the number of runs that `Spread` counts.
@@ -112,6 +130,10 @@ class BenchRun(Struct, frozen=True, kw_only=True):
     applied: Condition | None = None
     in_use: tuple[Condition, ...] = ()
     change: Applied | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device not in ("", "CPU")
 
     def recommended(self, condition: Condition | None) -> Recommendation | None:
         return next((one for one in self.recommendations if one.condition == condition), None)

@@ -159,17 +159,3 @@ def _counts(machine: Machine, *, quick: bool) -> list[int]:
 def _each(base: BenchSettings, more: Iterable[BenchSettings]) -> tuple[BenchSettings, ...]:
     """Each once, ``base`` first."""
     return tuple(dict.fromkeys((base, *more)))
-
-
-def in_words(settings: BenchSettings, *, gpu: bool = False) -> str:
-    """``2 threads · 2 prefill threads · batch 256 · f16``."""
-    words = [
-        f"{settings.threads} thread{'s' * (settings.threads > 1)}" if settings.threads else "threads auto",
-        f"{settings.threads_batch} prefill thread{'s' * (settings.threads_batch > 1)}",
-        f"batch {settings.batch}",
-        settings.kv_type,
-    ]
-    words += ["no flash attention"] * (not settings.flash)
-    if gpu:
-        words.append("all layers on the GPU" if settings.gpu_layers < 0 else f"{settings.gpu_layers} layers")
-    return " · ".join(words)

@@ -227,8 +227,7 @@ class Bench:
         self, session: Session, stage: Stage, at: Condition, settings: BenchSettings, *, first: bool
     ) -> None:
         if not self._results.failed(settings):
-            words = grid.in_words(settings, gpu=self._machine.gpu)
-            self._say(f"{stage.name} · {at} · {words}")
+            self._say(f"{stage.name} · {at} · {settings.words(gpu=self._machine.gpu)}")
             # Who is measured again is measured whole, lest only the good runs count.
             hasty = first and settings != self.run.before
             patience = self._results.patience(at, stage.length) if hasty else None

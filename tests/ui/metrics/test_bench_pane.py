@@ -62,7 +62,7 @@ def test_recommendations_say_their_key_their_settings_and_what_they_gain() -> No
     assert rows[1].strip() == "no faster than before"
     assert rows[3] == "2 quiet machine   decode 162 tok/s, prompt 812 tok/s · in use"
     assert rows[4].strip() == "24 % less time a turn than before"
-    assert rows[5].strip() == "8 threads, 8 prefill threads, batch 512, flash attention, f16 KV"
+    assert rows[5].strip() == "8 threads, 8 prefill threads, batch 512, f16 KV"
 
 
 def test_what_rests_on_one_run_is_marked_as_unsure() -> None:
@@ -81,14 +81,6 @@ def test_what_is_said_before_the_first_one_is_whole_in_a_narrow_terminal() -> No
 def test_settings_that_were_in_use_already_gain_nothing() -> None:
     rows = texts.recommendations(run(before=settings(7)))
     assert rows[1].plain.strip() == "the settings it had before"
-
-
-def test_settings_in_words() -> None:
-    found = settings(0, flash=False, gpu_layers=-1)
-    said = "auto threads, 8 prefill threads, batch 512, no flash attention, f16 KV, all layers on the GPU"
-    assert texts.settings(found, gpu=True) == said
-    assert "GPU" not in texts.settings(found, gpu=False)
-    assert "1 thread," in texts.settings(settings(1), gpu=False)
 
 
 def test_the_bare_loop_stands_beside_it() -> None:

@@ -9,7 +9,6 @@ from kensho_tui.core.bench_contract import (
     BareLoop,
     BenchPoint,
     BenchRun,
-    BenchSettings,
     Condition,
     Recommendation,
 )
@@ -112,29 +111,6 @@ def progress(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     return []
 
 
-def settings(found: BenchSettings, gpu: bool) -> str:
-    """``6 threads, 8 prefill threads, batch 512, flash attention, f16 KV, all layers on the GPU``."""
-    threads = fmt.counted(found.threads, "thread") if found.threads else "auto threads"
-    layers = _layers(found.gpu_layers)
-    parts = [
-        threads,
-        fmt.counted(found.threads_batch, "prefill thread"),
-        f"batch {found.batch}",
-        "flash attention" if found.flash else "no flash attention",
-        f"{found.kv_type} KV",
-        f"{layers} layers on the GPU" if gpu and found.gpu_layers else "",
-    ]
-    return ", ".join(filter(None, parts))
-
-
-def _on_gpu(run: BenchRun) -> bool:
-    return run.device not in ("", "CPU")
-
-
-def _layers(number: int) -> str:
-    return "all" if number < 0 else str(number)
-
-
 def recommendations(run: BenchRun) -> list[Content]:
     """Each with its key, its settings, and what it gains over those in use before."""
     found: list[Content] = []
@@ -152,7 +128,7 @@ def recommendations(run: BenchRun) -> list[Content]:
         found += [
             Content.assemble((f"{key} ", "bold $primary"), (f"{SAID[condition]:<16}", "bold"), speeds, mark),
             Content.assemble(quiet(f"  {_gain(run, one)}"), unsure),
-            quiet(f"  {settings(one.settings, _on_gpu(run))}"),
+            quiet(f"  {one.settings.words(gpu=run.on_gpu)}"),
         ]
     return found
 
@@ -201,7 +177,7 @@ def _cells(run: BenchRun, point: BenchPoint, sign: str) -> Sequence[str]:
         str(found.batch),
         "on" if found.flash else "off",
         found.kv_type,
-        _layers(found.gpu_layers) if _on_gpu(run) else "",
+        found.layers if run.on_gpu else "",
         fmt.thousands(point.prompt_tokens),
         uncounted(point.prompt, sign),
         uncounted(point.decode, sign),
