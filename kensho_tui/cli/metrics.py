@@ -224,6 +224,7 @@ def _generation_lines(generations: "tuple[Generation, ...]", columns: int | None
 
 def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
     from kensho_tui.ui.format import clock, seconds
+    from kensho_tui.ui.metrics.figures.said import ended
 
     usage, timings = one.usage, one.timings
     times = (timings.queue_s, timings.load_s, timings.prefill_s, timings.ttft_s) if timings else (0.0,) * 4
@@ -235,12 +236,6 @@ def _generation(one: "Generation", now: datetime) -> tuple[str, ...]:
         f"{usage.completion_tokens:,}" if usage else "",
         *(seconds(time) if time > 0 else "" for time in times),
         f"{timings.decode_tok_s:.1f}" if timings and timings.decode_tok_s > 0 else "",
-        _end(one),
+        ended(one),
         one.chat,
     )
-
-
-def _end(one: "Generation") -> str:
-    if one.from_cache:
-        return "from cache"
-    return one.stop_reason or "" if one.state == "complete" else one.state

@@ -240,7 +240,7 @@ def _generation(one: Generation, settings: Sequence[Cell], look: Look) -> Choice
             Cell(fmt.seconds(timings.ttft_s) if timings and timings.ttft_s > 0 else "", PLAIN_TEXT),
             Cell(_speed(timings.prompt_tok_s) if timings else ""),
             Cell(_speed(timings.decode_tok_s) if timings else "", PLAIN_TEXT),
-            Cell(ended(one), "$error" if one.state == "failed" else QUIET),
+            Cell(said.ended(one), "$error" if one.state == "failed" else QUIET),
             Cell(fmt.size(one.memory + one.memory_host) if one.memory + one.memory_host else ""),
             *settings,
         ),
@@ -249,10 +249,3 @@ def _generation(one: Generation, settings: Sequence[Cell], look: Look) -> Choice
 
 def _speed(value: float) -> str:
     return "" if value <= 0 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def ended(one: Generation) -> str:
-    """How it ended; of an answer given again that it came from the cache."""
-    if one.from_cache:
-        return "from cache"
-    return one_line(one.stop_reason or "", 20).replace("_", " ") if one.state == "complete" else one.state

@@ -1,14 +1,16 @@
-"""Measurements in words: a median with its spread and its count, side by side or in a column. Pure."""
+"""Runs in words: a median with its spread and its count, side by side or in a column; how one ended. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kensho_tui.core.metrics_contract import Spread
+    from kensho_tui.core.metrics_contract import Generation, Spread
 
 FEW = 5
 """Of fewer runs a median says little, and quartiles nothing."""
 GIGA = 1e9  # as data sheets of memory have it
+_ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length": "at the length limit",
+         "context": "context full", "abort": "stopped", "error": "failed"}  # fmt: skip
 
 
 class Parts(NamedTuple):
@@ -96,3 +98,15 @@ def aligned(column: Sequence[Parts]) -> list[str]:
         return " ".join(part for part, width in zip(padded, widths, strict=True) if width)
 
     return [text(row) for row in column]
+
+
+def ended(one: "Generation") -> str:
+    """How a run ended, under a title that says so; of an answer given again that it came from the cache."""
+    if one.from_cache:
+        return "from cache"
+    return (one.stop_reason or "").replace("_", " ") if one.state == "complete" else one.state
+
+
+def how_it_ended(one: "Generation") -> str:
+    """How a run ended, where no title stands."""
+    return _ENDS.get(one.stop_reason or "", one.state)

@@ -11,6 +11,7 @@ from kensho_tui.core.metrics_contract import Generation
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import QUIET, in_a_row, quiet
+from kensho_tui.ui.metrics.figures.said import how_it_ended
 from kensho_tui.ui.metrics.graph import Glyphs
 
 NAMES = ("queue", "load", "prefill", "decode")
@@ -23,8 +24,6 @@ LEAST_BAR = 8
 """Cells of all bars below which the names are cut to their first letters."""
 LAST = "last answer"
 MOST_BAR = 64
-ENDS = {"end": "ended by itself", "stop_sequence": "at a stop sequence", "length": "at the length limit",
-        "context": "context full", "abort": "stopped", "error": "failed"}  # fmt: skip
 
 
 @dataclass
@@ -122,7 +121,7 @@ def _figures(found: Generation, seconds: Sequence[float]) -> list[tuple[int, str
         parts.append((3, read))
     if timings is not None and timings.prompt_tok_s:
         parts.append((7, f"prompt {fmt.speed(timings.prompt_tok_s)}"))
-    parts.append((6, ENDS.get(found.stop_reason or "", one_line(found.state, 20))))
+    parts.append((6, how_it_ended(found)))
     return parts
 
 
