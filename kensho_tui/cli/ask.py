@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.drawn_line import DrawnLine, can_redraw
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.cli.reference import model_reference
@@ -224,8 +225,7 @@ class _Writer:
         self._quiet = quiet
         self._parts: list[str] = []
         self._cleaner = Cleaner() if sys.stdout.isatty() else None
-        self._progress = sys.stderr.isatty()
-        self._shown = ""
+        self._line = DrawnLine(sys.stderr) if can_redraw(sys.stderr) else None
         self._phase: Phase | None = None
         self._bench: BenchNow | None = None
 
@@ -244,7 +244,7 @@ class _Writer:
         from kensho_tui.core.contract import Phase
 
         self.phase(Phase(name="queued"), True)
-        return asyncio.get_running_loop().create_task(self._follow_bench(kensho)) if self._progress else None
+        return asyncio.get_running_loop().create_task(self._follow_bench(kensho)) if self._line else None
 
     async def _follow_bench(self, kensho: "Kensho") -> None:
         import msgspec
@@ -261,20 +261,17 @@ class _Writer:
                     self._show()
 
     def _show(self) -> None:
-        said = self._said() if self._progress else ""
-        if said != self._shown:
-            self._shown = said
-            print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
+        if self._line is not None:
+            self._line.draw(self._said(self._line.columns))
 
-    def _said(self) -> str:
+    def _said(self, columns: int) -> str:
         phase = self._phase
         if phase is None:
             return ""
         if phase.name == "queued" and self._bench is not None:
             from kensho_tui.cli.benchmark import waiting
-            from kensho_tui.cli.drawn_line import DrawnLine
 
-            return waiting(self._bench, DrawnLine(sys.stderr).columns)
+            return waiting(self._bench, columns)
         fraction = phase.fraction
         return f"{phase.name} {fraction:.0%}" if fraction is not None else phase.name
 
@@ -287,8 +284,8 @@ class _Writer:
             sys.stdout.flush()
 
     def close(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._line is not None:
+            self._line.draw("")
         if not self._quiet and self._parts and not self._parts[-1].endswith("\n"):
             sys.stdout.write("\n")
             sys.stdout.flush()
