@@ -202,6 +202,9 @@ class KenshoApp(App[None], inherit_bindings=False):
         while len(self.screen_stack) > 1:
             self.pop_screen()
 
+    def action_to_chat(self) -> None:
+        self.to_chat()
+
     def show_place(self, screen: Screen[Any]) -> None:
         """This screen over the chat, in the place of another one that lies there."""
         wanted = getattr(screen, "PLACE", "")

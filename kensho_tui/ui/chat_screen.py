@@ -1,6 +1,5 @@
 """The chat screen: header, transcript, prompt, hints, status. It wires; the session decides."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -18,6 +17,7 @@ from kensho_tui.core.errors import KenshoError, UsageError
 from kensho_tui.core.text import one_line, printable
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.commands.registry import complete, matching, parse_slash
+from kensho_tui.ui.keys import caught_up
 from kensho_tui.ui.lines import Notice, SplitLine, key_row, quiet, where
 from kensho_tui.ui.live import cannot_fit, resumable
 from kensho_tui.ui.loading import Progress
@@ -50,8 +50,7 @@ class ChatScreen(SteadyScreen):
         self._kensho = app
         self._bindings = app.screen_bindings(self.PLACE)
         self.prompt = Prompt(self._history, complete, self._sent)
-        go_on = partial(app.key_label, "continue")
-        words = Words(app.now, go_on, self._load_of, lambda: self.session.bench)
+        words = Words(app.now, app.key_label, self._load_of, lambda: self.session.bench)
         self.transcript = Transcript(words)
         self._sidebar: Sidebar | None = None
         self._welcome = Welcome(lambda: welcome(self.session, app.paths, app.now(), app.key_label))
@@ -160,8 +159,8 @@ class ChatScreen(SteadyScreen):
         self._title.show(place, title.truncate(max(room, 8), ellipsis=True) + " ")
         tokens = self._tokens()
         self._hint.show(self._hints(self._hint.content_size.width - tokens.cell_length - 2), tokens)
-        esc = self.session.running() is None
-        self._status.update(self.session, self._kensho.problems, esc=esc)
+        stops = self._kensho.key_label("stop") if self.session.running() is None else ""
+        self._status.update(self.session, self._kensho.problems, stops=stops)
 
     def _tokens(self) -> Content:
         worker = self.session.worker
@@ -221,7 +220,7 @@ class ChatScreen(SteadyScreen):
         if slash is None:
             self._send(Outgoing(text))
         elif slash.command is None:
-            hint = "F1 lists the commands; two slashes send the text as it is"
+            hint = f"{self._kensho.key_label('help')} lists the commands; two slashes send the text as it is"
             self._give_back(text + self.prompt.text)
             self.show_error(UsageError(f"there is no command /{slash.name}", hint=hint))
         else:
@@ -322,6 +321,7 @@ class ChatScreen(SteadyScreen):
         return True
 
     async def interrupt(self) -> None:
+        await caught_up(self.app)
         selected = self.prompt.selected_text or self.get_selected_text()
         if selected:
             self._copy(selected)
@@ -330,7 +330,8 @@ class ChatScreen(SteadyScreen):
             if now - self._asked_to_leave < SECOND_PRESS_S:
                 self._kensho.leave()
             self._asked_to_leave = now
-            self._kensho.say("^C again leaves, and so does ^Q", seconds=SECOND_PRESS_S)
+            again, leaves = map(self._kensho.key_label, ("interrupt", "quit"))
+            self._kensho.say(f"{again} again leaves, and so does {leaves}", seconds=SECOND_PRESS_S)
 
     async def resume(self) -> None:
         self.transcript.follow()

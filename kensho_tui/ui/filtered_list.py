@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,8 +16,6 @@ from kensho_tui.ui.columns import Column
 from kensho_tui.ui.fuzzy import Query
 from kensho_tui.ui.keys import did_binding, done, handed_on
 from kensho_tui.ui.lines import SplitLine, quiet
-
-MAX_QUERY = 200
 
 Keys = Mapping[str, Callable[[], None]]
 NO_KEYS: Keys = {}
@@ -52,6 +51,9 @@ def grouped(choices: Sequence[Choice]) -> list[Choice | str]:
 class Filter(Input):
     """The line to type in. `keys` are done when they come, before the next key is looked at."""
 
+    most: ClassVar[int] = 200
+    """Characters that may be pasted."""
+
     def __init__(self, text: str, keys: Keys) -> None:
         super().__init__(text, placeholder="type to filter", compact=True, select_on_focus=False)
         self._keys = keys
@@ -69,7 +71,7 @@ class Filter(Input):
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        self.replace(one_line(event.text, MAX_QUERY), *self.selection)
+        self.replace(one_line(event.text, self.most), *self.selection)
 
 
 class FilterableList(ChoiceList):

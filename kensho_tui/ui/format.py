@@ -1,5 +1,6 @@
 """How things are said on screen: pure functions from values to short texts."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from kensho_tui.core.contract import BenchNow, Message, Phase, Timings
@@ -48,10 +49,16 @@ def _gib(size: int) -> str:
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
+def rate(bytes_per_second: float) -> str:
+    """``12.5 M/s``, ``49 K/s``."""
+    mega = bytes_per_second / 1024**2
+    return f"{mega:.1f} M/s" if mega >= 0.1 else f"{bytes_per_second / 1024:.0f} K/s"
+
+
 def speed(tokens_per_second: float) -> str:
-    """``148 tok/s``, one decimal below ten."""
+    """``148 tok/s``, ``12,345 tok/s``, one decimal below ten."""
     digits = 1 if tokens_per_second < 10 else 0
-    return f"{tokens_per_second:.{digits}f} tok/s"
+    return f"{tokens_per_second:,.{digits}f} tok/s"
 
 
 def seconds(value: float) -> str:
@@ -136,8 +143,9 @@ _PHASES = {
 LOAD_PHASES = ("reading", "loading", "warming")
 
 
-BENCH_STOPS = "F4 b x stops it"
-"""What ends a benchmark, wherever somebody waits for that."""
+def bench_stops(key: Callable[[str], str]) -> str:
+    """What ends a benchmark, wherever somebody waits for that: ``F4 b x stops it``. `key` of a command."""
+    return f"{key('metrics')} b x stops it"
 
 
 def benchmark(found: BenchNow, cells: int = 40) -> str:

@@ -69,7 +69,7 @@ METRICS_KEYS = (
     ("p / s S", "another period, filter, sort by the next column, sort the other way round"),
     ("g e E r", "generations of the model whatever it ran with; write CSV, JSON; read again"),
     ("b", "benchmarks of a model, and back"),
-    ("F2 F3", "the chat, the models"),
+    ("F2", "the chat"),
 )
 BENCH_KEYS = (
     ("r R", "measure the settings that matter most, or all of them"),
@@ -156,7 +156,7 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         self._keys_of = keys_of
         self._place = place
-        to_chat = BindingsMap([Binding("f2", "to_chat", priority=True)] if place != "chat" else [])
+        to_chat = BindingsMap([Binding("f2", "app.to_chat", priority=True)] if place != "chat" else [])
         self._bindings = BindingsMap.merge([self._bindings, to_chat, bindings or BindingsMap()])
         self._notices = notices
 
@@ -168,8 +168,3 @@ class HelpScreen(ModalScreen[None]):
                 for notice in self._notices:
                     yield Static(f"! {notice}", markup=False, classes="notice")
                 yield HelpText(self._keys_of, self._place)
-
-    def action_to_chat(self) -> None:
-        """As F2 does in the place below."""
-        while len(self.app.screen_stack) > 1:
-            self.app.pop_screen()

@@ -6,11 +6,16 @@ moves the focus in the handler itself, and hands on what was meant for the next 
 used here: `DOMNode._bindings`, `Widget._forward_event`.
 """
 
+import asyncio
+import contextlib
 from typing import Any
 
+from textual.app import App
 from textual.events import Event, Key
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+
+CATCH_UP_S = 1.0
 
 
 def handed_on(widget: Widget, event: Key) -> bool:
@@ -54,6 +59,20 @@ async def did_binding(widget: Widget, event: Key) -> bool:
             done(event)
             return True
     return False
+
+
+async def caught_up(app: App[Any]) -> None:
+    """Returns once the keys that came before are handled: a priority binding is done ahead of them.
+
+    After a second in any case: one of them may wait for the host, and leaving must not.
+    """
+    waited: Widget | None = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CATCH_UP_S):
+            while (focused := app.focused) is not None and focused is not waited:
+                handled, waited = asyncio.Event(), focused  # what it hands on is behind that in another queue
+                if focused.call_later(handled.set):
+                    await handled.wait()
 
 
 def done(event: Key) -> None:

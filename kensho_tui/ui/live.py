@@ -2,6 +2,9 @@
 
 from kensho_tui.core import contract as c
 
+LEAST_S = 0.5
+"""Over a shorter time no speed is said."""
+
 
 class Live:
     """A stream being followed: what came last, when following began, and when the first text was seen
@@ -18,6 +21,12 @@ class Live:
         self.piece = piece
         if self.first_at is None and piece.state == "streaming":
             self.first_at, self.first_tokens = now, piece.tokens
+
+    def tok_s(self, now: float) -> float:
+        """Tokens written in a second since the first text; 0 until that is half a second ago."""
+        if self.piece is None or self.first_at is None or now - self.first_at <= LEAST_S:
+            return 0.0
+        return (self.piece.tokens - self.first_tokens) / (now - self.first_at)
 
 
 def resumable(messages: tuple[c.Message, ...]) -> c.Message | None:

@@ -9,7 +9,6 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.lines import QUIET, SplitLine, fitting, quiet
-from kensho_tui.ui.live import Live
 from kensho_tui.ui.session import Session
 
 if TYPE_CHECKING:
@@ -40,20 +39,14 @@ def numbers(session: Session) -> Numbers:
     for message in own:
         live = session.live.get(message.id)
         if live is not None and live.piece is not None and live.piece.tokens:
-            return _live_numbers(live, live.piece, session.clock())
+            used = live.piece.prompt_tokens + live.piece.tokens
+            return Numbers(used, tok_s=live.tok_s(session.clock()))
     for message in reversed(own):
         if message.usage is not None and message.usage.completion_tokens:
             timings = message.timings or c.Timings()
             used = message.usage.prompt_tokens + message.usage.completion_tokens
             return Numbers(used, timings.ttft_s, timings.decode_tok_s, message.cached)
     return Numbers()
-
-
-def _live_numbers(live: Live, piece: c.Piece, now: float) -> Numbers:
-    tok_s = 0.0
-    if live.first_at is not None and now - live.first_at > 0.5:
-        tok_s = (piece.tokens - live.first_tokens) / (now - live.first_at)
-    return Numbers(piece.prompt_tokens + piece.tokens, 0.0, tok_s)
 
 
 _LINKS = {
@@ -63,11 +56,11 @@ _LINKS = {
 }
 
 
-def model_part(session: Session, esc: bool, cells: int = MODEL_CELLS) -> Content:
+def model_part(session: Session, stops: str, cells: int = MODEL_CELLS) -> Content:
     """The model (its name in so many cells) and its state in one glyph, with what it does while it is not
     just there.
 
-    `esc`: that key would end its load now.
+    `stops`: the key that would end its load now; empty: none would.
     """
     if session.link in _LINKS:
         return Content.styled(*_LINKS[session.link])
@@ -76,7 +69,7 @@ def model_part(session: Session, esc: bool, cells: int = MODEL_CELLS) -> Content
     name = one_line(session.model, cells)
     progress = session.progress
     if progress is not None:
-        load = f" {progress.text()}{' · Esc' if esc else ''}"
+        load = f" {progress.text()}{f' · {stops}' if stops else ''}"
         return Content.assemble(("◔ ", "$primary"), name, quiet(load))
     worker = session.worker
     if worker is None:
@@ -101,16 +94,16 @@ def tray_parts(session: Session, key: str, cells: int = OFFER_CELLS) -> list[tup
     return [part for part in shown if part[1]]
 
 
-def fitting_parts(session: Session, width: int, room: int, esc: bool, key: str) -> list[Content]:
+def fitting_parts(session: Session, width: int, room: int, stops: str, key: str) -> list[Content]:
     """What of all there is to say fits into `room` cells of a row of `width`.
 
     A long name gives way before it takes the place of a download or of what has arrived: that of the model
     first, then that of what has arrived.
     """
-    tray, model = tray_parts(session, key), model_part(session, esc)
+    tray, model = tray_parts(session, key), model_part(session, stops)
     over = _over([model, *(part for _, part in tray)], room)
     if tray and over > 0:
-        model = model_part(session, esc, max(_name_cells(session) - over, LEAST_MODEL_CELLS))
+        model = model_part(session, stops, max(_name_cells(session) - over, LEAST_MODEL_CELLS))
         over = _over([model, *(part for _, part in tray)], room)
     arrived = session.arrived
     if arrived is not None and over > 0:
@@ -161,41 +154,44 @@ def notices(session: Session, problems: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))  # host and app read the same settings
 
 
-def _notice(said: list[str], cells: int) -> Content:
-    """The first of what should be known; its key alone where there is no room for words."""
-    more = f" (+{len(said) - 1} · F1)" if len(said) > 1 else " · F1"
+def _notice(said: list[str], cells: int, key: str) -> Content:
+    """The first of what should be known; the `key` that shows all of it alone where there is no room for
+    words."""
+    more = f" (+{len(said) - 1} · {key})" if len(said) > 1 else f" · {key}"
     room = cells - len(more) - 2
-    text = f"! {one_line(said[0], room)}{more}" if room >= LEAST_WORDS else "! F1"
+    text = f"! {one_line(said[0], room)}{more}" if room >= LEAST_WORDS else f"! {key}"
     return Content.styled(text, "$warning")
 
 
-def _least(session: Session, esc: bool, key: str) -> int:
+def _least(session: Session, stops: str, key: str) -> int:
     """The cells that downloads and what has arrived need beside the model's name; 0: there are none."""
     tray = [part for _, part in tray_parts(session, key, LEAST_OFFER_CELLS)]
-    model = model_part(session, esc, LEAST_MODEL_CELLS)
+    model = model_part(session, stops, LEAST_MODEL_CELLS)
     return sum(part.cell_length + len(SEPARATOR) for part in tray) + model.cell_length if tray else 0
 
 
 class StatusBar(SplitLine):
     """One row at the bottom of every screen."""
 
-    _seen: tuple[Session, tuple[str, ...], bool] | None = None
+    _seen: tuple[Session, tuple[str, ...], str] | None = None
 
     def renew(self) -> None:
         """Draw it again as it is now, if it was drawn before."""
         if self._seen is not None:
-            session, problems, esc = self._seen
-            self.update(session, problems, esc=esc)
+            session, problems, stops = self._seen
+            self.update(session, problems, stops=stops)
 
-    def update(self, session: Session, problems: tuple[str, ...] = (), *, esc: bool = False) -> None:
-        self._seen = session, problems, esc
+    def update(self, session: Session, problems: tuple[str, ...] = (), *, stops: str = "") -> None:
+        """`stops`: the key that would end the load of the model now; empty: none would."""
+        self._seen = session, problems, stops
         said = notices(session, problems)
         width = max(self.content_size.width, 1)
-        key = cast("KenshoApp", self.app).key_label("use")
+        label = cast("KenshoApp", self.app).key_label
+        key = label("use")
         notice = Content()
         if said:
             room = max(int(width * NOTICE_SHARE), LEAST_NOTICE)
-            notice = _notice(said, min(room, width - 2 - _least(session, esc, key)))
+            notice = _notice(said, min(room, width - 2 - _least(session, stops, key)), label("help"))
         room = width - notice.cell_length - (2 if said else 0)
-        left = fitting_parts(session, width, room, esc, key)
+        left = fitting_parts(session, width, room, stops, key)
         self.show(Content(SEPARATOR).stylize("$foreground 25%").join(left), notice)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from textual.content import Content
-from textual.events import Click, Key, Paste
+from textual.events import Click, Key
 from textual.widget import Widget
+from textual.widgets import Input
 
-from kensho_tui.core.text import one_line
 from kensho_tui.ui.choice_list import ChoiceList
 from kensho_tui.ui.columns import Column, joined
 from kensho_tui.ui.filtered_list import Filter, Keys
@@ -127,8 +127,12 @@ class Titles(Widget):
 class Line(Filter):
     """The line above a table: a filter, or what is asked of the hub. It serves several tables in turn."""
 
-    def __init__(self, keys: Keys) -> None:
+    most = MAX_TYPED
+
+    def __init__(self, keys: Keys, changed: Callable[[], None]) -> None:
+        """`changed` is called when something else is in it."""
         super().__init__("", keys)
+        self._changed = changed
         self.display = False
 
     def serve(self, purpose: str, text: str) -> None:
@@ -137,7 +141,6 @@ class Line(Filter):
         if text != self.value:
             self.value = text
 
-    def on_paste(self, event: Paste) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        event.prevent_default()
-        self.replace(one_line(event.text, MAX_TYPED), *self.selection)
+        self._changed()

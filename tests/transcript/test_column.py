@@ -16,7 +16,7 @@ from kensho_tui.ui.transcript.look import Look, make_look
 from kensho_tui.ui.transcript.place import Place, Words
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
-WORDS = Words(now=lambda: NOW, continue_key=lambda: "^G")
+WORDS = Words(now=lambda: NOW, key=lambda name: "^G")
 HEIGHT = 12
 
 

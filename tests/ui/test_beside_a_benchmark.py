@@ -4,7 +4,6 @@ from textual.pilot import Pilot
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.model_contract import Unloaded
-from kensho_tui.ui import format as fmt
 from kensho_tui.ui.models.actions import unloaded_words
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
@@ -54,5 +53,5 @@ async def test_on_f4_the_line_of_the_answer_says_so_too(host: FakeHost, start: S
 
 
 def test_a_worker_in_a_benchmark_is_not_said_to_answer() -> None:
-    said = unloaded_words(Unloaded(models=(), busy=(MODEL,), bench=True), None)
-    assert said[:2] == (f"{MODEL} is in a benchmark and stays", fmt.BENCH_STOPS)
+    said = unloaded_words(Unloaded(models=(), busy=(MODEL,), bench=True), None, lambda _: "F6")
+    assert said[:2] == (f"{MODEL} is in a benchmark and stays", "F6 b x stops it")

@@ -161,6 +161,21 @@ async def test_settings_bind_other_keys(host: FakeHost, start: Started) -> None:
         await shown(pilot, "Private and local")
 
 
+async def test_the_keys_that_are_said_are_those_of_the_settings(host: FakeHost, start: Started) -> None:
+    stream = host.hub.open("s")
+    answer = host.message("assistant", "", state="queued", stop_reason=None, stream=stream.id)
+    host.add_chat("Two of us", host.message("user", "Hello?"), answer)
+    keys = {"stop": "f6", "metrics": "f10", "help": "f11", "models": "f12"}
+    async with start(Settings(keys=keys), size=(120, 24), problems=("something is wrong",)) as pilot:
+        host.post_status(bench=c.BenchNow(model="Gemma"), workers=())
+        await shown(pilot, "F10 b x stops it · F6 stops waiting", "! something is wrong · F11")
+        await pilot.press("f12")
+        await shown(pilot, "▸ Models", "F11 help")
+        app_of(pilot).chat_screen.prompt.put("/nonsense")
+        await pilot.press("f2", "enter")
+        await shown(pilot, "F11 lists the commands")
+
+
 def test_key_problems_are_found() -> None:
     keys, problems = registry.keymap({"nonsense": "f5", "copy": "ctrl+n"})
     assert keys["copy"] == "ctrl+n"

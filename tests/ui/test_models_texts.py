@@ -110,7 +110,7 @@ def test_sizes(count: int, said: str) -> None:
     ],
 )
 def test_what_is_said_after_an_unload(done: Unloaded, said: str, then: str) -> None:
-    assert unloaded_words(done, None)[:2] == (said, then)
+    assert unloaded_words(done, None, str)[:2] == (said, then)
 
 
 # --- order ----------------------------------------------------------------------------------------------
@@ -473,7 +473,9 @@ def test_what_is_typed_becomes_defaults(fields: dict[str, str], defaults: Defaul
     [
         ({"context": "8k"}, "Context: '8k' is not a whole number"),
         ({"context": "1"}, "Context must be from 64"),
+        ({"gpu_layers": "2,5"}, "GPU layers: '2,5' is not a whole number"),
         ({"temperature": "hot"}, "Temperature: 'hot' is not a number"),
+        ({"temperature": "0,5"}, "Temperature: '0,5' is not a number"),
         ({"temperature": "nan"}, "Temperature must be"),
         ({"top_p": "1.5"}, "Top p must be from 0 to 1"),
         ({"kv_type": "f8"}, "there is no 'f8'"),

@@ -1,4 +1,4 @@
-"""Esc, wherever the prompt is that it means: not sent yet, on its way, or answered since just now."""
+"""Esc and Ctrl+C, wherever the prompt is that they mean: not sent yet, on its way, or just answered."""
 
 import asyncio
 from collections.abc import Callable
@@ -40,17 +40,19 @@ def host() -> SlowHost:
 def at_once(pilot: Pilot[None], *keys: str) -> None:
     """All of them before any is handled."""
     for key in keys:
-        pilot.app.post_message(events.Key(key, None))
+        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 def prompt_of(pilot: Pilot[None]) -> str:
     return app_of(pilot).chat_screen.prompt.text
 
 
-async def test_esc_at_once_after_enter_stops_the_answer(host: SlowHost, start: Started) -> None:
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
+async def test_stopping_at_once_after_enter_stops_the_answer(
+    host: SlowHost, start: Started, key: str
+) -> None:
     async with start() as pilot:
-        app_of(pilot).chat_screen.prompt.put("something long")
-        at_once(pilot, "enter", "escape")
+        at_once(pilot, *"something", " ", *"long", "enter", key)
         await shown(pilot, "a prompt waits to be taken")
         host.lets.set()
         await until(pilot, lambda: host.called("abort") == ["s3"])
@@ -86,6 +88,29 @@ async def test_esc_takes_back_what_no_host_was_asked(
         assert not host.called("submit")
         await pilot.press("enter")
         await until(pilot, lambda: len(host.called("submit")) == 1)
+
+
+@pytest.mark.parametrize("keys", [("ctrl+q",), ("ctrl+c", "ctrl+c")])
+async def test_what_is_typed_until_one_leaves_is_kept(start: Started, keys: tuple[str, ...]) -> None:
+    async with start() as pilot:
+        at_once(pilot, *"hello", *keys)
+        await until(pilot, lambda: app_of(pilot)._exit)
+        assert app_of(pilot).unsent == "hello"
+
+
+async def test_one_can_leave_while_a_key_waits_for_the_host(
+    host: SlowHost, start: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prompts() -> tuple[str, ...]:
+        await host.lets.wait()
+        return ()
+
+    monkeypatch.setattr("kensho_tui.ui.keys.CATCH_UP_S", 0.01)
+    host.prompts = prompts  # type: ignore[method-assign]
+    async with start() as pilot:
+        at_once(pilot, "up", "ctrl+q")
+        await until(pilot, lambda: app_of(pilot)._exit)
+        host.lets.set()
 
 
 async def test_a_prompt_that_is_not_taken_comes_back_and_esc_stops_nothing(

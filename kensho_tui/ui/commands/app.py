@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from kensho_tui.core.errors import UsageError
 from kensho_tui.ui.commands.base import ANYWHERE, Command
+from kensho_tui.ui.keys import caught_up
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -83,4 +84,5 @@ class Quit(Command):
     everywhere = True
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
+        await caught_up(app)
         app.leave()

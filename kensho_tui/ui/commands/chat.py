@@ -29,8 +29,9 @@ class Interrupt(Command):
     priority = True
     places = ANYWHERE
 
-    async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        await app.chat_screen.interrupt()
+    def at_once(self, app: "KenshoApp", argument: str = "") -> None:
+        """Not exclusive: one that ended the one before would not know that it is the second."""
+        app.run_quietly(app.chat_screen.interrupt, "interrupt", exclusive=False)
 
 
 class Continue(Command):

@@ -105,7 +105,9 @@ def keymap(
     """
     commands = tuple(commands)
     known = {command.name for command in commands}
-    problems = [f"keys: there is no command {name!r}; F1 lists them" for name in wanted if name not in known]
+    problems = [
+        f"keys: there is no command {name!r}; /help lists them" for name in wanted if name not in known
+    ]
     problems += [
         f"keys: {key} is for typing and cannot be {name!r}"
         for name, given in wanted.items()

@@ -32,7 +32,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
     #metrics-top { height: auto; padding: 0 2 0 3; border-bottom: solid $border-blurred; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "chat", show=False, priority=True),
+        Binding("f2", "app.to_chat", show=False, priority=True),
         Binding("escape", "back", show=False),
         Binding("t", "span", show=False),
         Binding("b", "bench", show=False),
@@ -169,6 +169,3 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
             self._use(self._figures)
         else:
             self._kensho.to_chat()
-
-    def action_chat(self) -> None:
-        self._kensho.to_chat()

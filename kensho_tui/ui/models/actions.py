@@ -1,6 +1,7 @@
 """What can be done with models: each is a call of the host, and what is said of it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -272,7 +273,7 @@ class ModelActions:
         freed = await self._app.session.host.call(
             UNLOAD, Unload(model=model.name if model is not None else None)
         )
-        self._app.say(*unloaded_words(freed, model))
+        self._app.say(*unloaded_words(freed, model, self._app.key_label))
         await self._app.session.renew_models()
 
     # --- deleting -------------------------------------------------------------------------------------
@@ -351,12 +352,14 @@ def _best(reference: str, models: tuple[c.ModelInfo, ...]) -> list[c.ModelInfo]:
     return [model for score, model in scored if score == best]
 
 
-def unloaded_words(done: Unloaded, asked: c.ModelInfo | None) -> tuple[str, str, str]:
-    """What is said after an unload: what has gone, what stays, and in which style."""
+def unloaded_words(
+    done: Unloaded, asked: c.ModelInfo | None, key: Callable[[str], str]
+) -> tuple[str, str, str]:
+    """What is said after an unload: what has gone, what stays, and in which style. `key` of a command."""
     doing = "answer just now and stay" if len(done.busy) > 1 else "answers just now and stays"
     end = "stop the answer first"
     if done.bench:
-        doing, end = "is in a benchmark and stays", fmt.BENCH_STOPS
+        doing, end = "is in a benchmark and stays", fmt.bench_stops(key)
     busy = f"{names(done.busy)} {doing}" if done.busy else ""
     if done.models:
         freed = f", {fmt.size(done.freed)} are free again" if done.freed else ""

@@ -126,7 +126,7 @@ def short_path(path: str) -> str:
 
 
 def in_words(defaults: Defaults) -> str:
-    """What is set, in a line: ``context 4 096 · q8_0 KV · temperature 0.2``; empty when nothing is."""
+    """What is set, in a line: ``context 4,096 · q8_0 KV · temperature 0.2``; empty when nothing is."""
     words = []
     if defaults.context is not None:
         words.append(f"context {fmt.thousands(defaults.context)}")

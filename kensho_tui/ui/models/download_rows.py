@@ -61,10 +61,7 @@ def flows(download: h.Download) -> bool:
 
 def rate(download: h.Download) -> str:
     """``12.5 M/s``; empty while nothing comes."""
-    if not flows(download):
-        return ""
-    mega = download.rate / 1024**2
-    return f"{mega:.1f} M/s" if mega >= 0.1 else f"{download.rate / 1024:.0f} K/s"
+    return fmt.rate(download.rate) if flows(download) else ""
 
 
 def left(download: h.Download) -> str:

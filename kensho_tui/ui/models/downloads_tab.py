@@ -175,7 +175,7 @@ class DownloadsTab(Tab):
         keys = self._own_hints(self._of(self.stage.row))
         last = [("Esc", "all") if self.typed else ("F2", "chat"), ("/", "filter"), ("s", "sort")]
         most = [*keys, *last, ("o", "origin")][: MOST_KEYS - 1]
-        return [*most, ("F1", "help")]
+        return [*most, self.help]
 
     def _own_hints(self, found: h.Download | None) -> Hints:
         """What can be done with this one, and with the one that was cancelled last."""

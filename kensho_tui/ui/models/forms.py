@@ -1,5 +1,6 @@
 """Small forms: the tags of a model, and its defaults. What is typed becomes values in pure functions."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -33,6 +34,7 @@ MAX_SYSTEM = 100_000
 KEPT = "as it is set now"
 KV_TYPES = ("f16", "q8_0", "q4_0")
 SWITCH = {"on": True, "off": False}
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 class Field(NamedTuple):
@@ -84,12 +86,16 @@ def split_tags(text: str) -> tuple[str, ...]:
 
 
 def number(field: Field, text: str) -> int | float | None:
-    """What was typed into a field of numbers; None for nothing. Raises `FieldError`."""
-    text = text.strip().replace(",", "").replace("_", "").replace("\u202f", "")
+    """What was typed into a field of numbers; None for nothing. Raises `FieldError`.
+
+    A comma that groups no thousands may be a decimal one, and is refused.
+    """
+    text = text.strip()
     if not text:
         return None
+    digits = text.replace(",", "") if GROUPED.fullmatch(text) else text
     try:
-        value: int | float = int(text) if field.whole else float(text)
+        value: int | float = int(digits) if field.whole else float(text)
     except ValueError:
         kind = "a whole number" if field.whole else "a number"
         said = f"{field.title}: {one_line(text, 20)!r} is not {kind}"

@@ -37,15 +37,13 @@ from kensho_tui.ui.table import Listing, Sort
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
-OTHERS: Hints = [("/", "search"), ("s", "sort"), ("Tab", "tabs"), ("F1", "help")]
-
 
 class HubTab(Tab):
     """Two kinds of rows: repositories by their name, and the files of the one that is open by theirs."""
 
     title: ClassVar[str] = "Hub"
     line: ClassVar[str] = "/ search the hub, Enter asks · or owner/name:QUANT, an address, a path"
-    searches: ClassVar[bool] = True
+    typing = "searches"
     many_rows: ClassVar[bool] = True
 
     def __init__(self, app: "KenshoApp", pane: DetailsPane, stage: Stage) -> None:
@@ -218,7 +216,7 @@ class HubTab(Tab):
     @property
     def _order(self) -> h.HubSort:
         """How the hub is asked to sort what it finds."""
-        return cast(h.HubSort, self._sorts.get(id(FOUND), FOUND.first()).by)
+        return cast(h.HubSort, self.sort_of(FOUND).by)
 
     def _renew(self, first: str | None = None) -> None:
         if self.stage.shows(self):
@@ -326,19 +324,21 @@ class HubTab(Tab):
         }
 
     def hints(self) -> Hints:
+        search, others = [("/", "search")], [("Tab", "tabs"), self.help]
         if self._questions.asking.waiting:
-            return [("Esc", "stop"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
+            return [("Esc", "stop"), *search, *others]
         if self._questions.asking.error is not None:
-            return [("r", "try again"), ("Esc", "back"), ("/", "search"), ("Tab", "tabs"), ("F1", "help")]
+            return [("r", "try again"), ("Esc", "back"), *search, *others]
         back = ("Esc", "back") if self._files is not None or self._words else ("F2", "chat")
+        others = [*search, ("s", "sort"), *others]
         row = self.stage.row
         if not row:
-            return [back, *OTHERS]
+            return [back, *others]
         if self._files is None:
             more = [("m", "more")] if self._repos is not None and self._repos.more else []
-            return [("Enter", "files"), ("d", "download"), back, *more, *OTHERS]
+            return [("Enter", "files"), ("d", "download"), back, *more, *others]
         file = self._listed_file(row)
         found = self._here_now().download(self._questions.open_repo, file) if file is not None else None
         coming = found is not None and found.active
         does = "use" if self.model(row) else "show its download" if coming else "download"
-        return [("Enter", does), back, *OTHERS]
+        return [("Enter", does), back, *others]

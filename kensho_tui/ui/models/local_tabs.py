@@ -85,7 +85,7 @@ class LocalTab(Tab):
         undo += [("Esc", "cancel the load")] if actions.loading else []
         back = ("Esc", "all models") if self.typed else ("F2", "chat")
         if not self.stage.row:
-            return [*undo, *self.without_rows(), back, ("Tab", "tabs"), ("F1", "help")]
+            return [*undo, *self.without_rows(), back, ("Tab", "tabs"), self.help]
         return [*undo, ("Enter", "use"), back, *self.more_hints()]
 
     def without_rows(self) -> Hints:
@@ -122,7 +122,7 @@ class InstalledTab(LocalTab):
 
     def more_hints(self) -> Hints:
         try_ = [("[ ]", "context"), ("k", "KV"), ("x", "exact")]
-        last = [("t", "tags"), ("D", "delete"), ("F1", "help"), ("Tab", "tabs"), ("f", "favourite")]
+        last = [("t", "tags"), ("D", "delete"), self.help, ("Tab", "tabs"), ("f", "favourite")]
         return [("l", "load"), *MOST, ("d", "defaults"), *try_, *last]
 
 
@@ -147,4 +147,4 @@ class RunningTab(LocalTab):
         return "No model is loaded" if self.app.session.models is not None else WAITING
 
     def more_hints(self) -> Hints:
-        return [*MOST, ("Tab", "tabs"), ("x", "exact"), ("F1", "help")]
+        return [*MOST, ("Tab", "tabs"), ("x", "exact"), self.help]

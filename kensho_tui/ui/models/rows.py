@@ -132,7 +132,7 @@ def verdict_rank(found: c.Verdict | None, problem: str = "") -> tuple[int, int]:
 
 
 def remedy(found: c.Remedy) -> str:
-    """``4 096 tokens fit``, ``q8_0 KV fits``: what would make it fit, in as few cells as a row has."""
+    """``4,096 tokens fit``, ``q8_0 KV fits``: what would make it fit, in as few cells as a row has."""
     parts = []
     if found.context is not None:
         parts.append(f"{fmt.thousands(found.context)} tokens")

@@ -1,6 +1,6 @@
 """F3: models, as tabs over one table with the details of its highlighted row. What a tab shows is its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -9,12 +9,10 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from kensho_tui.core.text import one_line
-from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.filtered_list import ranked
-from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.filtered_table import FilteredTable
 from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import QUIET, Notice, SplitLine, key_rows, quiet, where
 from kensho_tui.ui.models.downloads_tab import DownloadsTab
@@ -24,7 +22,7 @@ from kensho_tui.ui.models.local_tabs import InstalledTab, RunningTab
 from kensho_tui.ui.models.sheet import DetailsPane
 from kensho_tui.ui.models.tabs import Hints, Tab
 from kensho_tui.ui.status_bar import StatusBar
-from kensho_tui.ui.table import Line, Sort, Table, Titles
+from kensho_tui.ui.table import Table
 from kensho_tui.ui.textual_fixes import SteadyScreen
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ ROOMY_FROM = 34
 """Rows of the terminal from which on blank ones may set things apart."""
 HINT_MARGIN = 4
 """Cells beside the rows of keys."""
-Show = Callable[[Sequence[Choice], Query, str], None]
 
 
 class ModelsScreen(EarlyKeys, SteadyScreen):
@@ -63,8 +60,9 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         )
         self._tab: Tab = self._tabs[0]
         self._table = Table(self._take, self._moved)
-        self._titles = Titles(self._table)
-        self._line = Line({"enter": self._entered, "down": self._to_table, "escape": self._end_line})
+        self._shown = FilteredTable(
+            lambda: self._tab, self._table, self.renew, self._show_frame, entered=self._entered
+        )
         self._begun: Tab | None = None
         self._wanted = ""
         """The row that is highlighted when the tab begins."""
@@ -72,7 +70,6 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         """By tab, the row that was highlighted there."""
         self._two_rows: set[tuple[str, int]] = set()
         """Tabs whose keys have two rows, by the terminal's width."""
-        self._drawn: object = None
         self._ticking: Timer | None = None
         self._header, self._titles_of_tabs = SplitLine(id="header"), SplitLine(id="tabs")
         self._about, self._instead = SplitLine(id="about"), Static(id="instead")
@@ -82,11 +79,11 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
     def compose(self) -> ComposeResult:
         yield self._header
         yield self._titles_of_tabs
-        yield self._line
+        yield self._shown.line
         yield self._about
         with Container(id="models-body"):
             with Vertical(id="models-left"):
-                yield self._titles
+                yield self._shown.titles
                 yield self._instead
                 yield self._table
             yield self._details
@@ -154,21 +151,8 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         tab = self._tab
         if not self.is_mounted:
             return
-        query = Query("" if tab.searches else tab.typed)
-        blank = tab.instead() is not None
-        rows = [] if blank else tab.rows()
-        nothing = "" if blank else "nothing found" if query else tab.nothing()
-        drawn = (tab.title, id(tab.listing), tab.sort, tab.typed, nothing, rows)
-        if drawn != self._drawn or first is not None:
-            self._drawn = drawn
-            self._table.use(tab.listing.shown(tab.sort))
-            self._table.measure(rows)
-            show: Show = self._table.renew if first is None else self._table.show
-            show(ranked(rows, query), query, nothing)
-            if first:
-                self._table.highlight(first)
-            self._table.highlight(tab.wanted())
-            self._titles.show(tab.listing, tab.sort)
+        self._shown.show(tab.rows() if tab.instead() is None else None, tab.nothing(), first)
+        self._table.highlight(tab.wanted())
         tab.look(self.row)
         self._show_frame()
 
@@ -205,25 +189,25 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
                 self._ticking.pause()
         answers = quiet(f"{one_line(session.model, 60)} answers in the chat ") if session.model else ""
         self._header.show(where("Models"), answers)
-        typed = f"/{one_line(tab.typed, 40)} · " if tab.typed and not tab.searches else ""
         self._titles_of_tabs.show(
             Content("   ").join(self._title(number) for number in range(len(self._tabs))),
-            quiet(f"{typed}by {tab.sort.by} {tab.listing.arrow(tab.sort)} "),
+            quiet(f"{' · '.join(self._shown.words)} "),
         )
-        if self.focused is not self._line:
-            self._line.serve(tab.line, tab.typed)
-        self._line.display = tab.searches or bool(tab.typed) or self.focused is self._line
+        if not self._shown.in_line:
+            self._shown.begin()
+        self._shown.line.display = tab.searches or bool(tab.typed) or self._shown.in_line
         self.set_class(tab.searches, "searches")
         self.set_class(tab.many_rows, "many-rows")
         instead = tab.instead()
         self._instead.display = instead is not None
         if instead is not None:
             self._instead.update(instead)
-        self._titles.display = instead is None
+        self._shown.titles.display = instead is None
         self._about.show(tab.about())
         self._show_keys()
         ours = self._kensho.models.loading
-        self._status.update(session, self._kensho.problems, esc=bool(ours) and ours == session.model)
+        stops = "Esc" if ours and ours == session.model else ""
+        self._status.update(session, self._kensho.problems, stops=stops)
 
     def _title(self, number: int) -> Content:
         tab = self._tabs[number]
@@ -242,7 +226,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
 
     def _hints(self) -> Hints:
         """The keys that matter here, the most important first."""
-        if self.focused is not self._line:
+        if not self._shown.in_line:
             return self._tab.hints()
         if self._tab.searches:
             return [("Enter", "asks the hub"), ("Esc", "back"), ("↓", "to the table")]
@@ -253,10 +237,7 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
     def _keys(self) -> dict[str, Callable[[], None]]:
         """Those of all tabs."""
         tabs = {str(number + 1): self._choosing(tab) for number, tab in enumerate(self._tabs)}
-        return tabs | {
-            "s": self._next_sort,
-            "S": self._turn_sort,
-            "slash": self.to_line,
+        return {**tabs, **self._shown.keys} | {
             "tab": lambda: self._step(1),
             "shift+tab": lambda: self._step(-1),
             "right": lambda: self._step(1),
@@ -276,21 +257,14 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         if self._kensho.models.fetching.stop():
             return
         if self._tab.typed and not self._tab.searches:
-            self._end_line()
+            self._shown.end_line()
         elif not self._tab.leave():
             self._kensho.to_chat()
 
     def action_chat(self) -> None:
         if not self._tab.searches:
-            self._end_line()
+            self._shown.end_line()
         self._kensho.to_chat()
-
-    def _next_sort(self) -> None:
-        self._tab.sort_by(self._tab.listing.next(self._tab.sort))
-
-    def _turn_sort(self) -> None:
-        sort = self._tab.sort
-        self._tab.sort_by(Sort(sort.by, not sort.turned))
 
     def _step(self, step: int) -> None:
         at = self._tabs.index(self._tab) + step
@@ -315,43 +289,15 @@ class ModelsScreen(EarlyKeys, SteadyScreen):
         if not self.is_mounted:
             return
         self._table.keys = {**self._keys(), **self._tab.keys()}
-        self._line.serve(self._tab.line, self._tab.typed)
+        self._shown.begin()
         self._tab.entered()
         other = self._tab is not self._begun
         self._begun = self._tab
         self.renew(self._wanted if other or self._wanted else None)
         self._wanted = ""
 
-    # --- the line -------------------------------------------------------------------------------------
-
-    def to_line(self) -> None:
-        self._line.display = True
-        if self._tab.searches:
-            self._line.action_select_all()
-        self.set_focus(self._line)
-
-    def _to_table(self) -> None:
-        """With what the line lets through: the message that it changed may be behind the next key."""
-        self._read_line()
-        self.set_focus(self._table)
-        self._show_frame()
-
     def _entered(self) -> None:
-        self._to_table()
+        """Enter in the line."""
+        self._shown.to_table()
         if self._tab.searches:
-            self._tab.search(self._line.value)
-
-    def _end_line(self) -> None:
-        self._line.value = self._tab.unsearched()
-        self._to_table()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._read_line()
-
-    def _read_line(self) -> None:
-        tab = self._tab
-        if self._line.value != tab.typed:
-            tab.typed = self._line.value
-            if not tab.searches:
-                self.renew("")
+            self._tab.search(self._shown.line.value)

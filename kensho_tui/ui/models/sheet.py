@@ -96,7 +96,7 @@ def memory(taken: Taken, width: int) -> list[Content]:
 
 
 def kv_words(fit: Fit) -> str:
-    """``8 192 tokens · f16``: what a KV cache's size is for."""
+    """``8,192 tokens · f16``: what a KV cache's size is for."""
     return f"{fmt.thousands(fit.context)} tokens · {one_line(fit.kv_type, 12)}"
 
 

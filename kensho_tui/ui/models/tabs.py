@@ -8,8 +8,8 @@ from textual.content import Content
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.commands.registry import BY_NAME
 from kensho_tui.ui.filtered_list import Keys
+from kensho_tui.ui.filtered_table import Tabular
 from kensho_tui.ui.models.sheet import DetailsPane
-from kensho_tui.ui.table import Listing, Sort
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp, Work
@@ -34,39 +34,31 @@ class Stage(Protocol):
     def move_on(self) -> None:
         """Somebody does something: what was said is over."""
 
-    def to_line(self) -> None:
-        """The next key goes into the line above the table."""
-
     def open(self, tab: str, row: str = "") -> None:
         """Another tab, by its title, with this row highlighted."""
 
 
-class Tab:
-    """A table with its keys, and what the details pane says of its highlighted row."""
+class Tab(Tabular):
+    """A table with its keys, and what the details pane says of its highlighted row.
+
+    Where typing searches, the line is always in sight.
+    """
 
     title: ClassVar[str]
-    line: ClassVar[str] = "type to filter"
-    """What the line above the table is for, said while it is empty."""
-    searches: ClassVar[bool] = False
-    """Enter in that line asks something, and the line is always in sight; else typing filters the rows."""
-
     many_rows: ClassVar[bool] = False
     """In a narrow terminal the rows get half of the room, and not less than the details."""
 
     def __init__(self, app: "KenshoApp", pane: DetailsPane, stage: Stage) -> None:
+        super().__init__()
         self.app = app
         self.pane = pane
         self.stage = stage
-        self.typed = ""
-        """What is in the line."""
-        self._sorts: dict[int, Sort] = {}
 
     # --- what is shown --------------------------------------------------------------------------------
 
     @property
-    def listing(self) -> Listing:
-        """The kind of rows it shows now."""
-        raise NotImplementedError
+    def searches(self) -> bool:
+        return self.typing == "searches"
 
     def rows(self) -> list[Choice]:
         raise NotImplementedError
@@ -119,10 +111,6 @@ class Tab:
     def search(self, text: str) -> None:
         """Enter in the line, where it `searches`."""
 
-    def unsearched(self) -> str:
-        """What is in the line when Esc leaves it."""
-        return ""
-
     def leave(self) -> bool:
         """Esc: end what it shows besides its rows. False: there is nothing to end."""
         return False
@@ -135,17 +123,12 @@ class Tab:
         """The keys that matter here, the most important first."""
         return []
 
-    # --- sorting --------------------------------------------------------------------------------------
+    # --- helpers --------------------------------------------------------------------------------------
 
     @property
-    def sort(self) -> Sort:
-        return self._sorts.get(id(self.listing), self.listing.first())
-
-    def sort_by(self, sort: Sort) -> None:
-        self._sorts[id(self.listing)] = sort
-        self.stage.renew()
-
-    # --- helpers --------------------------------------------------------------------------------------
+    def help(self) -> tuple[str, str]:
+        """The key of the help among the hints."""
+        return self.app.key_label("help"), "help"
 
     def asking(self, work: "Work", group: str) -> Callable[[], None]:
         """A key that does `work` beside the app's own."""

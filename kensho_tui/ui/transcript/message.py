@@ -245,7 +245,7 @@ class MessageItem:
         elif message.unsaved:
             then = " · ".join(part for part in (IN_MEMORY, then if then != KEPT else "") if part)
         larger = "with a larger context " if cannot_fit(message) else ""
-        go_on = f"{larger}{self._words.continue_key()} continues" if self.last else ""
+        go_on = f"{larger}{self._words.key('continue')} continues" if self.last else ""
         return _said(what, style, then, go_on)
 
     def _left_out(self) -> Said:
@@ -261,8 +261,8 @@ class MessageItem:
         """What it waits for before its turn, and what ends that."""
         bench = self._words.bench()
         if bench is None:
-            return _said(QUEUED, "quiet", "Esc stops" if self._piece is not None else "")
-        said = f"◌ {fmt.waits_for(bench)} · {fmt.BENCH_STOPS} · Esc stops waiting"
+            return _said(QUEUED, "quiet", self._stops if self._piece is not None else "")
+        said = f"◌ {fmt.waits_for(bench)} · {fmt.bench_stops(self._words.key)} · {self._stops} waiting"
         return ((said, "quiet"),)
 
     def _live_line(self, piece: c.Piece, elapsed: float) -> Said:
@@ -274,7 +274,11 @@ class MessageItem:
         style = "warning" if piece.phase.name == "stalled" else "model"
         load = self._words.load(self.message.model)
         said = fmt.phase_text(piece.phase, elapsed, load.share if load is not None else None)
-        return _said(f"◔ {said}", style, "Esc stops")
+        return _said(f"◔ {said}", style, self._stops)
+
+    @property
+    def _stops(self) -> str:
+        return f"{self._words.key('stop')} stops"
 
 
 def _said(what: str, style: str, *then: str) -> Said:

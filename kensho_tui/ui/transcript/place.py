@@ -21,10 +21,10 @@ START = Place(0, 0, 0)
 
 
 class Words(NamedTuple):
-    """What a message says of itself beside its text: the clock of dates, the key that goes on, how far the
-    load of a model is that it waits for, and the benchmark under way."""
+    """What a message says of itself beside its text: the clock of dates, the keys of commands by name, how
+    far the load of a model is that it waits for, and the benchmark under way."""
 
     now: Callable[[], datetime]
-    continue_key: Callable[[], str]
+    key: Callable[[str], str]
     load: Callable[[str | None], "Progress | None"] = lambda model: None
     bench: Callable[[], "BenchNow | None"] = lambda: None

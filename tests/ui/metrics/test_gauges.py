@@ -130,25 +130,25 @@ def test_gpus_fold_into_the_rows_there_are() -> None:
 
 def test_workers_have_their_columns_right_aligned() -> None:
     now = sample(workers=(working(), working(pid=4321, model="Gemma", state="ready", cpu=0.0)))
-    rows = texts(worker_rows(now, now, {42: worker("busy")}, 76, 4))
+    rows = texts(worker_rows(now, now, {42: worker("busy")}, 76, 4, "F3"))
     assert rows[0].split() == ["worker", "state", "RAM", "mapped", "CPU", "context", "pid"]
     assert "answering" in rows[1] and "2.9 cores" in rows[1] and "8,192" in rows[1]
     assert rows[1].endswith("  42") and rows[2].endswith("4321")
     measured = replace(worker("busy"), bench=True)
-    assert "benchmark" in texts(worker_rows(now, now, {42: measured}, 76, 4))[1]
-    assert "VRAM" in worker_rows(replace(now, devices=(device(),)), now, {}, 90, 4)[0].plain
+    assert "benchmark" in texts(worker_rows(now, now, {42: measured}, 76, 4, "F3"))[1]
+    assert "VRAM" in worker_rows(replace(now, devices=(device(),)), now, {}, 90, 4, "F3")[0].plain
 
 
 def test_more_workers_than_rows_are_counted() -> None:
     now = sample(workers=tuple(working(pid=number) for number in range(1, 6)))
-    rows = texts(worker_rows(now, now, {}, 76, 2))
+    rows = texts(worker_rows(now, now, {}, 76, 2, "F3"))
     assert len(rows) == 3 and rows[-1] == "and 4 more: F3 shows all that run"
 
 
 def test_without_workers_it_says_what_to_do() -> None:
     bare = sample(workers=())
-    assert "ask something in F2" in texts(worker_rows(bare, bare, {}, 76, 2))[0]
-    assert "F2" not in texts(worker_rows(bare, None, {}, 76, 2))[0]
+    assert "ask something in F2" in texts(worker_rows(bare, bare, {}, 76, 2, "F3"))[0]
+    assert "F2" not in texts(worker_rows(bare, None, {}, 76, 2, "F3"))[0]
 
 
 def test_everything_else_is_one_line() -> None:
@@ -157,6 +157,7 @@ def test_everything_else_is_one_line() -> None:
     for part in ("1 answer under way", "2 in the queue", "1 download at 11.7 M/s", "3 of 12 from cache",
                  "database 11 M", "host 0.4 % of a core"):  # fmt: skip
         assert part in said
+    assert "1 download at 49 K/s" in activity(sample(downloads=1, download_rate=50_000), 200).plain
     assert activity(now, 60).cell_length <= 60
     assert "3 of 12 from cache since the host started" in said
     assert "cache not asked since the host started" in activity(sample(cache_asked=0), 200).plain
@@ -182,6 +183,6 @@ def test_the_figures_below_keep_their_place_in_every_terminal() -> None:
 
 def test_a_worker_that_the_host_does_not_list_has_no_context() -> None:
     now = sample()
-    assert "context" not in texts(worker_rows(now, now, {}, 76, 2))[0]
+    assert "context" not in texts(worker_rows(now, now, {}, 76, 2, "F3"))[0]
     known = c.WorkerInfo(pid=42, model="m", state="ready", context=0)
-    assert "context" not in texts(worker_rows(now, now, {42: known}, 76, 2))[0]
+    assert "context" not in texts(worker_rows(now, now, {42: known}, 76, 2, "F3"))[0]

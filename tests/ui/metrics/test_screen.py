@@ -1,15 +1,16 @@
 """The metrics screen as a person meets it: opened, left, read once for each sample, lost and found again."""
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from kensho_tui.config.settings import Settings
 from kensho_tui.core import contract as c
 from kensho_tui.core import sample_contract as s
-from kensho_tui.core.errors import StorageError
+from kensho_tui.core.errors import HostGoneError, StorageError
 from kensho_tui.ui.metrics.screen import MetricsScreen
 from tests.ui.conftest import Started, app_of, screen_text, shown, until
-from tests.ui.fake_host import FakeHost, worker
+from tests.ui.fake_host import MODEL, FakeHost, worker
 from tests.ui.metrics.scripted import START, Samples, device, generation, gone, list_of, sample, waves
 from tests.ui.test_chat import only_stream
 
@@ -164,6 +165,21 @@ async def test_a_key_goes_through_the_spans(start: Started, host: FakeHost, samp
         await shown(pilot, "2 minutes")
 
 
+async def test_what_was_kept_is_asked_for_again_after_the_host_was_gone(
+    start: Started, host: FakeHost, samples: Samples
+) -> None:
+    samples.take(sample())
+    async with start() as pilot:
+        await pilot.press("f4")
+        await shown(pilot, "34 %")
+        host.fail["metrics.sample_history"] = HostGoneError("the connection to the host was lost")
+        await pilot.press("t")
+        await until(pilot, lambda: len(host.called("metrics.sample_history")) == 1)
+        samples.take(sample(1))
+        await until(pilot, lambda: len(host.called("metrics.sample_history")) == 2)
+        assert "was lost" not in screen_text(pilot)
+
+
 async def test_an_answer_under_way_is_a_time_line_and_then_the_last_one(
     start: Started, host: FakeHost, samples: Samples
 ) -> None:
@@ -183,6 +199,29 @@ async def test_an_answer_under_way_is_a_time_line_and_then_the_last_one(
         host.end(stream)
         samples.take(sample(1, streams=0))
         await shown(pilot, "TTFT 34 ms", "no answers under way")
+
+
+async def test_an_answer_under_way_has_its_own_model_and_no_speed_of_another_one(
+    start: Started, host: FakeHost, samples: Samples
+) -> None:
+    other = "Qwen3-4B"
+    host.models_now += (replace(host.models_now[0], name=other, default=False),)
+    measured = {"usage": c.Usage(completion_tokens=9), "timings": c.Timings(decode_tok_s=77.0)}
+    before = host.message("assistant", "Yes.", model=other, **measured)
+    host.add_chat("Two", host.message("user", "x"), before)
+    samples.take(sample())
+    async with start() as pilot:
+        app = app_of(pilot)
+        await shown(pilot, "Yes.")
+        await pilot.press(*"Hello", "enter")
+        await until(pilot, lambda: bool(app.session.live))
+        stream = host.hub.get(only_stream(host))
+        stream.set_phase(c.Phase(name="prefill", done=10, total=40))
+        app.session.choice.choose(app.session.chat_id, other, MODEL)
+        await pilot.press("f4")
+        await shown(pilot, "reading the prompt")
+        said = screen_of(pilot).upper._parts["answer"][1].plain
+        assert MODEL in said and other not in said and "tok/s" not in said
 
 
 async def test_an_answer_from_the_cache_is_labelled(start: Started, host: FakeHost, samples: Samples) -> None:

@@ -255,7 +255,7 @@ class BenchPane(Vertical):
         if self._runs is None:
             return [quiet("asking the host for them")]
         if not self._model:
-            return [quiet("there is no model yet: F5 finds one")]
+            return [quiet(f"there is no model yet: {self._kensho.key_label('hub')} finds one")]
         return texts.none_yet(width)
 
     # --- what can be done -----------------------------------------------------------------------------

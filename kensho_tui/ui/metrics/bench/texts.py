@@ -195,7 +195,7 @@ def bare(found: Sequence[BareLoop]) -> list[Content]:
     return [
         quiet(
             f"llama.cpp alone, {one.condition}: decode {fmt.speed(one.decode_tok_s)} "
-            f"(here {_share(one.decode_share)}), prompt {one.prompt_tok_s:.0f} "
+            f"(here {_share(one.decode_share)}), prompt {one.prompt_tok_s:,.0f} "
             f"({_share(one.prompt_share)})"
         )
         for one in found

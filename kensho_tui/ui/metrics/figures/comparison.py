@@ -22,8 +22,8 @@ NOBODY = differences.Side("", {}, mc.Figures(runs=0))
 class Comparison(Level):
     """Two rows of another level side by side."""
 
-    filters: ClassVar[bool] = False
-    filter_says: ClassVar[str] = "not to be filtered: these are two rows"
+    typing = "nothing"
+    line: ClassVar[str] = "not to be filtered: these are two rows"
 
     def __init__(self, of: Level, first: str, second: str) -> None:
         super().__init__(of.app, of.renew)

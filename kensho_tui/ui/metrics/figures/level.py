@@ -6,23 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.content import Content
 
 from kensho_tui.ui.choice_list import Choice
+from kensho_tui.ui.filtered_table import Tabular
 from kensho_tui.ui.metrics.figures import differences
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
-from kensho_tui.ui.table import Listing, Sort
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
 
 
-class Level:
+class Level(Tabular):
     """A table of one kind, asked of the host."""
 
-    filters: ClassVar[bool] = True
-    """Whether typing may filter its rows."""
-    filter_says: ClassVar[str] = "type to filter"
-    """What stands in the line to type in while that is empty."""
     opens: ClassVar[str] = ""
     """What Enter on a row shows, in a word or two."""
     others: ClassVar[str] = ""
@@ -32,29 +28,16 @@ class Level:
 
     def __init__(self, app: "KenshoApp", renew: Callable[[], None]) -> None:
         """`renew` draws the level anew, when more of it has come."""
+        super().__init__()
         self.app = app
         self.renew = renew
-        self.typed = ""
         self.marked: list[str] = []
         self.loaded = False
-        self._sort: Sort | None = None
 
     @property
     def crumb(self) -> str:
         """What it is, in a word or two."""
         raise NotImplementedError
-
-    @property
-    def listing(self) -> Listing:
-        raise NotImplementedError
-
-    @property
-    def sort(self) -> Sort:
-        return self._sort or self.listing.first()
-
-    @sort.setter
-    def sort(self, sort: Sort) -> None:
-        self._sort = sort
 
     @property
     def bare(self) -> bool:

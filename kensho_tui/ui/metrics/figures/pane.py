@@ -7,14 +7,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
-from kensho_tui.ui.choice_list import Choice
-from kensho_tui.ui.filtered_list import ranked
-from kensho_tui.ui.fuzzy import Query
+from kensho_tui.ui.filtered_table import FilteredTable
 from kensho_tui.ui.lines import Notice, SplitLine, quiet
 from kensho_tui.ui.metrics.figures.asking import Asking
 from kensho_tui.ui.metrics.figures.export import Job, Kind, export
@@ -23,7 +21,7 @@ from kensho_tui.ui.metrics.figures.levels import Models
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import ALL_TIME, PERIODS, Period, next_period
 from kensho_tui.ui.metrics.graph import glyphs_for
-from kensho_tui.ui.table import Line, Sort, Table, Titles
+from kensho_tui.ui.table import Table
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -54,29 +52,24 @@ class FiguresPane(Vertical):
         """Whether somebody chose that time."""
         self._asking = Asking(app, self, self._load, self.renew)
         self._job: Job | None = None
-        self._drawn: object = None
         self._told: list[tuple[str, str]] = []
-        self._shown: list[Choice] = []
         self._table = Table(self._take, self._moved)
-        self._titles = Titles(self._table)
-        self._line = Line({"enter": self._to_table, "down": self._to_table, "escape": self._end_line})
+        self._shown = FilteredTable(lambda: self._level, self._table, self.renew, self._show_frame)
         self._about = SplitLine(classes="figures-about")
         self._instead, self._below = Static(), Static()
 
     def compose(self) -> ComposeResult:
         yield self._about
-        yield self._line
-        yield self._titles
+        yield self._shown.line
+        yield self._shown.titles
         yield self._instead
         yield self._table
         yield self._below
 
     def on_mount(self) -> None:
-        self._line.styles.margin = (0, 1)
+        self._shown.line.styles.margin = (0, 1)
         self._table.keys = {
-            "s": self._next_sort,
-            "S": self._turn_sort,
-            "slash": self._to_line,
+            **self._shown.keys,
             "p": self._next_period,
             "space": self._mark,
             "c": self._compare,
@@ -119,8 +112,8 @@ class FiguresPane(Vertical):
         """Esc: end a file that is written, or a filter, else go one level up. False: there is nothing."""
         if self._job is not None:
             self._job.stopped = True
-        elif self._level.typed or self.screen.focused is self._line:
-            self._end_line()
+        elif self._level.typed or self._shown.in_line:
+            self._shown.end_line()
         elif len(self._levels) > 1:
             self._levels.pop()
             self._begin(self._left_rows.pop())
@@ -131,17 +124,18 @@ class FiguresPane(Vertical):
     def hints(self) -> list[tuple[str, str]]:
         """The keys that matter now, the most important first."""
         level = self._level
-        if self.screen.focused is self._line:
-            return [("Enter", "to the table"), ("Esc", "all rows")] if level.filters else [("Esc", "back")]
+        filters = level.typing == "filters"
+        if self._shown.in_line:
+            return [("Enter", "to the table"), ("Esc", "all rows")] if filters else [("Esc", "back")]
         if self._asking.error is not None:
             return [("r", "try again"), *self._up()]
         if not self._table.highlighted:
             return [*self._up(), ("p", "period")]
         opens = [("Enter", level.opens)] if level.opens else []
         compares = [("Space", "mark"), ("c", "compare")] if level.compares else []
-        filters = [("/", "filter"), ("s S", "sort")] if level.filters else []
+        finds = [("/", "filter"), ("s S", "sort")] if filters else []
         others = [("g", level.others)] if level.others else []
-        return [*opens, *self._up(), *compares, ("p", "period"), *filters, *others, ("e E", "CSV JSON")]
+        return [*opens, *self._up(), *compares, ("p", "period"), *finds, *others, ("e E", "CSV JSON")]
 
     def _up(self) -> list[tuple[str, str]]:
         if self._job is not None:
@@ -164,23 +158,9 @@ class FiguresPane(Vertical):
         if not self.is_mounted:
             return
         level, look = self._level, self._look()
-        blank = self._asking.error is not None or not level.loaded
-        query = Query(level.typed)
-        rows = [] if blank else level.rows(look)
-        nothing = "" if blank else "nothing found" if query else level.nothing(self._period)
-        drawn = (id(level), level.sort, level.typed, nothing, rows)
-        if drawn != self._drawn or first is not None:
-            self._drawn = drawn
-            self._table.use(level.listing.shown(level.sort))
-            self._table.measure(rows)
-            self._shown = ranked(rows, query)
-            if first is None:
-                self._table.renew(self._shown, query, nothing)
-            else:
-                self._table.show(self._shown, query, nothing)
-                self._table.highlight(first)
-            self._titles.show(level.listing, level.sort)
-            self._table.styles.max_height = max(len(self._shown), 1)
+        known = self._asking.error is None and level.loaded
+        self._shown.show(level.rows(look) if known else None, level.nothing(self._period), first)
+        self._table.styles.max_height = max(len(self._shown.rows), 1)
         self._show_frame()
 
     def _show_frame(self) -> None:
@@ -193,14 +173,12 @@ class FiguresPane(Vertical):
                 Content.styled(level.crumb, "bold"),
             ]
         )
-        sort = f"by {level.sort.by} {level.listing.arrow(level.sort)}" if len(level.listing.sorts) > 1 else ""
-        filtered = f"/{one_line(level.typed, 40)}" if level.typed else ""
         job = f"◌ writing, {fmt.thousands(self._job.written)} so far" if self._job is not None else ""
-        words = [part for part in (job, self._asking.words, filtered, sort, self._period.name) if part]
-        self._about.show(crumbs, quiet(" · ".join(words)))
-        self._line.display = self.screen.focused is self._line
+        words = (job, self._asking.words, *self._shown.words, self._period.name)
+        self._about.show(crumbs, quiet(" · ".join(filter(None, words))))
+        self._shown.line.display = self._shown.in_line
         error = self._asking.error
-        self._titles.display = error is None and bool(self._table.highlighted)
+        self._shown.titles.display = error is None and bool(self._table.highlighted)
         self._instead.display = error is not None
         if error is not None:
             hint = f" · {one_line(error.hint, 400)}" if error.hint else ""
@@ -213,8 +191,8 @@ class FiguresPane(Vertical):
 
     def _free(self) -> int:
         """Rows under the table: what it leaves, and a third of the pane where there are many rows."""
-        height = self.size.height - self._line.display - 2
-        return max(height - len(self._shown), height // 3)
+        height = self.size.height - self._shown.line.display - 2
+        return max(height - len(self._shown.rows), height // 3)
 
     def _tell_hints(self) -> None:
         """The screen draws the keys, when they are others."""
@@ -248,7 +226,7 @@ class FiguresPane(Vertical):
 
     def _begin(self, row: str = "") -> None:
         """Another level is shown, with this row highlighted."""
-        self._line.serve(self._level.filter_says, self._level.typed)
+        self._shown.begin()
         self._asking.error = None
         self.renew(row)
         self._asking.ask()
@@ -278,18 +256,6 @@ class FiguresPane(Vertical):
         below = self._level.all_runs(self._table.highlighted)
         if below is not None:
             self._go(below)
-
-    def _next_sort(self) -> None:
-        self._sort_by(self._level.listing.next(self._level.sort))
-
-    def _turn_sort(self) -> None:
-        sort = self._level.sort
-        self._sort_by(Sort(sort.by, not sort.turned))
-
-    def _sort_by(self, sort: Sort) -> None:
-        if len(self._level.listing.sorts) > 1:
-            self._level.sort = sort
-            self.renew()
 
     def _next_period(self) -> None:
         self._period = next_period(self._period)
@@ -323,14 +289,14 @@ class FiguresPane(Vertical):
     # --- files ----------------------------------------------------------------------------------------
 
     def _export(self, kind: Kind) -> None:
-        if self._job is None and self._shown:
+        if self._job is None and self._shown.rows:
             job = self._job = Job(went_on=self._show_frame)
             self._show_frame()
             self._kensho.run_quietly(lambda: self._write(kind, job), "figures-export")
 
     async def _write(self, kind: Kind, job: Job) -> None:
         app = self._kensho
-        wanted = self._level.wanted([row.key for row in self._shown], self._period)
+        wanted = self._level.wanted([row.key for row in self._shown.rows], self._period)
         try:
             place = await export(app.paths.data / "exports", wanted, kind, app.now(), job)
         finally:
@@ -342,32 +308,3 @@ class FiguresPane(Vertical):
             app.say(f"✓ {many} in {one_line(place.name, 200)}", folder, "$success", seconds=20)
         else:
             app.say("Nothing was written")
-
-    # --- the filter -----------------------------------------------------------------------------------
-
-    def _to_line(self) -> None:
-        """Also where nothing is filtered: letters that are meant for it must not be taken for keys."""
-        self._line.display = True
-        self.screen.set_focus(self._line)
-        self._show_frame()
-
-    def _to_table(self) -> None:
-        """With what the line lets through: the message that it changed may be behind the next key."""
-        self._read_line()
-        self.take_focus()
-        self._show_frame()
-
-    def _end_line(self) -> None:
-        self._line.value = ""
-        self._to_table()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._read_line()
-
-    def _read_line(self) -> None:
-        if not self._level.filters:
-            self._line.value = ""
-        elif self._line.value != self._level.typed:
-            self._level.typed = self._line.value
-            self.renew("")

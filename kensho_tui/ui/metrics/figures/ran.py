@@ -97,7 +97,7 @@ def differing(runs: Sequence[Ran]) -> list[Setting]:
 
 
 def words(run: Ran, settings: Sequence[Setting] = SETTINGS) -> str:
-    """``CPU · 8 192 tokens · f16 · 3 threads · 4 prefill threads · batch 256 · flash attention``."""
+    """``CPU · 8,192 tokens · f16 · 3 threads · 4 prefill threads · batch 256 · flash attention``."""
     return " · ".join(filter(None, (one.words(run) for one in settings)))
 
 

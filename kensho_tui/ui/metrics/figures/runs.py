@@ -28,8 +28,8 @@ class Runs(Level):
     """The generations of a model, the newest first; pages come as one goes down."""
 
     opens: ClassVar[str] = "the chat"
-    filters: ClassVar[bool] = False
-    filter_says: ClassVar[str] = "not to be filtered: generations come page by page"
+    typing = "nothing"
+    line: ClassVar[str] = "not to be filtered: generations come page by page"
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ def _around(spread: "Spread", sign: str, unit: float, digits: int) -> str:
     if spread.count < 2:
         return ""
     if not wide(spread):
-        return f"{sign}{spread.half / unit:.{digits}f}"
+        return f"{sign}{spread.half / unit:,.{digits}f}"
     lower, upper = (f"{value / unit:,.{digits}f}" for value in (spread.lower, spread.upper))
     return f"[{lower}{'–' if sign == '±' else '-'}{upper}]"
 
@@ -65,7 +65,7 @@ def time_parts(spread: "Spread | None", sign: str = "±") -> Parts:
         return Parts()
     unit, name, digits = (1e-3, "ms", 0) if spread.median < 1 else (1.0, "s", 2)
     around = f"{_around(spread, sign, unit, digits)} {name}".lstrip()
-    return Parts(f"{spread.median / unit:.{digits}f}", around, f"({spread.count:,})")
+    return Parts(f"{spread.median / unit:,.{digits}f}", around, f"({spread.count:,})")
 
 
 def said(spread: "Spread | None", sign: str = "±", unit: float = 1.0) -> str:

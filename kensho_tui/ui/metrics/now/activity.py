@@ -42,7 +42,7 @@ def _count(number: int, what: str) -> str:
 def _downloads(sample: Sample) -> str:
     if not sample.downloads:
         return "no downloads"
-    return f"{_count(sample.downloads, 'download')} at {sample.download_rate / 1024**2:.1f} M/s"
+    return f"{_count(sample.downloads, 'download')} at {fmt.rate(sample.download_rate)}"
 
 
 def _cache(sample: Sample, since: str) -> str:

@@ -138,7 +138,11 @@ class Feed:
 
     async def _read_history(self, until: float, span_s: float) -> None:
         request = ReadSampleHistory(since=until - span_s, until=until, points=POINTS)
-        found = await self._app.session.host.call(SAMPLE_HISTORY, request)
+        try:
+            found = await self._app.session.host.call(SAMPLE_HISTORY, request)
+        except HostError:
+            self._asked_at = 0.0  # asked again once the host answers, which `_run` finds out
+            return
         if span_s == self._span_s:
             self.history = found
             self._changed()

@@ -163,10 +163,10 @@ def _cpu(latest: Sample, now: Sample | None, source: Source) -> Gauge:
 def _speed(now: Sample | None, source: Source) -> Gauge:
     points = source.points(lambda one: one.decode_tok_s, "decode")
     most = max((value for _, value in points if value is not None), default=0.0)
-    notes = [f"peak {most:.0f}"] if most else []
+    notes = [f"peak {most:,.0f}"] if most else []
     if now and now.prompt_tok_s:
-        notes.append(f"prompt {now.prompt_tok_s:.0f}")
-    value = f"{now.decode_tok_s:.0f} tok/s" if now else NOTHING
+        notes.append(f"prompt {now.prompt_tok_s:,.0f}")
+    value = f"{now.decode_tok_s:,.0f} tok/s" if now else NOTHING
     return Gauge("decode", value, points, round_top(most, LEAST_TOP_TOK_S), "$success", tuple(notes))
 
 

@@ -22,7 +22,6 @@ from kensho_tui.ui.metrics.now.gauges import JOINED, JOINED_KEPT, Shown, Source,
 from kensho_tui.ui.metrics.now.timeline import Elapsed, last_rows, live_rows
 from kensho_tui.ui.metrics.now.workers import worker_rows
 from kensho_tui.ui.metrics.text_rows import TextRows
-from kensho_tui.ui.status_bar import numbers
 
 if TYPE_CHECKING:
     from kensho_tui.ui.app import KenshoApp
@@ -127,7 +126,8 @@ class NowPane(TextRows):
             rows = device_rows(latest, now, source, shown, width, shape.devices)
             parts["devices"] = self._spaced(rows)
         known = {worker.pid: worker for worker in self._kensho.session.workers}
-        parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers))
+        models = self._kensho.key_label("models")
+        parts["workers"] = self._spaced(worker_rows(latest, now, known, width, shape.workers, models))
         return parts
 
     def _spaced(self, rows: list[Content]) -> list[Content]:
@@ -203,9 +203,12 @@ class NowPane(TextRows):
         if self._elapsed is None or self._elapsed.stream != live.stream:
             self._elapsed = Elapsed.of(live.stream, phase.name, live.since, live.first_at)
         self._elapsed.take(phase.name, now)
-        figures = [f"{fmt.thousands(piece.tokens)} tokens" if piece is not None and piece.tokens else ""]
-        speed = numbers(session).tok_s
-        figures.append(fmt.speed(speed) if speed else "")
-        figures.append(one_line(session.model or "", 40))
+        messages = session.chat.messages if session.chat is not None else ()
+        model = next((one.model for one in messages if session.live.get(one.id) is live), None)
+        figures = [
+            f"{fmt.thousands(piece.tokens)} tokens" if piece is not None and piece.tokens else "",
+            fmt.speed(speed) if (speed := live.tok_s(now)) else "",
+            one_line(model or session.model or "", 40),
+        ]
         said = fmt.phase_text(phase, now - live.since, bench=session.bench)
         return live_rows(self._elapsed, said, figures, self._glyphs, width)

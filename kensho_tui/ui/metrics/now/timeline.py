@@ -15,7 +15,7 @@ from kensho_tui.ui.metrics.figures.said import how_it_ended
 from kensho_tui.ui.metrics.graph import Glyphs
 
 NAMES = ("queue", "load", "prefill", "decode")
-STYLES = ("$foreground 55%", "$accent", "$secondary", "$primary")
+STYLES = (QUIET, "$accent", "$secondary", "$primary")
 PHASES: dict[PhaseName, int] = {"queued": 0, "prefill": 2, "decode": 3, "stalled": 3}
 """Where each phase belongs; all others are of the load."""
 LOAD = 1

@@ -21,19 +21,20 @@ COLUMNS = (
     Column("context", right=True, rank=3),
     Column("pid", right=True, rank=4),
 )
-NONE = "no model is loaded: ask something in F2, or load one in F3"
 STATES = {"busy": "answering", "ready": "warm", "closing": "unloading"}
 BENCH = "benchmark"
 STYLES = {"busy": "$primary", "ready": "$success"}
 
 
 def worker_rows(
-    latest: Sample, now: Sample | None, known: Mapping[int, WorkerInfo], width: int, most: int
+    latest: Sample, now: Sample | None, known: Mapping[int, WorkerInfo], width: int, most: int, models: str
 ) -> list[Content]:
-    """The titles and at most `most` rows; the last says how many more there are."""
+    """The titles and at most `most` rows; the last says how many more there are. `models`: the key that shows
+    them."""
     workers = now.workers if now is not None else ()
     if not workers:
-        return [quiet(NONE if now is not None else "workers: not known now")]
+        none = f"no model is loaded: ask something in F2, or load one in {models}"
+        return [quiet(none if now is not None else "workers: not known now")]
     cut = len(workers) - max(most - 1, 0) if len(workers) > most else 0
     shown = workers[: len(workers) - cut]
     cells = [_cells(worker, known.get(worker.pid), bool(latest.devices)) for worker in shown]
@@ -44,7 +45,7 @@ def worker_rows(
         drawn = [Content.styled(text, style) for text, style in zip(texts, styles, strict=True)]
         rows.append(joined(COLUMNS, laid, drawn))
     if cut:
-        rows.append(quiet(f"and {cut} more: F3 shows all that run"))
+        rows.append(quiet(f"and {cut} more: {models} shows all that run"))
     return rows
 
 

@@ -140,7 +140,7 @@ async def test_a_page_of_the_period_before_is_left_out(figures: ScriptedFigures,
         await until(pilot, lambda: len(figures.asked) == asked + 1)
         figures.held = None
         await pilot.press("p")
-        await until(pilot, lambda: len(pane_of(pilot)._shown) == len(today))
+        await until(pilot, lambda: len(pane_of(pilot)._shown.rows) == len(today))
         held.set()
         await press(pilot, "end")
         assert pane_of(pilot)._table.highlighted == today[-1].id

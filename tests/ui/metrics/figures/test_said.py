@@ -13,6 +13,7 @@ from tests.ui.metrics.figures.scripted import spread
         (148.2, 2.4, 31, "148 ±2 (31)"),
         (48.26, 1.24, 1100, "48.3 ±1.2 (1,100)"),
         (48.26, 0.0, 1, "48.3 (1)"),
+        (12345.0, 1234.0, 9, "12,345 ±1,234 (9)"),
     ],
 )
 def test_speeds_have_spread_and_count_and_one_run_has_no_spread(
@@ -31,6 +32,7 @@ def test_nothing_is_said_of_nothing() -> None:
         (0.21, 0.012, 34, "210 +-12 ms (34)"),
         (2.314, 0.4, 5, "2.31 +-0.40 s (5)"),
         (2.314, 0.0, 1, "2.31 s (1)"),
+        (1234.5, 2.0, 5, "1,234.50 +-2.00 s (5)"),
     ],
 )
 def test_times_have_the_unit_of_their_size(median: float, half: float, count: int, text: str) -> None:
