@@ -8,11 +8,12 @@ silent once what they said last is `STALE_S` old.
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from kensho_tui.core.sample_contract import ReadSamples, Sample, Samples
+from kensho_tui.core.tasks import ended, start_in
 from kensho_tui.hardware.card import CardReading, Gpu
 from kensho_tui.hardware.readings import MachineReading, read_cards, read_machine, silent
 from kensho_tui.metrics.aside import Aside
@@ -147,8 +148,7 @@ class Sampler:
             self._timer.cancel()
             self._timer = None
         self._rest()
-        if self._writing:
-            await asyncio.wait(self._writing)
+        await ended(self._writing)
         await self._keeper.write(all=True)
 
     def _rest(self) -> None:
@@ -166,7 +166,7 @@ class Sampler:
         if not self._wanted(counts):
             self._pending = None
             self._rest()
-            self._write(self._keeper.write(all=True))
+            start_in(self._writing, self._keeper.write(all=True))
             return
         self._look(counts)
         now = self._clock.monotonic()
@@ -219,14 +219,9 @@ class Sampler:
     def _take(self, taken: Sample) -> None:
         self._ring.append(taken)
         if self._keeper.add(taken):
-            self._write(self._keeper.write())
+            start_in(self._writing, self._keeper.write())
 
     def _cards_now(self) -> tuple[CardReading, ...]:
         if self._answered is None or self._clock.monotonic() - self._answered <= STALE_S:
             return self._answer
         return tuple(silent(reading) for reading in self._answer)
-
-    def _write(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)

@@ -7,6 +7,7 @@ that nothing that answers is ever cut; and its end goes on whatever becomes of t
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+from kensho_tui.core.tasks import ended, start_in
 from kensho_tui.models.evict import Held
 from kensho_tui.models.kept_chats import KeptChats
 from kensho_tui.models.kv_files import file_identity
@@ -154,9 +155,7 @@ class Residents:
     def end(self, worker: WorkerProcess) -> None:
         """Kill one whose load came to nothing."""
         worker.kill()
-        ending = asyncio.create_task(worker.close())
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        start_in(self._ending, worker.close())
 
     @property
     def settling(self) -> bool:
@@ -165,5 +164,4 @@ class Residents:
 
     async def settled(self) -> None:
         """Returns when all that is leaving has gone."""
-        if self.settling:
-            await asyncio.wait([*self._leaving.values(), *self._ending])
+        await ended([*self._leaving.values(), *self._ending])

@@ -20,14 +20,13 @@ from kensho_tui.core.contract import BenchNow, ModelInfo
 from kensho_tui.core.errors import KenshoError, NotFoundError, StorageError, UsageError
 from kensho_tui.core.ids import new_id
 from kensho_tui.core.model_contract import ChangeModel, Defaults
+from kensho_tui.core.tasks import start_in
 from kensho_tui.core.text import one_line
 from kensho_tui.models.bench.defaults import as_now, taken_back, with_settings
 from kensho_tui.models.bench.grid import FULL, QUICK
 from kensho_tui.models.bench.run import Bench
 from kensho_tui.models.bench.tools import Tools
 from kensho_tui.models.library import Library
-from kensho_tui.models.memory import RAM
-from kensho_tui.models.plan import family
 from kensho_tui.storage.benches import KEPT, BenchRows
 from kensho_tui.storage.dates import now
 
@@ -184,9 +183,7 @@ class Benches:
 
     def _prepare(self, model: ModelInfo, *, switch: bool = False) -> None:
         """Load `model` as `ModelManager.prepare` does; nobody waits for it."""
-        task = asyncio.create_task(self._prepared(model, switch=switch))
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
+        start_in(self._beside, self._prepared(model, switch=switch))
 
     async def _prepared(self, model: ModelInfo, *, switch: bool) -> None:
         try:
@@ -228,7 +225,7 @@ class Benches:
         }
         options = self._tools.planner.options
         return BenchList(
-            runs=tuple([as_now(run, defaults[run.model], options, gpu=_on_gpu(run)) for run in shown])
+            runs=tuple([as_now(run, defaults[run.model], options, gpu=run.on_gpu) for run in shown])
         )
 
     async def _defaults(self, run: BenchRun) -> Defaults | None:
@@ -272,7 +269,7 @@ class Benches:
             )
         model = await self._still_there(run)
         now_set = await self._library.defaults(model)
-        defaults = with_settings(made.settings, now_set, self._tools.planner.options, gpu=_on_gpu(run))
+        defaults = with_settings(made.settings, now_set, self._tools.planner.options, gpu=run.on_gpu)
         # The other recommendation of this run may be what is there now: what was before both comes back.
         without = taken_back(now_set, run.change) if run.change is not None else now_set
         change = Applied(at=now(), before=without, after=defaults) if without != defaults else None
@@ -310,7 +307,3 @@ class Benches:
         await self._library.change(ChangeModel(model=model.path, defaults=defaults))
         if self._tools.manager.residents.ready(model.path) is not None:
             self._prepare(model, switch=True)
-
-
-def _on_gpu(run: BenchRun) -> bool:
-    return family(run.device) != RAM
