@@ -152,15 +152,20 @@ async def test_purging_takes_both_layers(database: Database, clock: Clock, chat:
     assert (use.entries, use.disk_entries) == (0, 0)
 
 
+async def after_a_restart(database: Database, clock: Clock, chat: str) -> ResponseCache:
+    """One that has an answer made for `chat`, under ``a``, on the disk alone."""
+    before = cache_of(database, clock)
+    before.put("a", said("one"), chat)
+    await before.settled()
+    return cache_of(database, clock)
+
+
 async def test_purging_a_chat_takes_what_came_from_the_disk(
     database: Database, clock: Clock, chat: str
 ) -> None:
     """Memory knows only where this host gave it, not what it was made for."""
     other = (await Chats(database).begin_turn(None, "hi", "m", None, "streaming")).chat_id
-    before = cache_of(database, clock)
-    before.put("a", said("one"), chat)
-    await before.settled()
-    cache = cache_of(database, clock)
+    cache = await after_a_restart(database, clock, chat)
     assert await cache.get("a", other) == said("one")
     assert (await cache.purge(chat=chat)).entries == 1
     assert await cache.get("a", other) is None
@@ -169,10 +174,7 @@ async def test_purging_a_chat_takes_what_came_from_the_disk(
 async def test_what_is_purged_while_it_is_given_stays_forgotten(
     database: Database, clock: Clock, chat: str
 ) -> None:
-    before = cache_of(database, clock)
-    before.put("a", said("one"), chat)
-    await before.settled()
-    cache = cache_of(database, clock)
+    cache = await after_a_restart(database, clock, chat)
     assert await cache.find("a") == said("one")
     await cache.purge()
     cache.given("a", chat)
@@ -186,12 +188,8 @@ async def test_purging_a_chat_takes_what_is_in_memory_alone(
 ) -> None:
     """An answer that the disk had no more room for, after it had come from there."""
     other = (await Chats(database).begin_turn(None, "hi", "m", None, "streaming")).chat_id
-    before = cache_of(database, clock)
-    before.put("a", said("one"), chat)
-    await before.settled()
-    cache = cache_of(database, clock)
+    cache = await after_a_restart(database, clock, chat)
     assert await cache.find("a") == said("one")
-    before.put("b", said("x" * ((1 << 20) - 2)), other)
-    assert (await before.purge(chat=chat)).entries == 0
+    cache.put("b", said("x" * ((1 << 20) - 2)), other)
     assert (await cache.purge(chat=chat)).entries == 0
     assert await cache.find("a") is None
