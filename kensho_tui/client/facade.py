@@ -1,7 +1,7 @@
 """`Kensho`: what a front end may ask of the host, typed, with the connection kept up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from kensho_tui.client.connection import Connection
 from kensho_tui.client.launch import Launched
@@ -29,6 +29,10 @@ class Kensho:
         launched: Launched | None = None,
     ) -> None:
         self.paths = paths or find_paths()
+        self.starting = ""
+        """What keeps a host that is being started from listening, in words, where that takes long."""
+        self.told: Callable[[], None] = lambda: None
+        """Called whenever `starting` has changed."""
         self._front_end = front_end
         self._warm = warm
         self._launched = launched
@@ -40,10 +44,22 @@ class Kensho:
         async with self._opening:
             if self._connection is None or not self._connection.open:
                 launched, self._launched = self._launched, None
-                self._connection = await attach(
-                    self.paths, front_end=self._front_end, warm=self._warm, launched=launched
-                )
+                try:
+                    self._connection = await attach(
+                        self.paths,
+                        self._starts,
+                        front_end=self._front_end,
+                        warm=self._warm,
+                        launched=launched,
+                    )
+                finally:
+                    self._starts("")
         return self
+
+    def _starts(self, doing: str) -> None:
+        if doing != self.starting:
+            self.starting = doing
+            self.told()
 
     @classmethod
     async def if_running(cls, paths: Paths | None = None) -> "Kensho | None":

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,13 +16,25 @@ from kensho_tui.config.paths import Paths
 from kensho_tui.core.contract import PROTOCOL
 from kensho_tui.core.errors import HostBusyError, HostUnavailableError, from_code
 from kensho_tui.core.frames import Welcome
+from kensho_tui.core.text import one_line
 
 START_TIMEOUT_S = 60.0
 REACH_TIMEOUT_S = 20.0
+LOOK_S = 1.0
+"""Between two looks at what a host that starts is doing."""
+DOING_LENGTH = 100
+
+Told = Callable[[str], None]
+"""Gets in words what keeps a host from listening: its start is waited for as long as there is any."""
 
 
 async def attach(
-    paths: Paths, *, front_end: bool = False, warm: bool = False, launched: Launched | None = None
+    paths: Paths,
+    told: Told,
+    *,
+    front_end: bool = False,
+    warm: bool = False,
+    launched: Launched | None = None,
 ) -> Connection:
     """A connection to the host of `paths`, which is started when there is none.
 
@@ -29,8 +42,14 @@ async def attach(
     `launched`: a host that is on its way already.
     """
     if launched is not None:
-        await finish_launch(launched, paths)
+        await finish_launch(launched, paths, told)
     deadline = time.monotonic() + REACH_TIMEOUT_S
+
+    def at_work(doing: str) -> None:
+        nonlocal deadline
+        deadline = time.monotonic() + REACH_TIMEOUT_S
+        told(doing)
+
     for attempt in itertools.count():
         connection = await running(paths, front_end=front_end)
         if connection is not None:
@@ -38,7 +57,7 @@ async def attach(
         if time.monotonic() > deadline:
             break
         # One that ends just now, or lost its socket, holds the lock for a while: a start does nothing then.
-        await start_host(paths, warm=warm)
+        await finish_launch(launch_host(warm=warm), paths, at_work)
         await asyncio.sleep(min(0.05 * attempt, 1.0))
     raise HostUnavailableError(
         f"the host (process {_holder(paths).get('pid', '?')}) runs but cannot be reached",
@@ -63,11 +82,21 @@ async def running(paths: Paths, *, front_end: bool = False) -> Connection | None
 
 
 def _holder(paths: Paths) -> dict[str, object]:
-    """What the last host wrote into its lock file: its pid, and where it listens."""
+    """What the last host wrote into its lock file: its pid, where it listens, what it does before."""
     try:
         return msgspec.json.decode(paths.lock.read_bytes()[:4096], type=dict[str, object])
     except (OSError, msgspec.DecodeError):
         return {}
+
+
+def _doing(paths: Paths) -> str:
+    """What keeps a living host from listening, in words; empty where nothing does."""
+    said = _holder(paths)
+    try:
+        os.kill(int(str(said["pid"])), 0)
+    except (KeyError, ValueError, OverflowError, OSError):
+        return ""
+    return one_line(str(said.get("doing", "")), DOING_LENGTH)
 
 
 def _busy(welcome: Welcome) -> HostBusyError:
@@ -78,23 +107,27 @@ def _busy(welcome: Welcome) -> HostBusyError:
     )
 
 
-async def start_host(paths: Paths, *, warm: bool = False) -> None:
-    """Start a host and wait until it listens or says why it cannot."""
-    await finish_launch(launch_host(warm=warm), paths)
-
-
-async def finish_launch(launched: Launched, paths: Paths) -> None:
-    """Wait for the report of a host on its way. Raises what it reports."""
+async def finish_launch(launched: Launched, paths: Paths, told: Told) -> None:
+    """Wait until a host on its way, or the one that was there before it, listens. Raises what it reports."""
     log = paths.logs / "host.log"
+    report = asyncio.create_task(_read_all(launched.report))
     try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            report = await _read_all(launched.report)
-            await asyncio.to_thread(_reap, launched.pid)
-    except TimeoutError:
-        raise HostUnavailableError(
-            f"the host did not answer within {START_TIMEOUT_S:.0f} s", hint=f"See {log}"
-        ) from None
-    _raise_report(report, log)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (await asyncio.wait([report], timeout=LOOK_S))[0]:
+            if doing := _doing(paths):
+                told(doing)
+                deadline = time.monotonic() + START_TIMEOUT_S
+            elif time.monotonic() > deadline:
+                raise HostUnavailableError(
+                    f"the host did not answer within {START_TIMEOUT_S:.0f} s", hint=f"See {log}"
+                )
+    finally:
+        report.cancel()
+    await asyncio.to_thread(_reap, launched.pid)
+    _raise_report(report.result(), log)
+    while doing := _doing(paths):  # of the one that was there before
+        told(doing)
+        await asyncio.sleep(LOOK_S)
 
 
 def _reap(pid: int) -> None:

@@ -1,4 +1,4 @@
-"""One host per user and data directory: an flock that ends with its process, and who holds it."""
+"""One host per user and data directory: an flock that ends with its process, who holds it, and what for."""
 
 import fcntl
 import json
@@ -37,7 +37,8 @@ def _held_by(holder: dict[str, object]) -> Exception:
 class HostLock:
     """Held while the context is open. A stale file is no lock: only the kernel's flock counts.
 
-    The file says where the host listens, so that clients with another runtime folder find it too.
+    The file says where the host listens, so that clients with another runtime folder find it too, and what
+    keeps it from that.
     """
 
     def __init__(self, path: Path, socket: Path) -> None:
@@ -59,16 +60,22 @@ class HostLock:
                 f"{self._path} cannot be locked: {error.strerror}",
                 hint="On a network file system set KENSHO_HOME to a folder of this machine",
             ) from None
+        self.say("")
+        return self
+
+    def say(self, doing: str) -> None:
+        """What a start is at, in words, while that takes long; a client waits as long as there is any."""
         said = {
             "pid": os.getpid(),
             "machine": platform.node(),
             "boot": boot_id(),
             "version": __version__,
             "socket": str(self._socket),
+            "doing": doing,
         }
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(said).encode(), 0)
-        return self
+        text = json.dumps(said).encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

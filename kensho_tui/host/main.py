@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kensho_tui import __version__
 from kensho_tui.bus.endpoint import Endpoint
@@ -30,9 +30,9 @@ def run(ready: int | None = None, spare: Spare | None = None, command: Sequence[
     try:
         paths = find_paths().ensure()
         start_logging(paths.logs)
-        with HostLock(paths.lock, paths.socket):
+        with HostLock(paths.lock, paths.socket) as lock:
             log.info("host %s starts, pid %d", __version__, os.getpid())
-            asyncio.run(_serve(paths, ready, spare, command))
+            asyncio.run(_serve(paths, ready, spare, command, lock.say))
             log.info("host ended")
         return 0
     except AlreadyRunningError:
@@ -59,8 +59,14 @@ def _tell(ready: int | None, error: KenshoError | None) -> None:
         os.close(ready)
 
 
-async def _serve(paths: Paths, ready: int | None, spare: Spare | None, command: Sequence[str]) -> None:
-    host = await Host.build(paths, command, spare)
+async def _serve(
+    paths: Paths,
+    ready: int | None,
+    spare: Spare | None,
+    command: Sequence[str],
+    told: Callable[[str], None],
+) -> None:
+    host = await Host.build(paths, command, spare, told)
     try:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

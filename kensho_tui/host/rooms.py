@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kensho_tui import __version__
 from kensho_tui.bus.board import FactBoard
@@ -133,12 +133,19 @@ class Host:
 
     @classmethod
     async def build(
-        cls, paths: Paths, command: Sequence[str] = WORKER_COMMAND, spare: Spare | None = None
+        cls,
+        paths: Paths,
+        command: Sequence[str] = WORKER_COMMAND,
+        spare: Spare | None = None,
+        told: Callable[[str], None] = lambda doing: None,
     ) -> "Host":
-        """Open the database, put right what a crash left, and build the rooms. Raises `StorageError`."""
+        """Open the database, put right what a crash left, and build the rooms. ``told`` gets in words what
+        may take long, and nothing after it. Raises `StorageError`.
+        """
         opened, device = await asyncio.gather(
-            open_database(paths.database), asyncio.to_thread(expected_device)
+            open_database(paths.database, told=told), asyncio.to_thread(expected_device)
         )
+        told("")
         host = cls(paths, opened.database, device, opened.notices, command)
         if spare is not None:
             host._models.adopt(spare)

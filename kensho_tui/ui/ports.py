@@ -1,5 +1,6 @@
 """What a session needs on either side. Only types: nothing is imported from here when the app runs."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from kensho_tui.core import contract as c
@@ -8,6 +9,9 @@ from kensho_tui.core.errors import KenshoError
 
 class Host(Protocol):
     """What a session asks of the host: `kensho_tui.client.facade.Kensho`, or a stand-in in tests."""
+
+    starting: str
+    told: Callable[[], None]
 
     @property
     def differs(self) -> tuple[str, ...]: ...

@@ -36,6 +36,7 @@ class Session(OpenChat):
     def __init__(self, host: "Host", view: "View", *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(host, clock)
         self.link: Link = "connecting"
+        host.told = self.tell
         self.watchers: list[Callable[[], None]] = []
         """Told after the view that something changed: screens that come and go."""
         self.download_watchers: list[Callable[[], None]] = []

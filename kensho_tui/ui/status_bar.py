@@ -21,6 +21,7 @@ WIDE = 96
 MODEL_CELLS, LEAST_MODEL_CELLS = 40, 12
 OFFER_CELLS, LEAST_OFFER_CELLS = 24, 6
 BENCH_CELLS = 24
+STARTING_CELLS = 60
 
 
 class Numbers(NamedTuple):
@@ -56,6 +57,11 @@ _LINKS = {
 }
 
 
+def _link(session: Session) -> Content:
+    doing = session.host.starting
+    return quiet(f"◌ {one_line(doing, STARTING_CELLS)}") if doing else Content.styled(*_LINKS[session.link])
+
+
 def model_part(session: Session, stops: str, cells: int = MODEL_CELLS) -> Content:
     """The model (its name in so many cells) and its state in one glyph, with what it does while it is not
     just there.
@@ -63,7 +69,7 @@ def model_part(session: Session, stops: str, cells: int = MODEL_CELLS) -> Conten
     `stops`: the key that would end its load now; empty: none would.
     """
     if session.link in _LINKS:
-        return Content.styled(*_LINKS[session.link])
+        return _link(session)
     if session.model is None:
         return Content.styled("○ no model", "$warning")
     name = one_line(session.model, cells)

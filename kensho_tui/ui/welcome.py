@@ -25,7 +25,8 @@ NAME_CELLS, ROLE_CELLS, VERDICT_CELLS = 22, 13, 30
 
 def _who(session: Session) -> Content:
     if session.link in ("connecting", "reconnecting"):
-        return quiet("Connecting to the host …")
+        doing = session.host.starting
+        return quiet(f"The host is {doing} …" if doing else "Connecting to the host …")
     if session.model is None:
         return quiet("No model yet.")
     worker = session.worker

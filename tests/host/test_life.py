@@ -17,6 +17,7 @@ from kensho_tui.client.connection import Connection, connect
 from kensho_tui.client.facade import Kensho
 from kensho_tui.core.errors import HostBusyError, HostUnavailableError
 from kensho_tui.core.frames import Call, Hello, Welcome
+from kensho_tui.host.lock import HostLock
 from tests.support.home import REPOSITORY, Home, wait_until
 from tests.support.turns import read_to_end, script, submit
 
@@ -233,6 +234,72 @@ async def test_a_host_that_dies_while_starting_is_reported(
     monkeypatch.setattr(launch.sys, "executable", "/bin/false")
     with pytest.raises(HostUnavailableError, match="ended while it started"):
         await Kensho().open()
+
+
+async def test_a_start_is_waited_for_as_long_as_it_says_what_it_does(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawn, "LOOK_S", 0.01)
+    monkeypatch.setattr(spawn, "START_TIMEOUT_S", 0.0)  # whoever says nothing at the first look has failed
+    report, told = os.pipe()
+    launched = launch.Launched(os.posix_spawnp("true", ["true"], os.environ), report)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    with HostLock(home.paths.lock, home.paths.socket) as lock:
+        lock.say("working")
+        waiting = asyncio.create_task(spawn.finish_launch(launched, home.paths, heard.put_nowait))
+        for share in ("1%", "2%", "3%"):
+            lock.say(f"working: {share}")
+            while await heard.get() != f"working: {share}":
+                pass
+        assert not waiting.done()
+        os.write(told, b"{}")
+        os.close(told)
+        while not heard.empty():
+            heard.get_nowait()
+        await heard.get()
+        lock.say("")
+        monkeypatch.setattr(spawn, "START_TIMEOUT_S", 60.0)
+        await waiting
+
+
+async def test_a_start_that_says_nothing_is_not_waited_for_for_ever(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawn, "LOOK_S", 0.01)
+    monkeypatch.setattr(spawn, "START_TIMEOUT_S", 0.0)
+    report, told = os.pipe()
+    ended = await asyncio.create_subprocess_exec("true")
+    await ended.wait()
+    home.paths.lock.write_text(f'{{"pid": {ended.pid}, "doing": "of a host that is gone"}}')
+    with pytest.raises(HostUnavailableError, match="did not answer"):
+        await spawn.finish_launch(launch.Launched(ended.pid, report), home.paths, print)
+    os.close(told)
+
+
+async def test_whoever_comes_while_another_ones_host_starts_waits_for_that(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawn, "LOOK_S", 0.01)
+    kensho, heard = Kensho(), asyncio.Event()
+    kensho.told = heard.set
+    with HostLock(home.paths.lock, home.paths.socket) as lock:
+        lock.say("saving\x1b[2J chats")
+        opening = asyncio.create_task(kensho.open())
+        await heard.wait()
+        assert kensho.starting == "saving chats"
+        lock.say("")
+    async with await opening:
+        assert kensho.starting == ""
+        assert (await kensho.status()).pid != os.getpid()
+
+
+async def test_a_host_says_what_it_is_at_and_then_no_more(home: Home) -> None:
+    from kensho_tui.host.rooms import Host
+
+    said: list[str] = []
+    host = await Host.build(home.paths, ("false",), told=said.append)
+    await host.close()
+    assert said[0] == "checking the database" and said[-1] == ""
 
 
 def test_the_header_is_four_bytes_big_endian() -> None:

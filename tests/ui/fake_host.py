@@ -38,6 +38,8 @@ class FakeHost:
     """Chats, streams and facts without a process. `calls` has every request in order."""
 
     def __init__(self, *, models: bool = True) -> None:
+        self.starting = ""
+        self.told: Callable[[], None] = lambda: None
         self.differs: tuple[str, ...] = ()
         self.host_version = "0"
         self.connected = False

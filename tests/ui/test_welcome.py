@@ -170,3 +170,15 @@ def test_downloads_in_the_tray(host: FakeHost, make_app: Make, snap_compare: Com
 
     app = frozen(make_app(Settings(theme="kensho-light")))
     assert snap_compare(app, terminal_size=(160, 48), run_before=at_rest(act))
+
+
+async def test_what_keeps_the_host_from_answering_is_seen(host: FakeHost, start: Started) -> None:
+    async with start() as pilot:
+        host.reachable = False
+        host.vanish()
+        host.starting = "saving chats from a damaged database: 35%"
+        host.told()
+        await shown(pilot, f"The host is {host.starting} …", f"◌ {host.starting}")
+        host.starting = ""
+        host.told()
+        await shown(pilot, "Connecting to the host …", "◌ reconnecting")
