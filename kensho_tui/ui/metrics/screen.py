@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Event, Key, Resize
-from textual.widgets import Input
+from textual.events import Resize
 
 from kensho_tui.ui.keys import EarlyKeys
 from kensho_tui.ui.lines import Notice, SplitLine, key_rows, quiet, where
@@ -45,7 +44,7 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         self._kensho = app
         self._bindings = self._bindings.merge([self._bindings, app.screen_bindings(self.PLACE)])
         self.upper = NowPane(app)
-        self._figures = FiguresPane(app, self.frame_changed)
+        self._figures = FiguresPane(app, self.frame_changed, {"b": self.action_bench})
         self._header = SplitLine(id="header")
         self._hint, self._more = SplitLine(id="hint"), SplitLine(id="more-hints")
         self._status = StatusBar(id="status")
@@ -114,14 +113,6 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         return [*self._figures.hints(), ("t", "time of the graphs"), ("b", "benchmarks"), ("F2", "chat")]
 
     # --- keys -----------------------------------------------------------------------------------------
-
-    def _forward_event(self, event: Event) -> None:
-        """`b` decides where the next key goes, and that may be there already."""
-        typing = isinstance(self.focused, Input)
-        if isinstance(event, Key) and event.key == "b" and self._early is None and not typing:
-            self.action_bench()
-        else:
-            super()._forward_event(event)
 
     def action_span(self) -> None:
         self.upper.next_span()

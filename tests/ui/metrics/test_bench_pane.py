@@ -133,16 +133,16 @@ async def test_a_benchmark_from_start_to_end(start: Started, host: FakeHost, ben
         assert len(host.called("bench.start")) == 1 and not host.called("bench.apply")
 
 
+@pytest.mark.parametrize(("before", "keys"), [(["f4"], ["b", "r"]), ([], ["f4", "b", "r"])])
 async def test_keys_that_come_in_one_go_do_what_they_would_one_by_one(
-    start: Started, host: FakeHost, benches: Benches
+    start: Started, host: FakeHost, benches: Benches, before: list[str], keys: list[str]
 ) -> None:
     async with start() as pilot:
         app = app_of(pilot)
         await until(pilot, lambda: app.session.models is not None)
-        await pilot.press("f4")
-        await shown(pilot, "12/64 G")
-        for key in "br":
-            app.screen._forward_event(Key(key, key))
+        await pilot.press(*before)
+        for key in keys:
+            app.post_message(Key(key, None))
         await shown(pilot, "under way")
         assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
 

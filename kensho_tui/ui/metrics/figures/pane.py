@@ -12,6 +12,7 @@ from textual.widgets import Static
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
+from kensho_tui.ui.filtered_list import NO_KEYS, Keys
 from kensho_tui.ui.filtered_table import FilteredTable
 from kensho_tui.ui.lines import Notice, SplitLine, quiet
 from kensho_tui.ui.metrics.figures.asking import Asking
@@ -38,10 +39,11 @@ class FiguresPane(Vertical):
         scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     """
 
-    def __init__(self, app: "KenshoApp", changed: Callable[[], None]) -> None:
-        """`changed` is called when other keys matter."""
+    def __init__(self, app: "KenshoApp", changed: Callable[[], None], keys: Keys = NO_KEYS) -> None:
+        """`changed` is called when other keys matter. `keys` are more that the table does at once."""
         super().__init__()
         self._kensho = app
+        self._keys = keys
         self._changed = changed
         self._graphs = glyphs_for(app.settings).look
         self._levels: list[Level] = [Models(app, self.renew)]
@@ -78,6 +80,7 @@ class FiguresPane(Vertical):
             "E": lambda: self._export("json"),
             "r": self._again,
             "backspace": self._back,
+            **self._keys,
         }
         self._kensho.session.watchers.append(self._asking.changed)
         self.renew()
