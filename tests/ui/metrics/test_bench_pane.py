@@ -147,6 +147,16 @@ async def test_keys_that_come_in_one_go_do_what_they_would_one_by_one(
         assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
 
 
+async def test_what_is_typed_behind_m_is_looked_for(start: Started, host: FakeHost, benches: Benches) -> None:
+    host.models_now += (replace(host.models_now[0], name="Other", default=False),)
+    async with start() as pilot:
+        await opened(pilot)
+        for key in (*"moth", "enter"):
+            pilot.app.post_message(Key(key, key if len(key) == 1 else None))
+        await shown(pilot, "Benchmarks of Other")
+        assert host.called("bench.list")[-1] == b.ListBenches(model="Other")
+
+
 @pytest.mark.parametrize("key", ["x", "escape"])
 async def test_a_key_stops_it(start: Started, host: FakeHost, benches: Benches, key: str) -> None:
     async with start() as pilot:

@@ -11,6 +11,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Key
+from textual.widget import Widget
 
 from kensho_tui.core.bench_contract import (
     APPLY_BENCH,
@@ -30,6 +32,7 @@ from kensho_tui.core.bench_contract import (
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import DETAILS, ModelRef
 from kensho_tui.core.text import one_line
+from kensho_tui.ui.keys import did_binding, handed_on
 from kensho_tui.ui.lines import SplitLine, quiet
 from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import glyphs_for
@@ -46,6 +49,18 @@ RETRY_S = 1.0
 SAID_S = 30.0
 """How long it is said that a change can be undone; it can be after that, too."""
 Hints = list[tuple[str, str]]
+
+
+class Results(VerticalScroll):
+    """Has the focus; keys of the `pane` are done when they come, before the next one is looked at."""
+
+    def __init__(self, pane: Widget, rows: Widget) -> None:
+        super().__init__(rows)
+        self._pane = pane
+
+    async def on_key(self, event: Key) -> None:
+        if not handed_on(self, event):
+            await did_binding(self._pane, event)
 
 
 class BenchPane(Vertical):
@@ -84,7 +99,7 @@ class BenchPane(Vertical):
         self._error: KenshoError | None = None
         self._title = SplitLine(id="bench-title")
         self._progress, self._rows = TextRows("bench-progress"), TextRows("bench-rows")
-        self._scroll = VerticalScroll(self._rows)
+        self._scroll = Results(self, self._rows)
 
     def compose(self) -> ComposeResult:
         yield self._title
