@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.drawn_line import DrawnLine, can_redraw
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.cli.prompt import read_prompt
 from kensho_tui.cli.reference import model_reference
@@ -100,9 +101,7 @@ def _launch_early() -> "Launched | None":
 async def _ask(options: argparse.Namespace, prompt: str, launched: "Launched | None") -> int:
     import asyncio
 
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho(warm=True, launched=launched) as kensho:
+    async with link(warm=True, launched=launched) as kensho:
         asking = asyncio.gather(print_notices(kensho), return_exceptions=True)
         chat = (await kensho.chat(None)).id if options.last else options.chat
         submitted = await kensho.submit(_request(options, prompt, chat))

@@ -6,6 +6,7 @@ import sys
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import ascii_only, print_json, print_notices, width
 from kensho_tui.core.errors import (
     EXIT_INTERRUPTED,
@@ -103,10 +104,9 @@ async def _stop() -> int:
 
 
 async def _undo(model: str | None) -> int:
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.bench_contract import UNDO_BENCH, BenchRef
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         left = [(one.change.at, one) for one in await _runs(kensho, model, ALL) if one.change is not None]
         if not left:
             raise NotFoundError("no benchmark has set anything that is left to take back")
@@ -119,9 +119,8 @@ async def _undo(model: str | None) -> int:
 
 async def _list(model: str | None, as_json: bool) -> int:
     from kensho_tui.cli.bench_tables import listed
-    from kensho_tui.client.facade import Kensho
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         runs = await _runs(kensho, model)
     if as_json:
         print_json({"runs": runs})
@@ -140,9 +139,7 @@ async def _runs(kensho: "Kensho", model: str | None = None, limit: int = LISTED)
 
 
 async def _bench(options: argparse.Namespace) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         await print_notices(kensho)
         if options.kept:
             found, code = await _newest(kensho, options.model), 0

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import print_json, print_notices
 from kensho_tui.core.text import one_line
 
@@ -20,9 +21,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _chats(as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         chats = await kensho.chats()
         await print_notices(kensho)
     if as_json:

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import print_json
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.sizes import GIB, MIB, human_size
@@ -69,7 +70,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _fit(options: argparse.Namespace) -> int:
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.model_contract import FIT, FitModel
 
     request = FitModel(
@@ -79,7 +79,7 @@ async def _fit(options: argparse.Namespace) -> int:
         gpu_layers=options.gpu_layers,
         exact=options.exact,
     )
-    async with Kensho() as kensho:
+    async with link() as kensho:
         fit = await kensho.call(FIT, request)
     if options.json:
         print_json(document(fit))

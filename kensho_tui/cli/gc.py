@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import named, print_json, width
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.sizes import human_size
@@ -59,19 +60,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _use() -> "tuple[Store, ...]":
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.contract import Empty
     from kensho_tui.core.model_contract import DISK_USE
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         return (await kensho.call(DISK_USE, Empty())).stores
 
 
 async def _free(stores: "tuple[StoreName, ...]") -> "Freed":
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.model_contract import FREE_DISK, FreeDisk
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         return await kensho.call(FREE_DISK, FreeDisk(stores=stores))
 
 

@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kensho_tui.cli.benchmark import BENCH_STOPS, benchmark
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import named, print_json
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import HostError, HostGoneError
@@ -44,9 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _start(options: argparse.Namespace) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         _print(await kensho.status(), options.json)
     return 0
 

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import ascii_only, print_json, print_notices, width
 from kensho_tui.core.text import one_line, valid
 
@@ -65,10 +66,9 @@ def since_date(text: str, now: datetime) -> str:
 
 
 async def _metrics(since: str | None, model: str | None, as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.metrics_contract import MODEL_METRICS, ListModelMetrics
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         asked = ListModelMetrics(since=since, model=model, days=TREND_DAYS if as_json else 0)
         found = await kensho.call(MODEL_METRICS, asked)
         most = MOST_DOCUMENTED if as_json else LAST_SHOWN

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import ascii_only, named, print_json, print_notices, width
 from kensho_tui.core.sizes import human_size
 
@@ -40,9 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _models(as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         models = await kensho.models()
         await print_notices(kensho)
     if as_json:

@@ -5,6 +5,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import named, print_json_line, print_notices, safe
 from kensho_tui.cli.progress import amount, reporter
 from kensho_tui.cli.reference import what_to_pull
@@ -76,9 +77,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _pull(request: "StartDownload", again: str, as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         await print_notices(kensho)
         _tell_differences(kensho)
         return await _Pull(kensho, request, again, as_json).run()

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import print_json
 from kensho_tui.cli.reference import model_reference
 from kensho_tui.core.errors import KenshoError, NotFoundError, UsageError
@@ -41,10 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _delete(model: str, as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.model_contract import DELETE, ModelRef
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         try:
             deleted = await kensho.call(DELETE, ModelRef(model=model))
         except NotFoundError:
@@ -85,10 +85,9 @@ def _told(download: "Download", as_json: bool) -> int:
 
 async def _restore(token: str, as_json: bool) -> int:
     from kensho_tui.cli.models import document
-    from kensho_tui.client.facade import Kensho
     from kensho_tui.core.model_contract import RESTORE, RestoreModel
 
-    async with Kensho() as kensho:
+    async with link() as kensho:
         model = await kensho.call(RESTORE, RestoreModel(token))
     if as_json:
         print_json(document(model))

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from kensho_tui.cli.link import link
 from kensho_tui.cli.output import print_json, safe
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _show(reference: str, every_branch: bool, as_json: bool) -> int:
-    from kensho_tui.client.facade import Kensho
-
-    async with Kensho() as kensho:
+    async with link() as kensho:
         chat = await kensho.chat(reference, all_branches=every_branch)
     if as_json:
         print_json({"id": chat.id, "title": chat.title, "messages": [_fields(m) for m in chat.messages]})
