@@ -55,12 +55,24 @@ async def _status(options: argparse.Namespace) -> int:
 
     kensho = await Kensho.if_running()
     if kensho is None:
-        _print(None, options.json)
+        doing = _starting()
+        if doing and not options.json:
+            print(f"starting · {doing}")
+        else:
+            _print(None, options.json)
         return 0
     async with kensho:
         status = await kensho.status()
         _print(status, options.json, await _fetching(kensho, status))
     return 0
+
+
+def _starting() -> str:
+    """What keeps a host from listening, in words; empty where none starts."""
+    from kensho_tui.client.spawn import starting
+    from kensho_tui.config.paths import find_paths
+
+    return starting(find_paths())
 
 
 async def _fetching(kensho: "Kensho", status: "HostStatus") -> "tuple[Download, ...]":
@@ -98,6 +110,8 @@ async def _stop(options: argparse.Namespace) -> int:
 
     kensho = await Kensho.if_running()
     if kensho is None:
+        if doing := _starting():
+            raise HostError(f"the host is {doing}", hint="Stop it when that is done")
         _print(None, options.json)
         return 0
     async with kensho:

@@ -89,7 +89,7 @@ def _holder(paths: Paths) -> dict[str, object]:
         return {}
 
 
-def _doing(paths: Paths) -> str:
+def starting(paths: Paths) -> str:
     """What keeps a living host from listening, in words; empty where nothing does."""
     said = _holder(paths)
     try:
@@ -114,7 +114,7 @@ async def finish_launch(launched: Launched, paths: Paths, told: Told) -> None:
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (await asyncio.wait([report], timeout=LOOK_S))[0]:
-            if doing := _doing(paths):
+            if doing := starting(paths):
                 told(doing)
                 deadline = time.monotonic() + START_TIMEOUT_S
             elif time.monotonic() > deadline:
@@ -125,7 +125,7 @@ async def finish_launch(launched: Launched, paths: Paths, told: Told) -> None:
         report.cancel()
     await asyncio.to_thread(_reap, launched.pid)
     _raise_report(report.result(), log)
-    while doing := _doing(paths):  # of the one that was there before
+    while doing := starting(paths):  # of the one that was there before
         told(doing)
         await asyncio.sleep(LOOK_S)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kensho_tui import __version__
+from kensho_tui.host.lock import HostLock
 from tests.support.home import Home, wait_until
 from tests.support.turns import script
 
@@ -196,6 +197,15 @@ def test_host_start_status_stop(home: Home) -> None:
     assert home.run("host", "stop").returncode == 0
     home.wait_empty()
     assert home.run("host", "stop").stdout == "not running\n"
+
+
+def test_a_host_that_cannot_listen_yet_is_not_said_to_be_absent(home: Home) -> None:
+    with HostLock(home.paths.lock, home.paths.socket) as lock:
+        lock.say("checking the database")
+        assert home.run("host", "status").stdout == "starting · checking the database\n"
+        stopped = home.run("host", "stop")
+        assert (stopped.returncode, stopped.stdout) == (1, "")
+        assert "the host is checking the database" in stopped.stderr
 
 
 def test_the_host_is_detached(home: Home) -> None:
