@@ -147,9 +147,9 @@ class TurnRun:
         try:
             return await self._generate(turns, model, models, chats)
         except ContextError as error:
-            return self.outcome("failed", "context", said(error))
+            return self.outcome("failed", "context", error.line())
         except KenshoError as error:
-            return self.outcome("failed", "error", said(error))
+            return self.outcome("failed", "error", error.line())
         except Exception as error:
             log.exception("turn %s failed", self.row.message_id)
             return self.outcome(
@@ -193,7 +193,7 @@ class TurnRun:
         try:
             await chats.start_generation(self.row, _started_again(model, self.sampling))
         except KenshoError as error:
-            return self.outcome("failed", "error", said(error))
+            return self.outcome("failed", "error", error.line())
         self.cached = True
         self.stream.append(found.text, found.completion_tokens, found.prompt_tokens)
         self.clock.first_text = time.monotonic()
@@ -293,10 +293,6 @@ def _ended_again(found: Response, clock: Clock) -> Outcome:
 
 def _settings_of(sampling: Sampling) -> dict[str, object]:
     return {"sampling": msgspec.to_builtins(sampling)}
-
-
-def said(error: KenshoError) -> str:
-    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 def _settings(sampling: Sampling, resident: Resident) -> dict[str, object]:
