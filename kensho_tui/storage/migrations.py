@@ -69,10 +69,10 @@ def applied(connection: sqlite3.Connection) -> dict[str, str]:
 def refuse_newer(done: dict[str, str], known: Collection[str], path: Path) -> None:
     """Raise `DatabaseNewerError` if a step was applied that this version does not know.
 
-    Steps are only added: names among which there is none of the `known` are no list of steps, but damage.
+    Steps are only added: where one of the `known` is missing beside it, that is no list of steps, but damage.
     """
     unknown = [version for name, version in done.items() if name not in known]
-    if unknown and (not known or not done.keys().isdisjoint(known)):
+    if unknown and set(known) <= done.keys():
         raise DatabaseNewerError(
             f"{path} was written by kensho-tui {unknown[-1]}, this is {__version__}; nothing was changed",
             hint=f"Install that version: pip install 'kensho-tui>={unknown[-1]}'",

@@ -125,7 +125,7 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> str | None:
             done = applied(connection)
             known = [migration.name for migration in migrations]
             refuse_newer(done, known, path)
-            if done and done.keys().isdisjoint(known):
+            if not done.keys() <= set(known):
                 return "its list of migrations is none"
             if not done and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return FOREIGN
@@ -135,6 +135,8 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> str | None:
         if not is_damage(error) and primary_code(error) != sqlite3.SQLITE_ERROR:
             raise
         return str(error)
+    except UnicodeDecodeError:  # in SQLite's own message, which quotes what it could not read
+        return "its list of tables is none"
     return None if verdict == "ok" else " ".join(str(verdict).split())
 
 

@@ -61,6 +61,11 @@ class Pages:
             return None
         return page if len(page) == self.size else None
 
+    @property
+    def free_count(self) -> int:
+        """How many pages are free, as the first page says; -1 where it is gone."""
+        return int.from_bytes(self.header[36:40], "big") if self.header else -1
+
     def free(self) -> Iterator[int]:
         """Pages that hold nothing any more, as far as the list of them can be followed."""
         trunk = int.from_bytes(self.header[32:36], "big")

@@ -127,8 +127,12 @@ class _Salvage:
         done = {str(name): str(version) for _, name, _, version in rows}
         known = {migration.name: migration for migration in self._migrations}
         refuse_newer(done, known, self._path)
-        chosen = [migration for name, migration in known.items() if name in done]
-        return chosen or likeliest(self._migrations, found)
+        # Steps are done in their order: those before the last one were, though their rows may be gone.
+        count = max((at for at, name in enumerate(known, 1) if name in done), default=0)
+        chosen = self._migrations[:count]
+        if chosen and not self._lost[LOG.name] and done.keys() <= known.keys():
+            return chosen
+        return max(chosen, likeliest(self._migrations, found), key=len)
 
     def _rows(self, shape: Shape) -> Iterator[Row]:
         """Of the table's tree, in the order of their numbers; what is missing is noted as lost."""
@@ -151,17 +155,16 @@ class _Salvage:
                 self._whole_links = self._trees.bad == bad and not self._lost[name]
         for name in {"chats", "messages"} & self._shapes.keys():
             self._note_ids(name)
-        if any(self._lost[name] for name in self._shapes):
+        if self._trees.knows_free or any(self._lost[name] for name in self._shapes):
             for name, row in self._trees.strays(self._wanted):
                 self._put(self._shapes[name], row)
 
     def _wanted(self, number: int, codes: Codes) -> str | None:
-        """The one table that a row outside all trees can be of."""
-        found = [
-            name
-            for name, shape in self._shapes.items()
-            if shape.numbered and shape.accepts(codes) and spans_hold(self._lost[name], number)
-        ]
+        """The one table that a row outside all trees can be of: one that lost the row's number, else any."""
+        like = [name for name, shape in self._shapes.items() if shape.numbered and shape.accepts(codes)]
+        found = [name for name in like if spans_hold(self._lost[name], number)]
+        if not found and self._trees.knows_free:
+            found = like
         return found[0] if len(found) == 1 else None
 
     def _note_ids(self, table: str) -> None:

@@ -21,7 +21,7 @@ LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 
 _INDEX_BRANCH, _TABLE_BRANCH, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
 _INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes of the integer codes
-_MOST_TAKES = 4  # of one page
+_MOST_LOOKS = 8  # at one page
 
 
 class Span(NamedTuple):
@@ -54,16 +54,19 @@ class _Cell(NamedTuple):
 class Trees:
     """The trees of `pages`. ``bad`` counts pages that could not be read as what they should be.
 
-    A page belongs to the first that takes it and can use it: a pointer that is wrong shall not cost another
-    tree its page. It is taken a few times at most, which bounds every walk whatever the pointers say.
+    A page belongs to the first tree that can use it, one of a long text to all that say so: a pointer that is
+    wrong shall not cost others a page. Each is looked at a few times at most, which bounds every walk. Where
+    ``knows_free``, a page that no tree leads to is lost, unless the list of free pages has it.
     """
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._takes = bytearray(pages.count + 1)  # and returns, counted: an odd number is taken
+        self._looks = bytearray(pages.count + 1)
+        self._used = bytearray(pages.count + 1)
         self._free = bytearray(pages.count + 1)
         for number in pages.free():
             self._free[number] = 1
+        self.knows_free = sum(self._free) == pages.free_count
         self.bad = 0
 
     def table(self, root: int, accepts: Accepts, lost: list[Span]) -> Iterator[Row]:
@@ -76,15 +79,13 @@ class Trees:
             kind = page[at] if page else 0
             children = self._children(page, at, span) if page and kind == _TABLE_BRANCH else None
             if children is not None:
+                self._used[number] = 1
                 stack += reversed(children)
             elif page and kind == _TABLE_LEAF and (number == root or _count(page, at)):
-                if not (yield from self._leaf(page, at, accepts, span, lost)):
-                    self._give_back(number)
+                self._used[number] = yield from self._leaf(page, at, accepts, span, lost)
             else:
                 self.bad += 1
                 lost.append(span)
-                if page:
-                    self._give_back(number)
 
     def index(self, root: int, accepts: Accepts) -> Iterator[Row]:
         """The rows of an index, or of a table without row numbers. Not whole if ``bad`` has grown."""
@@ -94,9 +95,8 @@ class Trees:
             page = self._take(number)
             if not page or page[0] not in (_INDEX_LEAF, _INDEX_BRANCH):
                 self.bad += 1
-                if page:
-                    self._give_back(number)
                 continue
+            self._used[number] = 1
             branch = page[0] == _INDEX_BRANCH
             whole = True
             for place in _places(page, 0, 12 if branch else 8, self._pages.usable):
@@ -118,7 +118,7 @@ class Trees:
         A leaf is one only where all of its cells are rows of the same table.
         """
         for page_number in range(2, self._pages.count + 1):
-            if self._is_taken(page_number) or self._free[page_number]:
+            if self._used[page_number] or self._free[page_number]:
                 continue
             page = self._pages.read(page_number)
             if not page or page[0] != _TABLE_LEAF:
@@ -131,25 +131,20 @@ class Trees:
             name = names.pop() if len(names) == 1 else None
             if name is None:
                 continue
-            self._takes[page_number] |= 1
+            self._used[page_number] = 1
             for cell in cells:
                 if cell:
                     yield name, self._row(cell)
 
     def _take(self, number: int) -> bytes | None:
-        if not 0 < number <= self._pages.count or self._is_taken(number):
+        """A page that no tree uses yet."""
+        return self._look(number) if 0 < number <= self._pages.count and not self._used[number] else None
+
+    def _look(self, number: int) -> bytes | None:
+        if not 0 < number <= self._pages.count or self._looks[number] == _MOST_LOOKS:
             return None
-        self._takes[number] += 1
+        self._looks[number] += 1
         return self._pages.read(number)
-
-    def _give_back(self, *numbers: int) -> None:
-        """Pages that were taken and are of no use here: they may be another's."""
-        for number in numbers:
-            if self._takes[number] < 2 * _MOST_TAKES - 1:
-                self._takes[number] += 1
-
-    def _is_taken(self, number: int) -> bool:
-        return bool(self._takes[number] & 1)
 
     def _children(self, page: bytes, at: int, span: Span) -> list[tuple[int, Span]] | None:
         """The pages below a branch, each with its row numbers; None where it cannot be one."""
@@ -227,19 +222,15 @@ class Trees:
     def _overflow(self, cell: _Cell) -> bytes:
         """The rest of a row, up to the first page that cannot be part of it."""
         parts: list[bytes] = []
-        taken: list[int] = []
         missing, number = cell.size - len(cell.local), cell.following
         room = self._pages.usable - 4
         while missing > 0:
-            page = self._take(number)
-            if page:
-                taken.append(number)
+            page = self._look(number)
             number = int.from_bytes(page[:4], "big") if page else 0
             last = missing <= room
             # Only the last page names no other; one of nothing but zeros was never written.
             if not page or (number != 0 if last else not 1 < number <= self._pages.highest) or not any(page):
                 self.bad += 1
-                self._give_back(*taken)
                 break
             parts.append(page[4 : 4 + min(missing, room)])
             missing -= room

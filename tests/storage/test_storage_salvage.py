@@ -496,7 +496,10 @@ def test_a_page_that_is_said_to_be_free_is_not_lost_to_its_tree(known: Known, tm
     assert check_texts(known, path, {1, last}) == len(known.messages)
 
 
-def test_a_text_that_goes_on_in_another_one_does_not_cut_that_one_short(known: Known, tmp_path: Path) -> None:
+@pytest.mark.parametrize("equal", [False, True])
+def test_a_text_that_goes_on_in_another_one_does_not_cut_that_one_short(
+    known: Known, tmp_path: Path, equal: bool
+) -> None:
     path = damaged(known, tmp_path, set(), bytes)
     content = path.read_bytes()
 
@@ -512,7 +515,7 @@ def test_a_text_that_goes_on_in_another_one_does_not_cut_that_one_short(known: K
     one, other = next(
         (one, other)
         for one, other in itertools.combinations(long, 2)
-        if len(known.pages[one]) != len(known.pages[other]) and chain(one)[0] != chain(other)[0]
+        if (len(known.pages[one]) == len(known.pages[other])) == equal and chain(one)[0] != chain(other)[0]
     )
     leaf, at, _ = chain(one)
     overwritten(path, leaf, at, chain(other)[2])
@@ -556,3 +559,82 @@ def test_a_bit_of_the_header_costs_no_message(known: Known, tmp_path: Path, byte
     path.write_bytes(content)
     prepare(path, MIGRATIONS)
     assert check_texts(known, path, {1}) == len(known.messages)
+
+
+def test_an_old_page_in_place_of_a_root_costs_no_message(known: Known, tmp_path: Path) -> None:
+    """It looks like a whole table of a few rows: only the pages that nothing leads to tell of the others."""
+    root = roots_of(known.path)["messages"]
+    leaf = max(page for pages in known.pages.values() for page in pages if leaf_of(known, page))
+    path = damaged(known, tmp_path, set(), bytes)
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * PAGE : root * PAGE] = content[(leaf - 1) * PAGE : leaf * PAGE]
+    path.write_bytes(content)
+    prepare(path, MIGRATIONS)
+    assert check_texts(known, path, {root}) == len(known.messages)
+
+
+def leaf_of(known: Known, page: int) -> bool:
+    with open_pages(known.path) as pages:
+        content = pages.read(page)
+    return content is not None and content[0] == 13
+
+
+@pytest.mark.parametrize("step", range(len(MIGRATIONS)))
+@pytest.mark.parametrize("how", ["gone", "other words"])
+def test_one_step_that_cannot_be_read_costs_nothing(
+    known: Known, tmp_path: Path, step: int, how: str
+) -> None:
+    path = damaged(known, tmp_path, set(), bytes)
+    if how == "gone":
+        with path.open("r+b") as file:
+            file.seek((roots_of(path)["migrations"] - 1) * PAGE + 8 + 2 * step)
+            file.write(b"\xff\xff")
+    else:
+        name = MIGRATIONS[step].name.encode()
+        path.write_bytes(path.read_bytes().replace(name, name[:-1] + b"?"))
+    [notice] = prepare(path, MIGRATIONS)
+    assert notice.startswith(f"{CHATS} chats saved")
+    assert check_texts(known, path, set()) == len(known.messages)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM generations").fetchone() == (CHATS * TURNS,)
+        assert connection.execute("SELECT count(*) FROM setups").fetchone() == (1,)
+
+
+def test_a_list_of_tables_that_is_no_text_is_damage(known: Known, tmp_path: Path) -> None:
+    """SQLite quotes it in its error, and Python cannot read that."""
+    path = damaged(known, tmp_path, set(), bytes)
+    content = path.read_bytes().replace(
+        b"generations_createdgenerations", b"generations\xcecreatedgenerations"
+    )
+    path.write_bytes(
+        content.replace(b"CREATE INDEX generations_created", b"CREATE INDEY generations_created")
+    )
+    [notice] = prepare(path, MIGRATIONS)
+    assert notice.startswith(f"{CHATS} chats saved")
+    assert check_texts(known, path, set()) == len(known.messages)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 1 << 32), count=st.integers(1, 6), how=st.sampled_from(("bits", "old pages")))
+def test_what_is_whole_is_saved_wherever_others_point(
+    known: Known, tmp_path: Path, seed: int, count: int, how: str
+) -> None:
+    """Bits of heads and pointers, and pages that look sound in the place of others."""
+    path = damaged(known, tmp_path, set(), bytes)
+    chooser, before = random.Random(seed), known.path.read_bytes()
+    content, last = bytearray(before), len(before) // PAGE
+    pages = {chooser.randint(1, last) for _ in range(count)}
+    for page in pages:
+        at = (page - 1) * PAGE
+        if how == "bits":
+            content[at + chooser.randrange(64)] ^= 1 << chooser.randrange(8)
+        else:
+            other = PAGE * chooser.randrange(last)
+            content[at : at + PAGE] = before[other : other + PAGE]
+    path.write_bytes(content)
+    if prepare(path, MIGRATIONS):
+        with closing(check_sound(path)) as connection:
+            found = dict(connection.execute("SELECT id, content FROM messages"))
+        whole = [identity for identity, own in known.pages.items() if not own & pages]
+        assert [identity for identity in whole if found.get(identity) != known.messages[identity][1]] == []
+        assert prepare(path, MIGRATIONS) == ()
