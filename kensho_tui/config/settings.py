@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from kensho_tui.config.fields import must_be
+
 Minutes = Annotated[float, Meta(ge=0, le=60 * 24 * 365)]
 
 
@@ -127,8 +129,8 @@ def _checked(path: Path, values: dict[str, Any]) -> tuple[Settings, tuple[str, .
             continue
         try:
             msgspec.convert({name: value}, Settings)
-        except msgspec.ValidationError as error:
-            problems.append(f"{path.name}: {name}: {error}; the default is used ({path})")
+        except msgspec.ValidationError:
+            problems.append(f"{path.name}: {must_be(Settings, name)}; the default is used ({path})")
         else:
             good[name] = value
     return msgspec.convert(good, Settings), tuple(problems)

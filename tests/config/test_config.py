@@ -76,6 +76,25 @@ def test_good_settings_count_and_bad_ones_are_named(tmp_path: Path) -> None:
     assert any("'colour'" in problem for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sample_days = -3", "sample_days must be a number from 0 to 3,650; the default is used"),
+        ("downloads = 1.5", "downloads must be a whole number from 1 to 16; the default is used"),
+        ("prefetch = 1", "prefetch must be true or false; the default is used"),
+        ("kv_type = 'f32'", 'kv_type must be "f16", "q4_0" or "q8_0"; the default is used'),
+        ("theme = 7", 'theme must be text in quotes, as "text"; the default is used'),
+        ("model_folders = [1]", 'model_folders must be a list of texts, as ["one", "another"]; the default'),
+        ("[keys]\nnew = 6", 'keys must be a table of texts, each as name = "text"; the default is used'),
+    ],
+)
+def test_what_a_setting_must_be_is_said_plainly(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(line, encoding="utf-8")
+    [problem] = load_settings(file)[1]
+    assert f"settings.toml: {words}" in problem
+
+
 def test_drawing_is_one_of_two(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('drawing = "plain"\n', encoding="utf-8")
