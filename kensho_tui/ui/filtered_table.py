@@ -140,6 +140,8 @@ class FilteredTable:
         self.line.display = True
         if self._now().typing == "searches":
             self.line.action_select_all()
+        else:
+            self.line.action_end()
         self.line.screen.set_focus(self.line)
         self._changed()
 

@@ -138,8 +138,8 @@ class Line(Filter):
     def serve(self, purpose: str, text: str) -> None:
         """For another table: what is said while it is empty, and what is in it."""
         self.placeholder = purpose
-        if text != self.value:
-            self.value = text
+        self.value = text
+        self.action_end()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -124,6 +124,12 @@ async def test_slash_filters_and_esc_ends_that_first(start: Started) -> None:
         await shown(pilot, "▸ Chat", "An interface.")
 
 
+async def test_a_filter_opened_again_goes_on_where_it_ended(start: Started) -> None:
+    async with start() as pilot:
+        await opened(pilot, "slash", *"llma3", "enter", "tab", "1", "slash", "backspace", "enter")
+        await shown(pilot, "/llma ")
+
+
 async def test_the_running_tab_shows_the_workers(host: FakeHost, start: Started) -> None:
     measured = footprint(2 * GIB, 16384, source="measured")
     gemma = replace(worker(), pid=43, model=GEMMA, device="CUDA0", context=16384, pinned=True)

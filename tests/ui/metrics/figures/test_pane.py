@@ -197,6 +197,17 @@ async def test_filtering(figures: ScriptedFigures, opened: Opened) -> None:
         assert names(await press(pilot, "slash", *"q8")) == [GONE]  # by its quantisation
 
 
+async def test_a_filter_opened_again_goes_on_where_it_ended(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        line = pane_of(pilot)._shown.line
+        await press(pilot, "slash", *"qwxn", "enter", "slash", "backspace", "backspace", *"en", "enter")
+        assert line.value == "qwen"
+        await press(pilot, "enter", "escape", "slash", "backspace", "n")  # down and up again
+        assert line.value == "qwen" and line.cursor_position == 4
+        await press(pilot, "home", "enter", "slash", *"25")
+        assert line.value == "qwen25"
+
+
 async def test_what_is_typed_to_filter_generations_does_nothing_else(
     figures: ScriptedFigures, opened: Opened
 ) -> None:
