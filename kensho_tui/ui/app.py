@@ -214,9 +214,11 @@ class KenshoApp(App[None], inherit_bindings=False):
             self.push_screen(screen)
 
     def action_command(self, name: str) -> None:
-        if getattr(self.screen, "GIVES_WAY", False):
+        closed = getattr(self.screen, "GIVES_WAY", "")
+        if closed:
             self.pop_screen()
-        self.run_command(registry.BY_NAME[name])
+        if name != closed:
+            self.run_command(registry.BY_NAME[name])
 
     def run_command(self, command: Command, argument: str = "") -> None:
         """Run it beside the app's own work; one of a kind at a time."""

@@ -139,12 +139,13 @@ class HelpText(Static):
 
 
 class HelpScreen(ModalScreen[None]):
-    """Scrolls with the usual keys; Esc, F1, q and ? close it, and so do the keys of the `place` it lies over,
-    which do there what it says of them."""
+    """Scrolls with the usual keys; Esc, F1, q, ? and the key that opened it close it, and so do the keys of
+    the `place` it lies over, which do there what it says of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,question_mark", "dismiss", show=False)]
     AUTO_FOCUS = "#help-text"
-    GIVES_WAY = True
+    GIVES_WAY = "help"
+    """Keys of commands lead away from it, and the one of this command no further."""
 
     def __init__(
         self,

@@ -119,6 +119,17 @@ async def test_keys_lead_away_from_help_to_what_it_says_of_them(start: Started) 
         assert len(pilot.app.screen_stack) == 1
 
 
+async def test_another_key_of_help_closes_it_too(start: Started) -> None:
+    async with start(Settings(keys={"help": "f11"})) as pilot:
+        for _ in range(2):
+            await pilot.press("f11")
+            await shown(pilot, "Help", "Esc close")
+            await pilot.press("f11")
+            await shown(pilot, "Private and local")
+            await pilot.pause()
+            assert len(pilot.app.screen_stack) == 1
+
+
 async def test_the_palette_runs_a_command(host: FakeHost, start: Started) -> None:
     with_chats(host)
     async with start() as pilot:
