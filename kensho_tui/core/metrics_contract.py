@@ -116,7 +116,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     """Of ``runs`` (one under way is among them) those that could be measured (None: none of them).
 
     ``ttft`` has every run that wrote something, its time in the queue left out and loading in it; ``load``
-    those that waited for their model, ``prompt`` (tok/s) those that read at least
+    those that waited for their model and wrote, ``prompt`` (tok/s) those that read at least
     ``ModelMetricsList.least_prompt`` new tokens, ``decode`` (tok/s) and ``bandwidth`` (bytes per second)
     those that wrote at least ``least_completion`` and did not fail. Answers given again are none of the runs.
     """

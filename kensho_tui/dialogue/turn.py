@@ -43,7 +43,7 @@ CHECKPOINT_S = 0.5
 
 @dataclass
 class Clock:
-    """Moments of a turn, monotonic seconds."""
+    """Moments of a turn, monotonic seconds: its model's turn came, the worker was ours, text came."""
 
     received: float = field(default_factory=time.monotonic)
     admitted: float = 0.0
@@ -52,23 +52,28 @@ class Clock:
     last_text: float = 0.0
 
     def got_model(self) -> None:
-        """The worker is ours: loaded for us just now, or resident already."""
-        now = time.monotonic()
-        if self.admitted:
-            self.ready = now
-        else:
-            self.admitted = now
+        """The worker is ours: loaded for us just now, or resident already. Or none is needed."""
+        self.ready = time.monotonic()
+        self.admitted = self.admitted or self.ready
 
-    def timings(self, usage: Usage, prefill_s: float = 0.0, decode_s: float = 0.0) -> Timings:
+    def timings(
+        self, usage: Usage, prefill_s: float | None = None, decode_s: float = 0.0, *, read: bool = False
+    ) -> Timings:
+        """Of a turn that ends now. Its last phase lasted until then, whatever that was.
+
+        `prefill_s` is the worker's own; None: it ended without telling. `read`: the whole prompt was.
+        """
         now = time.monotonic()
+        if prefill_s is None:
+            prefill_s = (self.first_text or now) - self.ready if self.ready else 0.0
         new_tokens = usage.prompt_tokens - usage.cached_tokens
         return Timings(
-            queue_s=max(self.admitted - self.received, 0.0),
-            load_s=max(self.ready - self.admitted, 0.0) if self.ready else 0.0,
+            queue_s=(self.admitted or now) - self.received,
+            load_s=(self.ready or now) - self.admitted if self.admitted else 0.0,
             prefill_s=prefill_s,
             ttft_s=self.first_text - self.received if self.first_text else 0.0,
-            prompt_tok_s=new_tokens / prefill_s if prefill_s > 0 else 0.0,
-            decode_tok_s=(usage.completion_tokens - 1) / decode_s if decode_s > 0 else 0.0,
+            prompt_tok_s=new_tokens / prefill_s if read and prefill_s > 0 else 0.0,
+            decode_tok_s=max(usage.completion_tokens - 1, 0) / decode_s if decode_s > 0 else 0.0,
             total_s=now - self.received,
         )
 
@@ -184,12 +189,13 @@ class TurnRun:
             await models.kept.after(resident, self.row.chat_id, request, end)
             self.made = (resident.identity, resident.request) if resident.request is not None else None
         state: State = "stopped" if end.stop_reason == "abort" else "complete"
-        timings = self.clock.timings(end.usage, end.prefill_s, end.decode_s)
+        read = end.stop_reason != "abort" or end.usage.completion_tokens > 0
+        timings = self.clock.timings(end.usage, end.prefill_s, end.decode_s, read=read)
         return Outcome(state, end.stop_reason, None, end.usage, timings, end.trimmed)
 
     async def replay(self, found: Response, model: ModelInfo, chats: Chats) -> Outcome:
         """Give an earlier answer of `model` again; no worker has a part in it."""
-        self.clock.admitted = time.monotonic()
+        self.clock.got_model()
         try:
             await chats.start_generation(self.row, _started_again(model, self.sampling))
         except KenshoError as error:
@@ -273,7 +279,8 @@ class TurnRun:
 
 def given(found: Response, model: ModelInfo, sampling: Sampling, clock: Clock) -> Given:
     """An earlier answer of `model` as that of a turn that is not begun yet: no worker has a part in it."""
-    clock.admitted = clock.first_text = time.monotonic()
+    clock.got_model()
+    clock.first_text = clock.ready
     return Given(_started_again(model, sampling), found.text, _ended_again(found, clock))
 
 
@@ -288,7 +295,7 @@ def _ended_again(found: Response, clock: Clock) -> Outcome:
         cached_tokens=found.prompt_tokens,
         completion_tokens=found.completion_tokens,
     )
-    return Outcome("complete", found.stop_reason, usage=usage, timings=clock.timings(usage))
+    return Outcome("complete", found.stop_reason, usage=usage, timings=clock.timings(usage, prefill_s=0.0))
 
 
 def _settings_of(sampling: Sampling) -> dict[str, object]:

@@ -163,7 +163,11 @@ def _list_of(figure: str, condition: str) -> str:
 
 # What others made it wait for says nothing of a model.
 _TTFT = "(ttft_s - coalesce(queue_s, 0))"
-_LONG_PROMPT = f"prompt_tok_s > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
+# One that was stopped while its model was loaded has the time until then.
+_WHOLE_LOAD = "load_s > 0 AND ttft_s > 0"
+_LONG_PROMPT = (
+    f"prompt_tok_s > 0 AND completion_tokens > 0 AND prompt_tokens - cached_tokens >= {LEAST_PROMPT_TOKENS}"
+)
 _LONG_ANSWER = (
     f"decode_tok_s > 0 AND completion_tokens >= {LEAST_TOKENS} AND state IN ('complete', 'stopped')"
 )
@@ -178,7 +182,7 @@ def _figures_query(period: Period, by_day: bool) -> tuple[str, tuple[str | None,
         bounds += [("+created < ?", period.until)]
     sql = f"""
     SELECT setup, {"day" if by_day else "''"}, count(*),
-        {_list_of(_TTFT, "ttft_s > 0")}, {_list_of("load_s", "load_s > 0")},
+        {_list_of(_TTFT, "ttft_s > 0")}, {_list_of("load_s", _WHOLE_LOAD)},
         {_list_of("prompt_tok_s", _LONG_PROMPT)}, {_list_of("decode_tok_s", _LONG_ANSWER)}
     FROM generations
     WHERE {

@@ -108,9 +108,10 @@ class Engine:
             progress = Progress(id=frame.id, phase="prefill", done=done, total=len(plan.ids))
             self._link.try_send(progress)
 
-        decoded = _aborted()
         if self._prefill.run(plan, job, report):
             decoded = self._answer(frame, seed, job, emitter)
+        else:
+            decoded, emitter.prompt_tokens = _aborted(), len(self.kept)
         self._prefill.watch(None)
         usage = Usage(
             prompt_tokens=emitter.prompt_tokens, cached_tokens=cached, completion_tokens=decoded.tokens
@@ -276,5 +277,6 @@ def _stop(stopped: bool, length: bool, aborted: bool, full: bool) -> StopReason 
 
 
 def _aborted() -> _Decoded:
+    """Before anything was sampled, and just now."""
     now = time.perf_counter()
     return _Decoded("abort", 0, now, now)

@@ -92,6 +92,9 @@ async def test_stop_in_prefill_says_stopped_and_the_next_prompt_works(home: Home
         await kensho.abort(submitted.stream)
         text, result = await read_to_end(kensho, submitted.stream)
         assert (text, result.state) == ("", "stopped")
+        times = result.timings
+        assert times is not None and times.prefill_s > 0
+        assert (times.ttft_s, times.load_s > 0, times.prompt_tok_s, times.decode_tok_s) == (0, True, 0, 0)
         following = await submit(kensho, "next", submitted.chat)
         assert (await read_to_end(kensho, following.stream))[0] == "You said: next"
 
@@ -105,6 +108,9 @@ async def test_stop_while_the_model_loads_cancels_the_load(home: Home) -> None:
         await kensho.abort(submitted.stream)
         _, result = await read_to_end(kensho, submitted.stream)
         assert (result.state, result.stop_reason) == ("stopped", "abort")
+        times = result.timings
+        assert times is not None and times.load_s > times.prefill_s == times.ttft_s == 0
+        assert times.queue_s + times.load_s == pytest.approx(times.total_s)
         wait_until(lambda: not home.named("scripted_worker"), what="for the worker to end")
         following = await submit(kensho, "again", submitted.chat)
         assert (await read_to_end(kensho, following.stream))[0] == "You said: again"
@@ -145,6 +151,9 @@ async def test_a_queued_prompt_can_be_stopped_before_it_runs(home: Home) -> None
         await kensho.abort(second.stream)
         _, result = await read_to_end(kensho, second.stream)
         assert result.state == "stopped"
+        times = result.timings
+        assert times is not None and times.queue_s == pytest.approx(times.total_s)
+        assert times.load_s == times.prefill_s == times.ttft_s == 0
         text, result = await read_to_end(kensho, first.stream)
     assert (len(text), result.state) == (400, "complete")
 
@@ -156,6 +165,9 @@ async def test_a_killed_worker_costs_nothing_but_its_answers_rest(home: Home) ->
         text, result = await read_to_end(kensho, submitted.stream)
         assert text == "abcd" * 20
         assert result.state == "failed" and "signal 9" in (result.error or "")
+        times = result.timings
+        assert times is not None and 0 < times.prefill_s < times.total_s - times.load_s
+        assert times.ttft_s == pytest.approx(times.queue_s + times.load_s + times.prefill_s)
         following = await submit(kensho, "next", submitted.chat)
         assert (await read_to_end(kensho, following.stream))[0] == "You said: next"
         chat = await kensho.chat(submitted.chat)

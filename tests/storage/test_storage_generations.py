@@ -75,6 +75,7 @@ async def test_settings_of_another_form_count_as_not_known(chats: Chats, rows: G
         (USAGE, "interrupted", (True, False)),
         (Usage(prompt_tokens=32, cached_tokens=0, completion_tokens=8), "complete", (True, True)),
         (Usage(prompt_tokens=32, cached_tokens=1, completion_tokens=7), "complete", (False, False)),
+        (Usage(prompt_tokens=4651, cached_tokens=0, completion_tokens=0), "stopped", (False, False)),
     ],
 )
 async def test_what_is_too_short_or_failed_says_nothing_of_speed(
@@ -92,6 +93,12 @@ async def test_a_wait_behind_others_says_nothing_of_a_model(chats: Chats, rows: 
     assert [some.ttft for some in await rows.figures(ALL)] == ["500000,500000"]
     kept = (await rows.page(ALL, 9)).generations
     assert [one.timings and one.timings.ttft_s for one in kept] == [88.5, 0.5]
+
+
+async def test_a_load_that_was_stopped_is_none(chats: Chats, rows: GenerationRows) -> None:
+    await run(chats, state="stopped", timings=Timings(queue_s=0.1, load_s=0.9, total_s=1.0))
+    (some,) = await rows.figures(ALL)
+    assert (some.runs, some.load, some.ttft) == (1, None, None)
 
 
 async def test_zeroes_are_no_measurements(chats: Chats, rows: GenerationRows) -> None:

@@ -325,7 +325,7 @@ class ScriptedWorker:
         for step in range(steps):
             await self.send(Progress(id=request.id, phase="prefill", done=step * 10, total=steps * 10))
             if await self.pause(0.05):
-                await self.end(request, 0, "abort", started, started)
+                await self.end(request, 0, "abort", started, time.monotonic())
                 return
         if script.error:
             await self.fail(request.id, "engine", script.error, "Ask again")

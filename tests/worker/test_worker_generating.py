@@ -1,5 +1,6 @@
 """Answers of a real model: text, reasons to stop, and what is kept for the next prompt."""
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -119,14 +120,17 @@ def test_an_abort_in_decode_keeps_the_text(chat: WorkerProcess) -> None:
 
 @pytest.mark.slow
 def test_an_abort_in_prefill_ends_it_and_the_next_prompt_goes_on_from_there(chat: WorkerProcess) -> None:
-    name = chat.start(LONG)
+    name, began = chat.start(LONG), time.monotonic()
     progress = chat.until(Progress)
     while progress.done == 0:  # a first part is evaluated
         progress = chat.until(Progress, End)
     chat.send(AbortWork(id=name))
+    read_s = time.monotonic() - began
     seen: list[object] = []
     end = chat.until(End, seen=seen)
     assert (end.stop_reason, end.usage.completion_tokens) == ("abort", 0)
+    assert end.prefill_s >= read_s * 0.9, "the time until it was stopped"
+    assert progress.done <= end.usage.prompt_tokens - end.usage.cached_tokens < progress.total
     assert not [frame for frame in seen if isinstance(frame, Chunk)]
     assert progress.done < progress.total
     _, end = chat.ask(LONG, greedy(max_tokens=2))

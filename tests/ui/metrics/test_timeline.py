@@ -37,6 +37,14 @@ def test_the_last_answer_in_two_rows() -> None:
         assert part in second.plain
 
 
+def test_what_ended_before_its_first_text_has_no_decode_and_no_ttft() -> None:
+    times = c.Timings(queue_s=0.4, load_s=1.5, prefill_s=5.8, total_s=7.7)
+    stopped = generation(timings=times, state="stopped", stop_reason="abort")
+    first, second = last_rows(stopped, True, NOW, BRAILLE, 130)
+    assert first.plain.endswith("decode ▏  no text in 7.7 s")
+    assert "queue 400 ms, load 1.5 s, prefill 5.8 s" in second.plain and "decode" not in second.plain
+
+
 def test_on_a_narrow_line_names_give_way_and_the_figure_stays() -> None:
     first, second = last_rows(generation(), True, NOW, BRAILLE, 46)
     assert first.plain.startswith("q ░ l ▏ p ") and first.plain.endswith("TTFT 34 ms")

@@ -100,9 +100,11 @@ def last_rows(
     if timings is None:
         said = f"last answer {one_line(found.state, 20)}: it was not measured"
         return [quiet(said).truncate(width, ellipsis=True), _joined(head, width)]
-    decode = max(timings.total_s - timings.ttft_s, 0.0)
+    wrote = timings.ttft_s > 0
+    decode = max(timings.total_s - timings.ttft_s, 0.0) if wrote else 0.0
     seconds = (timings.queue_s, timings.load_s, timings.prefill_s, decode)
-    drawn = line(seconds, f"TTFT {fmt.seconds(timings.ttft_s)}", glyphs, width)
+    end = f"TTFT {fmt.seconds(timings.ttft_s)}" if wrote else f"no text in {fmt.seconds(timings.total_s)}"
+    drawn = line(seconds, end, glyphs, width)
     return [drawn, _joined([(4, LAST), *_figures(found, seconds), *head], width)]
 
 
