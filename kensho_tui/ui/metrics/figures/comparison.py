@@ -59,10 +59,12 @@ class Comparison(Level):
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
         sides = self._pair
         items = [] if sides is None else differences.items(*sides)
-        head: document.Document = {"since": period.since(self.app.now())}
+        about = dict(self._of.about)
+        of = self.model_of("") if about else ""
         if sides is not None:
-            head |= {"a": sides[0].name, "b": sides[1].name}
-        return Wanted("differences", head, once(items))
+            about |= {name: side.whole or side.name for name, side in zip("ab", sides, strict=True)}
+        head: document.Document = {"since": period.since(self.app.now()), **about}
+        return Wanted("differences", head, once(items), of, about)
 
     def nothing(self, period: Period) -> str:
         return "One of them has not answered in this time: p goes further back"

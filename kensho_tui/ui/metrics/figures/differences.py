@@ -25,11 +25,13 @@ Judgement = Literal["none", "few", "unclear", "first", "second"]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, what it ran with by title, and its figures."""
+    """One of the two: its name, what it ran with by title, and its figures. ``whole``: its name in files,
+    where that is another."""
 
     name: str
     about: Mapping[str, str]
     figures: Figures
+    whole: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 @dataclass
 class Wanted:
     """What is to be written: items come in batches. ``head`` is what a JSON document says before them, under
-    ``kind`` it has them all.
+    ``kind`` it has them all. CSV has no head: each of its lines begins with ``about``.
     """
 
     kind: str
@@ -40,6 +40,8 @@ class Wanted:
     batches: Callable[[], AsyncIterator[Sequence[Item]]]
     of: str = ""
     """The model they are of; part of the file's name."""
+    about: Document = field(default_factory=dict)
+    """What all of them are of."""
 
 
 def once(items: Sequence[Item]) -> Callable[[], AsyncIterator[Sequence[Item]]]:
@@ -61,7 +63,10 @@ class Job:
 
 
 def harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula, and no terminal for a command; numbers stay numbers."""
+    """A cell that no spreadsheet takes for a formula, and no terminal for a command; numbers stay numbers.
+    Truth is written as in JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if not isinstance(value, str):
         return value
     text = printable(value)
@@ -121,7 +126,7 @@ class _Sheet:
 
     def __init__(self, folder: Path, wanted: Wanted, kind: Kind) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder, self._kind = folder, kind
+        self._folder, self._kind, self._about = folder, kind, wanted.about
         self._part = folder / f".{os.urandom(8).hex()}.part"
         self._file: BinaryIO = os.fdopen(
             os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
@@ -135,7 +140,8 @@ class _Sheet:
 
     def add(self, items: Sequence[Item]) -> None:
         if self._kind == "csv":
-            self._file.write(csv_lines([flat(item) for item in items], titles=self._first).encode())
+            records = [{**self._about, **flat(item)} for item in items]
+            self._file.write(csv_lines(records, titles=self._first).encode())
         else:
             for item in items:
                 self._file.write(b"\n    " if self._first else b",\n    ")

@@ -8,6 +8,7 @@ from textual.content import Content
 from kensho_tui.ui.choice_list import Choice
 from kensho_tui.ui.filtered_table import Tabular
 from kensho_tui.ui.metrics.figures import differences
+from kensho_tui.ui.metrics.figures.document import Document
 from kensho_tui.ui.metrics.figures.export import Wanted
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.periods import Period
@@ -96,6 +97,11 @@ class Level(Tabular):
     async def leads_to(self, key: str) -> tuple[str, str] | None:
         """The chat a row is of, and the message in it. Raises `NotFoundError`."""
         return None
+
+    @property
+    def about(self) -> Document:
+        """What all of its rows are of, as files say it."""
+        return {}
 
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
         """What is written of the rows with these keys, in their order."""

@@ -123,7 +123,8 @@ class Models(Level):
 def _side(model: mc.ModelMetrics) -> differences.Side:
     quantisation = one_line(model.quantisation, 12)
     about = {"runs with": quantisation} if quantisation else {}
-    return differences.Side(one_line(model.model, 60), about, model.figures)
+    whole = fmt.with_quantisation(model.model, model.quantisation)
+    return differences.Side(one_line(model.model, 60), about, model.figures, whole)
 
 
 class Settings(Level):
@@ -210,13 +211,17 @@ class Settings(Level):
     def all_runs(self, key: str) -> Level | None:
         return Runs(self.app, self.renew, self.model, "all generations")
 
+    @property
+    def about(self) -> document.Document:
+        return {"model": self.model, "quantisation": self.quantisation}
+
     def wanted(self, keys: Sequence[str], period: Period) -> Wanted:
-        head: document.Document = {"since": period.since(self.app.now()), "model": self.model}
+        head: document.Document = {"since": period.since(self.app.now()), **self.about}
         if self.found is not None:
             whole = document.model(self.found)
-            head |= {name: whole[name] for name in ("quantisation", "last", "from_cache", "days")}
+            head |= {name: whole[name] for name in ("last", "from_cache", "days")}
         setups = [setup for key in keys if (setup := self._setup(key)) is not None]
-        return Wanted("settings", head, once([document.setup(one) for one in setups]), of=self.model)
+        return Wanted("settings", head, once([document.setup(one) for one in setups]), self.model, self.about)
 
     def _setup(self, key: str) -> mc.SetupMetrics | None:
         return next((setup for setup in self._settings if rows.setup_key(setup) == key), None)

@@ -61,6 +61,12 @@ def test_numbers_stay_numbers() -> None:
     assert harmless("-1") == "'-1" and harmless("=1+1") == "'=1+1"
 
 
+def test_truth_is_written_as_other_programs_read_it() -> None:
+    again, once_only = flat(generation(1, from_cache=True)), flat(generation(2))
+    text = csv_lines([again, once_only], titles=True)
+    assert [row["from_cache"] for row in csv.DictReader(io.StringIO(text))] == ["true", "false"]
+
+
 async def test_a_csv_file_has_every_figure_with_its_spread(tmp_path: Path) -> None:
     place = await export(tmp_path / "exports", wanted(*MODELS), "csv", NOW, Job())
     assert place is not None and place.name == "models-20261121-092000.csv"

@@ -1,6 +1,9 @@
 """The pane of figures, key by key."""
 
 import asyncio
+import csv
+import io
+import json
 import re
 from pathlib import Path
 from typing import cast
@@ -357,6 +360,46 @@ async def test_what_is_shown_is_written(
         [place] = (paths.data / "exports").iterdir()
         assert f"1 model in {place.name}" in text and "· folder" in text
         assert [line.split(",")[0] for line in place.read_text().splitlines()] == ["model", QWEN]
+
+
+def lines_of(place: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(place.read_text())))
+
+
+async def written(pilot: Pilot[None], folder: Path, *keys: str) -> Path:
+    """The file that these keys make."""
+    before = set(folder.glob("*"))
+    await press(pilot, *keys)
+    [place] = set(folder.glob("*")) - before
+    return place
+
+
+async def test_files_say_what_was_compared(
+    host: FakeHost, opened: Opened, own_app: KenshoApp, paths: Paths
+) -> None:
+    formula, folder = "=1+1[b]x", paths.data / "exports"
+    ScriptedFigures(host, replace(SMALL, model=formula), CODER, replace(CODER, quantisation="Q8_0"))
+    async with opened(own_app) as pilot:
+        await press(pilot, "down", "space", "space", "c")
+        for line in lines_of(await written(pilot, folder, "e")):
+            assert (line["a"], line["b"], "model" in line) == (f"{QWEN} Q4_K_M", f"{QWEN} Q8_0", False)
+        read = json.loads((await written(pilot, folder, "E")).read_text())
+        assert (read["a"], read["b"]) == (f"{QWEN} Q4_K_M", f"{QWEN} Q8_0")
+        await press(pilot, "escape", "home", "enter")
+        settings = lines_of(await written(pilot, folder, "e"))
+        assert [line["model"] for line in settings] == [f"'{formula}"] * 3
+        assert settings[0]["quantisation"] == "Q4_1" and settings[1]["kv_type"] == "q8_0"
+        await press(pilot, "space", "space", "c")
+        for line in lines_of(await written(pilot, folder, "e")):
+            found = [line[name] for name in ("model", "quantisation", "a", "b")]
+            assert found == [f"'{formula}", "Q4_1", "f16", "q8_0"]
+        read = json.loads((await written(pilot, folder, "E")).read_text())
+        assert [read[name] for name in ("model", "quantisation", "a", "b")] == [
+            formula,
+            "Q4_1",
+            "f16",
+            "q8_0",
+        ]
 
 
 async def test_all_pages_are_written_and_esc_stops_that(
