@@ -15,10 +15,10 @@ from kensho_tui.ui.metrics.figures.export import Wanted, once
 from kensho_tui.ui.metrics.figures.level import Level
 from kensho_tui.ui.metrics.figures.look import Look
 from kensho_tui.ui.metrics.figures.measures import legend
-from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, last_days, short_date
+from kensho_tui.ui.metrics.figures.periods import Period, by_date, every_date, from_to, last_days
 from kensho_tui.ui.metrics.figures.runs import Runs, ran_with
 from kensho_tui.ui.metrics.figures.said import said, time_said
-from kensho_tui.ui.metrics.figures.spark import trend
+from kensho_tui.ui.metrics.figures.spark import in_a_column, trend
 from kensho_tui.ui.table import Listing
 
 if TYPE_CHECKING:
@@ -184,12 +184,11 @@ class Settings(Level):
         )
         room = width - LABEL_CELLS - max(len(words) for _, _, words in lines) - 2
         drawn = [(name, trend(values, room, look.graphs), words) for name, values, words in lines]
-        until = f" to {short_date(last.day)}, at the right the last" if len(days) > 1 else ""
         return Content("\n").join(
             [
                 *[Content()] * (height > TREND_ROWS + len(shared)),
                 *shared,
-                quiet(f"by day, {short_date(dates[0])}{until}; heights begin at 0"),
+                quiet(_axis(dates, in_a_column(len(dates), room), width, look)),
                 *(
                     Content.assemble(quiet(name.ljust(LABEL_CELLS)), (line, "$primary"), quiet(f"  {words}"))
                     for name, line, words in drawn
@@ -235,6 +234,15 @@ class Settings(Level):
             differences.Side(names[0], ran.facts(one, apart), one.figures),
             differences.Side(names[1], ran.facts(other, apart), other.figures),
         )
+
+
+def _axis(dates: Sequence[str], days: int, width: int, look: Look) -> str:
+    """What the columns of a trend are, so many ``days`` in each, and the words behind it."""
+    step = "by day" if days == 1 else f"{days} days a column"
+    last = f", at the right the last{' day' * (days > 1)}" if len(dates) > 1 else ""
+    said = f"{step}, {from_to(dates, look.now)}{last}"
+    heights = "; heights begin at 0"
+    return said + heights if len(said + heights) <= width else said
 
 
 def _medians(spreads: Sequence[mc.Spread | None]) -> list[float | None]:

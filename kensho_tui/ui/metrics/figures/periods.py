@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from kensho_tui.core.metrics_contract import DayMetrics
 
 
+DAYS_OF_NO_YEAR = 120
+"""Of so many days at most nobody asks what year they are in."""
+
+
 class Period(NamedTuple):
     """The last ``days`` with this one, where the person is (0: all there are)."""
 
@@ -53,10 +57,21 @@ def every_date(days: Sequence["DayMetrics"]) -> list[str]:
     return [str(first + timedelta(days=at)) for at in range((last - first).days + 1)]
 
 
-def short_date(day: str) -> str:
-    """``21 Nov`` for ``2026-11-21``: the day it is called, wherever the person is."""
+def short_date(day: str, *, year: bool = False) -> str:
+    """``21 Nov`` for ``2026-11-21``, with its ``year`` ``21 Nov 2026``: the day it is called, wherever the
+    person is."""
     try:
         when = date.fromisoformat(day)
     except ValueError:
         return day
-    return f"{when.day} {when:%b}"
+    return f"{when.day} {when:%b}{f' {when.year}' if year else ''}"
+
+
+def from_to(days: Sequence[str], now: datetime) -> str:
+    """``8 Nov to 21 Nov``: the first of these days and the last. With years where these are not now's, and
+    where months lie between."""
+    if not days:
+        return ""
+    this_year = {day[:4] for day in days} == {str(now.year)}
+    year = not this_year or len(days) > DAYS_OF_NO_YEAR
+    return " to ".join(short_date(day, year=year) for day in dict.fromkeys((days[0], days[-1])))

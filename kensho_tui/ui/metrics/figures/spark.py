@@ -1,7 +1,6 @@
 """Values over days in one row of cells. Pure."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import median
 
 from kensho_tui.ui.metrics.graph import Look, graph
@@ -24,17 +23,22 @@ def sparkline(values: Sequence[float | None], look: Look) -> str:
 
 def trend(values: Sequence[float | None], width: int, look: Look) -> str:
     """All of them in `width` cells at most; a few are broad."""
-    broad = min(max(width // max(len(values), 1), 1), BROADEST)
-    return sparkline([value for value in squeezed(values, width) for _ in range(broad)], look)
+    found = squeezed(values, width)
+    broad = min(max(width // max(len(found), 1), 1), BROADEST)
+    return sparkline([value for value in found for _ in range(broad)], look)
+
+
+def in_a_column(count: int, columns: int) -> int:
+    """How many of so many values a column holds."""
+    return max(-(-count // max(columns, 1)), 1)
 
 
 def squeezed(values: Sequence[float | None], columns: int) -> list[float | None]:
-    """As many values as there are columns at most, each the median of about equally many."""
-    if len(values) <= columns:
-        return list(values)
-    bounds = [at * len(values) // columns for at in range(columns + 1)] if columns > 0 else []
-    found: list[float | None] = []
-    for first, end in pairwise(bounds):
-        some = [value for value in values[first:end] if value is not None]
+    """As many values as there are columns at most: medians of equally many, the first of what is left."""
+    if columns <= 0:
+        return []
+    many, found = in_a_column(len(values), columns), list[float | None]()
+    for end in range(len(values), 0, -many):
+        some = [value for value in values[max(end - many, 0) : end] if value is not None]
         found.append(median(some) if some else None)
-    return found
+    return found[::-1]

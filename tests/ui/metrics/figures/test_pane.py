@@ -20,7 +20,17 @@ from kensho_tui.ui.app import KenshoApp
 from tests.ui.conftest import NOW, app_of, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
 from tests.ui.metrics.figures.conftest import Opened, busy, pane_of
-from tests.ui.metrics.figures.scripted import CODER, GONE, OLD, QWEN, RUNS, SMALL, ScriptedFigures, generation
+from tests.ui.metrics.figures.scripted import (
+    CODER,
+    GONE,
+    OLD,
+    QWEN,
+    RUNS,
+    SMALL,
+    ScriptedFigures,
+    days,
+    generation,
+)
 
 WIDE = (160, 48)
 EVIL = "\x1b]0;x\x07evil\x9b31m"
@@ -100,6 +110,19 @@ async def test_down_to_the_generations_and_up_again(figures: ScriptedFigures, op
         assert "q8_0" in pane_of(pilot)._table.highlighted.split("\n")
         assert names(await press(pilot, "escape")) == [MODEL, QWEN, GONE]
         assert not pane_of(pilot).leave()
+
+
+async def test_a_trend_of_a_year_says_its_years_and_how_many_days_a_column_has(
+    host: FakeHost, opened: Opened
+) -> None:
+    lately = days(148.0, 1)[0]
+    ScriptedFigures(host, replace(SMALL, days=(replace(lately, day="2025-11-22"), lately)))
+    async with opened() as pilot:
+        text = await press(pilot, "enter")
+        assert "8 days a column, 22 Nov 2025 to 21 Nov 2026, at the right the last day" in text
+    async with opened(size=WIDE) as pilot:
+        text = await press(pilot, "enter")
+        assert "3 days a column, 22 Nov 2025 to 21 Nov 2026, at the right the last day; heights" in text
 
 
 async def test_all_generations_of_a_model(figures: ScriptedFigures, opened: Opened) -> None:

@@ -4,12 +4,14 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.ui.metrics.figures.periods import (
     PERIODS,
     Period,
     by_date,
     every_date,
+    from_to,
     last_days,
     next_period,
     short_date,
@@ -44,3 +46,21 @@ def test_a_day_has_the_same_name_at_the_other_end_of_the_world(monkeypatch: pyte
     time.tzset()
     assert short_date("2026-11-21") == "21 Nov"
     assert short_date("never") == "never"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("2026-11-08", "2026-11-21", "8 Nov to 21 Nov"),
+        ("2026-11-21", "2026-11-21", "21 Nov"),
+        ("2026-07-24", "2026-11-20", "24 Jul to 20 Nov"),
+        ("2026-07-24", "2026-11-21", "24 Jul 2026 to 21 Nov 2026"),
+        ("2025-11-22", "2026-11-22", "22 Nov 2025 to 22 Nov 2026"),
+        ("2025-12-30", "2026-01-02", "30 Dec 2025 to 2 Jan 2026"),
+        ("2025-10-01", "2025-10-03", "1 Oct 2025 to 3 Oct 2025"),
+    ],
+)
+def test_years_are_said_where_they_are_not_plain(first: str, last: str, said: str) -> None:
+    ran = [replace(days(100.0, 1)[0], day=day) for day in (first, last)]
+    assert from_to(every_date(ran), NOW) == said
+    assert from_to((), NOW) == ""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kensho_tui.ui.metrics.figures.spark import BROADEST, sparkline, squeezed, trend
+from kensho_tui.ui.metrics.figures.spark import BROADEST, in_a_column, sparkline, squeezed, trend
 from kensho_tui.ui.metrics.graph import Look
 
 VALUES = st.lists(st.none() | st.floats(0, 1e6), max_size=60)
@@ -31,11 +31,18 @@ def test_heights_begin_at_nought() -> None:
 @given(VALUES, st.integers(0, 80))
 def test_squeezed_values_keep_their_range(values: list[float | None], columns: int) -> None:
     found = squeezed(values, columns)
-    assert len(found) == min(len(values), columns)
+    many = in_a_column(len(values), columns)
+    assert len(found) <= columns and (not columns or (len(found) - 1) * many < max(len(values), 1))
+    assert not columns or len(found) * many >= len(values)
     known = [value for value in values if value is not None]
     assert all(min(known) <= value <= max(known) for value in found if value is not None)
     if len(values) <= columns:
         assert found == values
+
+
+def test_every_column_but_the_first_is_of_equally_many() -> None:
+    assert in_a_column(7, 3) == 3 and squeezed([1, 2, 2, 2, 9, 9, 9], 3) == [1, 2, 9]
+    assert in_a_column(7, 7) == 1 and in_a_column(0, 5) == 1
 
 
 @given(VALUES, st.integers(0, 80), LOOKS)
