@@ -218,7 +218,7 @@ class ChatScreen(SteadyScreen):
     def _sent(self, text: str) -> None:
         slash = parse_slash(text)
         if slash is None:
-            self._send(Outgoing(text))
+            self._send(Outgoing(text, self.session.place))
         elif slash.command is None:
             hint = f"{self._kensho.key_label('help')} lists the commands; two slashes send the text as it is"
             self._give_back(text + self.prompt.text)
@@ -228,7 +228,8 @@ class ChatScreen(SteadyScreen):
 
     def ask_anew(self, text: str = "") -> None:
         """Ask `text` of the model itself; without one, have the chat's last prompt answered once more."""
-        self._send(Outgoing(text, fresh=True) if text else anew(self.session.chat))
+        place = self.session.place
+        self._send(Outgoing(text, place, fresh=True) if text else anew(place, self.session.chat))
 
     def _send(self, prompt: Outgoing) -> None:
         self._outbox.append(prompt)

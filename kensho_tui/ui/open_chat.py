@@ -14,16 +14,28 @@ if TYPE_CHECKING:
     from kensho_tui.ui.ports import Host
 
 
+class Place:
+    """What is entered while it is open belongs to its chat; None: that has no id until its first prompt is
+    taken."""
+
+    def __init__(self, chat: str | None = None) -> None:
+        self.chat = chat
+
+
 class OpenChat(HostFacts):
     """The chat, its streams, and what a person chose for it. ``chat_id`` without ``chat``: it is being asked
     for."""
 
     def __init__(self, host: "Host", clock: Callable[[], float]) -> None:
         super().__init__(host, clock)
-        self.chat_id: str | None = None
+        self.place = Place()
         self.chat: c.Chat | None = None
         self.live: dict[str, Live] = {}
         self.choice = ModelChoice()
+
+    @property
+    def chat_id(self) -> str | None:
+        return self.place.chat
 
     # --- which model ----------------------------------------------------------------------------------
 

@@ -5,15 +5,17 @@ from typing import NamedTuple
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import UsageError
 from kensho_tui.ui.commands.registry import unescape
+from kensho_tui.ui.open_chat import Place
 
 
 class Outgoing(NamedTuple):
-    """``text``: as typed. ``fresh``: no cached answer will do.
+    """``text``: as typed, in the chat of ``place``. ``fresh``: no cached answer will do.
 
     ``anew``: the prompt of ``chat`` that is to be answered once more.
     """
 
     text: str
+    place: Place
     fresh: bool = False
     anew: c.Message | None = None
     chat: c.Chat | None = None
@@ -30,10 +32,13 @@ class Outgoing(NamedTuple):
         return "The answer before is kept", f"kensho-tui show {chat} --all shows it"
 
 
-def anew(chat: c.Chat | None) -> Outgoing:
-    """The last prompt of `chat`, to be answered once more. Raises `UsageError` where there is none."""
+def anew(place: Place, chat: c.Chat | None) -> Outgoing:
+    """The last prompt of `chat`, which is open in `place`, to be answered once more.
+
+    Raises `UsageError` where there is none.
+    """
     messages = chat.messages if chat is not None else ()
     last = next((message for message in reversed(messages) if message.role == "user"), None)
     if last is None:
         raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
-    return Outgoing("/fresh", fresh=True, anew=last, chat=chat)
+    return Outgoing("/fresh", place, fresh=True, anew=last, chat=chat)

@@ -12,7 +12,7 @@ from kensho_tui.core import contract as c
 from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
 from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS
 from kensho_tui.ui.live import Live, resumable
-from kensho_tui.ui.open_chat import OpenChat
+from kensho_tui.ui.open_chat import OpenChat, Place
 from kensho_tui.ui.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Session(OpenChat):
         except NotFoundError:
             last = None
         if not self._entered:  # a person may have chosen another meanwhile
-            self.chat_id = last
+            self.place.chat = last
             self._entered = True
 
     async def _watch(self) -> None:
@@ -205,7 +205,7 @@ class Session(OpenChat):
             if wanted != self.chat_id:
                 return
             self.chat = chat
-            self.chat_id = chat.id if chat is not None else None
+            self.place.chat = chat.id if chat is not None else None
             if chat is not None:
                 self.choice.settle(chat.id, chat.model)
             await self._view.show_chat(chat)
@@ -264,7 +264,7 @@ class Session(OpenChat):
         self._drop_followers()
         self._entered = True
         self._sending_here = False
-        self.chat_id = chat_id
+        self.place = Place(chat_id)
         self.chat = None
         self._switched.set()
         if self.models == ():
@@ -297,27 +297,29 @@ class Session(OpenChat):
     async def submit(self, prompt: Outgoing) -> None:
         """Send a prompt; waits for the host when it is not there yet. Raises `KenshoError`: not sent."""
         await self._connected.wait()
-        before = self.chat_id
+        place, before = prompt.place, prompt.place.chat
         with self._asking() as stream:
             text, anew = prompt.prompt, prompt.anew.id if prompt.anew is not None else None
-            model, fresh = self.asked_model, prompt.fresh
-            asked = c.Submit(prompt=text, chat=before, model=model, fresh=fresh, anew=anew, show=True)
+            model = self.asked_model if place is self.place else self.choice.of(before)
+            asked = c.Submit(prompt=text, chat=before, model=model, fresh=prompt.fresh, anew=anew, show=True)
             sent = await self._sent(asked)
             stream.set_result(sent.stream)
             if self._prompts is not None and anew is None:
                 self._prompts = [text, *(old for old in self._prompts if old != text)]
             if before is None:
                 self.choice.got_id(sent.chat)
-            if self.chat_id == before:
-                with contextlib.suppress(KenshoError):  # it is sent: raised, this would say it is not
-                    await self._show_own(sent.chat, sent.shown)
+            if place is not self.place:
+                place.chat = sent.chat
+                return
+            with contextlib.suppress(KenshoError):  # it is sent: raised, this would say it is not
+                await self._show_own(sent.chat, sent.shown)
 
     async def _sent(self, asked: c.Submit) -> c.Submitted:
-        known = self._known_ids()
+        known = self._known_ids() if asked.chat == self.chat_id else None
         try:
             return await self.host.submit(asked)
         except HostGoneError:
-            shown = await self._arrived_anyway(asked, known)
+            shown = await self._arrived_anyway(asked, known) if known is not None else None
             if shown is None:
                 raise
         answer = shown.messages[-1]
@@ -361,7 +363,7 @@ class Session(OpenChat):
 
     async def _show_own(self, chat_id: str, shown: c.Chat | None = None) -> None:
         if self.chat_id != chat_id:
-            self.chat_id = chat_id
+            self.place.chat = chat_id
             self._switched.set()
         await self.refresh(shown)
 

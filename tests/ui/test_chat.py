@@ -110,6 +110,26 @@ async def test_what_is_typed_early_is_sent_when_the_host_is_there(
         await until(pilot, lambda: app_of(pilot).chat_screen.prompt.text == "")
 
 
+async def test_prompts_that_wait_for_the_host_are_asked_in_the_chat_where_they_were_typed(
+    host: FakeHost, start: Started
+) -> None:
+    old = host.add_chat("old", host.message("user", "q"), host.message("assistant", "a"))
+    async with start() as pilot:
+        await shown(pilot, "q", "a")
+        host.reachable = False
+        host.vanish()
+        await shown(pilot, "reconnecting")
+        await pilot.press(*"here", "enter", "ctrl+n", *"one", "enter", *"two", "enter")
+        await shown(pilot, "3 prompts wait for the host")
+        host.reachable = True
+        await until(pilot, lambda: len(host.called("submit")) == 3)
+        await until(pilot, lambda: app_of(pilot).session.chat_id is not None)
+        there, new, same = host.called("submit")
+        assert (there.prompt, there.chat) == ("here", old.id)
+        assert (new.prompt, new.chat) == ("one", None)
+        assert (same.prompt, same.chat) == ("two", app_of(pilot).session.chat_id)
+
+
 async def test_a_lost_host_is_found_again_and_the_answer_can_go_on(host: FakeHost, start: Started) -> None:
     async with start() as pilot:
         await pilot.press(*"hi", "enter")

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import LoadError
 from kensho_tui.ui.model_choice import ModelChoice
+from kensho_tui.ui.open_chat import Place
 from tests.ui.conftest import Started, app_of, shown, until
 from tests.ui.fake_host import DATE, MODEL, FakeHost
 from tests.ui.fake_models import GEMMA, QWEN, FakeModels
@@ -93,9 +94,9 @@ async def test_a_chat_that_is_being_opened_has_its_own_model_already(
     host.chats_now[old.id] = replace(old, model=GEMMA)
     async with start() as pilot:
         session = app_of(pilot).session
-        session.chat_id, session.chat = old.id, None
+        session.place, session.chat = Place(old.id), None
         assert (session.model, session.asked_model) == (GEMMA, None)
-        session.chat_id = "unknown"
+        session.place = Place("unknown")
         assert session.asked_model is None
 
 

@@ -123,10 +123,10 @@ async def test_a_refusing_host_is_said_once_and_tried_again(host: FakeHost) -> N
 
 async def test_stop_ends_what_runs_before_what_waits(host: FakeHost) -> None:
     async with session_on(host) as (session, view):
-        await session.submit(Outgoing("one"))
+        await session.submit(Outgoing("one", session.place))
         running = only_stream(host)
         host.hub.get(running).append("text", 1, 5)
-        await session.submit(Outgoing("two"))
+        await session.submit(Outgoing("two", session.place))
         await view.until(lambda: len(session.live) == 2 and view.text == "text")
         assert await session.stop()
         await view.until(lambda: len(session.live) == 1)
@@ -145,7 +145,7 @@ async def test_a_prompt_that_arrived_before_the_line_was_cut_is_not_asked_twice(
     async with session_on(host) as (session, _):
         await session.connected()
         host.cut_replies = True
-        await session.submit(Outgoing("same"))
+        await session.submit(Outgoing("same", session.place))
         assert len(host.called("submit")) == 1
         assert session.chat is not None
         assert [m.content for m in session.chat.messages if m.role == "user"][-1] == "same"
@@ -156,7 +156,7 @@ async def test_a_prompt_asked_anew_before_the_line_was_cut_is_not_asked_twice(ho
     async with session_on(host) as (session, _):
         await session.connected()
         host.cut_replies = True
-        await session.submit(anew(chat))
+        await session.submit(anew(session.place, chat))
         assert len(host.called("submit")) == 1
         assert session.chat is not None and [m.content for m in session.chat.messages] == ["same", ""]
 
@@ -168,7 +168,7 @@ async def test_a_prompt_that_did_not_arrive_is_an_error(host: FakeHost) -> None:
         host.fail["submit"] = HostGoneError("the connection to the host was lost")
         host.vanish()
         with pytest.raises(HostGoneError):
-            await session.submit(Outgoing("same"))
+            await session.submit(Outgoing("same", session.place))
 
 
 @pytest.mark.parametrize("error", [HostGoneError("the host is gone"), StorageError("not now")], ids=str)
@@ -185,7 +185,7 @@ async def test_a_prompt_that_was_taken_is_sent_whatever_can_be_shown_of_it(
     monkeypatch.setattr(host, "submit", taken)
     async with session_on(host) as (session, view):
         await session.connected()
-        await session.submit(Outgoing("hello"))
+        await session.submit(Outgoing("hello", session.place))
         await view.until(lambda: view.chat is not None)
         assert view.chat is not None and view.chat.messages[0].content == "hello"
         assert len(host.called("submit")) == 1

@@ -148,9 +148,9 @@ async def test_esc_at_once_after_continuing_stops_the_answer(host: SlowHost, sta
 async def test_the_first_of_two_streams_is_stopped_before_anything_of_it_was_read(host: SlowHost) -> None:
     host.lets.set()
     async with session_on(host) as (session, view):
-        await session.submit(Outgoing("one"))
+        await session.submit(Outgoing("one", session.place))
         running = session.running()
         host.read = lambda *_: asyncio.Event().wait()  # type: ignore[assignment]
-        await session.submit(Outgoing("two"))
+        await session.submit(Outgoing("two", session.place))
         await view.until(lambda: len(session.live) == 2)
         assert session.running() is running
