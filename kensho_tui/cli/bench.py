@@ -79,31 +79,47 @@ def run(options: argparse.Namespace) -> int:
     if options.seconds is not None and not 0 <= options.seconds <= 86_400:
         raise UsageError("--seconds lies between 0 and 86400")
     if options.stop:
-        return asyncio.run(_stop())
+        return asyncio.run(_stop(options.json))
     if options.undo:
-        return asyncio.run(_undo(options.model))
+        return asyncio.run(_undo(options.model, options.json))
     if options.list:
         return asyncio.run(_list(options.model, options.json))
     return asyncio.run(_bench(options))
 
 
-async def _stop() -> int:
+async def _stop(as_json: bool) -> int:
     from kensho_tui.client.facade import Kensho
-    from kensho_tui.core.bench_contract import STOP_BENCH, BenchRef
 
     kensho = await Kensho.if_running()
+    stopped = None
     if kensho is not None:
         async with kensho:
-            for one in await _runs(kensho):
-                if one.state == "running":
-                    await kensho.call(STOP_BENCH, BenchRef(bench=one.id))
-                    print(f"kensho-tui: stopped the benchmark of {one_line(one.model)}", file=sys.stderr)
-                    return 0
-    print("kensho-tui: no benchmark is under way", file=sys.stderr)
+            stopped = await _stopped(kensho)
+    if as_json:
+        print_json({"stopped": _named(stopped)})
+    elif stopped is not None:
+        print(f"kensho-tui: stopped the benchmark of {one_line(stopped.model)}", file=sys.stderr)
+    else:
+        print("kensho-tui: no benchmark is under way", file=sys.stderr)
     return 0
 
 
-async def _undo(model: str | None) -> int:
+async def _stopped(kensho: "Kensho") -> "BenchRun | None":
+    """The one that was under way; None: there was none."""
+    from kensho_tui.core.bench_contract import STOP_BENCH, BenchRef
+
+    run = next((one for one in await _runs(kensho) if one.state == "running"), None)
+    if run is not None:
+        await kensho.call(STOP_BENCH, BenchRef(bench=run.id))
+    return run
+
+
+def _named(run: "BenchRun | None") -> dict[str, str] | None:
+    """Which one it was, as a JSON document tells it."""
+    return {"id": run.id, "model": run.model} if run is not None else None
+
+
+async def _undo(model: str | None, as_json: bool) -> int:
     from kensho_tui.core.bench_contract import UNDO_BENCH, BenchRef
 
     async with link() as kensho:
@@ -111,7 +127,10 @@ async def _undo(model: str | None) -> int:
         if not left:
             raise NotFoundError("no benchmark has set anything that is left to take back")
         _, last = max(left, key=itemgetter(0))
-        await kensho.call(UNDO_BENCH, BenchRef(bench=last.id))
+        defaults = await kensho.call(UNDO_BENCH, BenchRef(bench=last.id))
+    if as_json:
+        print_json({"undone": _named(last), "defaults": defaults})
+        return 0
     when = one_line(last.created[:10])
     print(f"{one_line(last.model)} no longer has what the benchmark of {when} recommends.")
     return 0
