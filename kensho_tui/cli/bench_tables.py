@@ -8,14 +8,13 @@ from kensho_tui.cli.table import Column, render, with_ascii_cuts
 from kensho_tui.core.bench_contract import (
     STANDARD_ANSWER,
     STANDARD_PROMPT,
-    BareLoop,
     BenchRun,
     Condition,
     Recommendation,
 )
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago
-from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, rests_on_one, slower_then, time_saved
 from kensho_tui.ui.metrics.figures.said import said
 
 MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
@@ -26,7 +25,7 @@ def told(run: BenchRun, columns: int | None, *, plain: bool = False) -> list[str
     sign = "+-" if plain else "±"
     found = [_head(run), ""]
     found += _points(run, columns, sign)
-    found += [*_problems(run), *_bare(run.bare), *_recommendations(run)]
+    found += [*_problems(run), *_bare(run), *_recommendations(run)]
     lines = [part for line in found for part in _wrapped(line, columns)]
     return with_ascii_cuts(lines, plain=plain)
 
@@ -74,7 +73,7 @@ def _points(run: BenchRun, columns: int | None, sign: str) -> list[str]:
             point.settings.layers if run.on_gpu else "",
             f"{point.prompt_tokens:,}",
             said(point.prompt, sign),
-            said(point.decode, sign),
+            TOO_SLOW if point.cut else said(point.decode, sign),
         )
         for point in points
     ]
@@ -87,12 +86,14 @@ def _problems(run: BenchRun) -> Iterator[str]:
         yield f"Cannot be used: {settings.words(gpu=run.on_gpu)}: {one_line(problem, 300)}"
 
 
-def _bare(loops: Sequence[BareLoop]) -> Iterator[str]:
-    for loop in loops:
+def _bare(run: BenchRun) -> Iterator[str]:
+    for loop in run.bare:
+        prompt = f"{loop.prompt_here:,.0f} of its {loop.prompt_tok_s:,.0f} prompt tok/s"
+        decode = f"{loop.decode_here:,.1f} of its {loop.decode_tok_s:,.1f} decode tok/s"
+        slower = " The machine was slower by then than for the figures above." * slower_then(run, loop)
         yield (
-            f"Beside llama.cpp alone, {MACHINES[loop.condition]}: {loop.prompt_share:.0%} of its "
-            f"{loop.prompt_tok_s:,.0f} prompt tok/s, {loop.decode_share:.0%} of its "
-            f"{loop.decode_tok_s:,.1f} decode tok/s."
+            f"Beside llama.cpp alone at the end, {MACHINES[loop.condition]}: {prompt} "
+            f"({loop.prompt_share:.0%}), {decode} ({loop.decode_share:.0%}).{slower}"
         )
 
 

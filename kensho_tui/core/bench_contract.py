@@ -53,6 +53,7 @@ class BenchPoint(Struct, frozen=True, kw_only=True):
 
     ``prompt``: tok/s reading a prompt of ``prompt_tokens``; ``decode``: tok/s writing ``completion_tokens``
     behind it; None where only the other was measured. ``problem``: why these settings cannot be used.
+    ``cut``: another choice was so much quicker that this one was ended before it had a speed.
     """
 
     condition: Condition
@@ -62,6 +63,7 @@ class BenchPoint(Struct, frozen=True, kw_only=True):
     prompt: Spread | None = None
     decode: Spread | None = None
     problem: str = ""
+    cut: bool = False
 
 
 class BareLoop(Struct, frozen=True, kw_only=True):
@@ -76,6 +78,17 @@ class BareLoop(Struct, frozen=True, kw_only=True):
     decode_tok_s: float
     prompt_share: float
     decode_share: float
+
+    @property
+    def prompt_here(self) -> float:
+        """Our tok/s that its are held against. They are of runs beside its own where memory had room for
+        both: not those of the recommendation.
+        """
+        return self.prompt_share * self.prompt_tok_s
+
+    @property
+    def decode_here(self) -> float:
+        return self.decode_share * self.decode_tok_s
 
 
 class Recommendation(Struct, frozen=True, kw_only=True):
@@ -100,7 +113,8 @@ class Applied(Struct, frozen=True, kw_only=True):
 
 
 class BenchRun(Struct, frozen=True, kw_only=True):
-    """One benchmark, under way or kept. ``done`` of ``total`` measurements; ``doing``: what is measured now.
+    """One benchmark, under way or kept. ``done`` of ``total`` measurements, none of them without a speed;
+    ``doing``: what is measured now.
 
     ``before`` were the settings in use; ``applied``: the recommendation that was made the model's defaults.
     Where runs are listed, ``in_use`` are the recommendations that the model's defaults are now, ``applied``

@@ -96,7 +96,11 @@ def test_the_report(columns: int | None) -> None:
     assert "\x1b" not in text and "400.0" not in whole
     assert "90.0 ±2.0 (3)" in text
     assert "Cannot be used: auto threads, 2 prefill threads, batch 512, f16 KV: too large" in whole
-    assert "Beside llama.cpp alone, a quiet machine: 98% of its 410 prompt tok/s, 97% of its 92.0" in whole
+    assert (
+        "Beside llama.cpp alone at the end, a quiet machine: 402 of its 410 prompt tok/s (98%), "
+        "89.2 of its 92.0 decode tok/s (97%)." in whole
+    )
+    assert "slower by then" not in whole
     assert "2 threads, 2 prefill threads, batch 256, q8_0 KV: a turn of 512 and 128 tokens takes" in whole
     assert "128 tokens takes 20 % less" in whole
     assert "loses some exactness" in whole
@@ -106,6 +110,19 @@ def test_the_report(columns: int | None) -> None:
     )
     assert columns is None or all(len(line) <= columns for line in lines)
     assert "\n".join(told(RUN, columns, plain=True)).isascii()
+
+
+def test_a_share_of_runs_that_were_slower_than_those_of_the_advice_says_so() -> None:
+    by_then = replace(RUN.bare[0], prompt_tok_s=167.0, prompt_share=0.4)
+    whole = " ".join(" ".join(told(replace(RUN, bare=(by_then,)), 80)).split())
+    assert "67 of its 167 prompt tok/s (40%)" in whole
+    assert "The machine was slower by then than for the figures above." in whole
+
+
+def test_what_was_cut_short_says_why_it_has_no_speed() -> None:
+    cut = BenchPoint(condition="shared", settings=FAST, prompt_tokens=40, completion_tokens=64, cut=True)
+    line = next(line for line in told(replace(RUN, points=(cut,)), None) if line.startswith("shared"))
+    assert line.endswith("too slow")
 
 
 def test_a_recommendation_that_rests_on_one_run_is_unsure() -> None:
@@ -201,6 +218,8 @@ def test_what_cannot_be_asked(home: Home) -> None:
     assert home.run("bench", "--undo", "--apply", "quiet").returncode == 2
     assert home.run("bench", "--seconds", "nan").returncode == 2
     assert home.run("bench", "--stop").stderr == "kensho-tui: no benchmark is under way\n"
+    done = home.run("bench", "--stop", "--json")
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, {"stopped": None}, "")
     done = home.run("bench", "--kept", "-m", "nothing")
     assert (done.returncode, done.stdout) == (3, "")
     done = home.run("bench", "--undo")
@@ -226,6 +245,19 @@ def test_ctrl_c_stops_and_shows_what_was_measured(home: Home) -> None:
     assert "stopped; what was measured is kept" in wrong
     assert "DECODE TOK/S" in said
     assert runs(home)[0]["state"] == "stopped"
+
+
+def test_what_was_stopped_is_told_as_a_document(home: Home) -> None:
+    write_model(home.paths.models / "scripted.gguf", template='#scripted {"run_s": 0.05}')
+    home.start_scripted_host()
+    command = [sys.executable, "-m", "kensho_tui", "bench", "-m", "scripted", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
+        wait_until(lambda: any(run["points"] for run in runs(home)), what="for a first figure")
+        (run,) = runs(home)
+        done = home.run("bench", "--stop", "--json")
+        said, _ = bench.communicate(timeout=30)
+    assert json.loads(done.stdout) == {"stopped": {"id": run["id"], "model": "scripted"}}
+    assert json.loads(said)["state"] == "stopped"
 
 
 def test_the_end_of_the_host_is_told_and_what_it_measured_is_kept(home: Home) -> None:
@@ -255,6 +287,10 @@ def test_what_was_applied_is_taken_back(home: Home) -> None:
     undone = home.run("bench", "--undo", "-m", "script")
     assert undone.returncode == 0
     assert undone.stdout.startswith("scripted no longer has what the benchmark of ")
+    assert home.run("bench", "--kept", "--apply", "shared").returncode == 0
+    undone = home.run("bench", "--undo", "--json")
+    assert json.loads(undone.stdout)["undone"] == {"id": run["id"], "model": "scripted"}
+    assert json.loads(undone.stdout)["defaults"]["threads_batch"] == 1
     (run,) = runs(home)
     assert run["change"] is None and run["applied"] is None
     assert home.run("bench", "--undo").returncode == 3

@@ -41,6 +41,10 @@ class Speeds(NamedTuple):
     decode_tok_s: float
     took_s: float = 0.0
 
+    def any_of(self, length: Length) -> bool:
+        """Whether it has a speed that says something there: one that was cut short may have none."""
+        return bool((length.reads and self.prompt_tok_s > 0) or (length.writes and self.decode_tok_s > 0))
+
 
 _Key = tuple[Condition, BenchSettings, Length]
 
@@ -140,6 +144,7 @@ def _point(key: _Key, runs: Sequence[Speeds]) -> BenchPoint:
         completion_tokens=length.answer if length.writes else 0,
         prompt=_spread(run.prompt_tok_s for run in runs) if length.reads else None,
         decode=_spread(run.decode_tok_s for run in runs) if length.writes else None,
+        cut=not any(run.any_of(length) for run in runs),
     )
 
 

@@ -108,14 +108,14 @@ class Bench:
         self.run = replace(self.run, doing=doing, total=done + left, eta_s=eta)
         self._tell(self.run)
 
-    def _count(self, what: str) -> None:
-        """One measurement less to come."""
+    def _count(self, what: str, *, measured: bool = True) -> None:
+        """One less to come. What gave no speed is none that was done."""
         self._ahead[what] = max(self._ahead[what] - 1, 0)
-        self.run = replace(self.run, done=self.run.done + 1, points=self._results.points())
+        self.run = replace(self.run, done=self.run.done + measured, points=self._results.points())
 
-    async def _did(self, what: str) -> None:
+    async def _did(self, what: str, *, measured: bool) -> None:
         """Counted, and kept before the next one begins: writing would disturb that."""
-        self._count(what)
+        self._count(what, measured=measured)
         await self._keep(self.run)
 
     def _on_phase(self, phase: Phase) -> None:
@@ -226,13 +226,14 @@ class Bench:
     async def _one(
         self, session: Session, stage: Stage, at: Condition, settings: BenchSettings, *, first: bool
     ) -> None:
+        measured = False
         if not self._results.failed(settings):
             self._say(f"{stage.name} · {at} · {settings.words(gpu=self._machine.gpu)}")
             # Who is measured again is measured whole, lest only the good runs count.
             hasty = first and settings != self.run.before
             patience = self._results.patience(at, stage.length) if hasty else None
-            await self._try(session, at, settings, stage.length, patience)
-        await self._did(stage.name)
+            measured = await self._try(session, at, settings, stage.length, patience)
+        await self._did(stage.name, measured=measured)
 
     async def _try(
         self,
@@ -241,15 +242,18 @@ class Bench:
         settings: BenchSettings,
         length: Length,
         patience: float | None = None,
-    ) -> None:
-        """What cannot be loaded, or dies, is told as a problem of these settings and no end of the rest."""
+    ) -> bool:
+        """Whether it gave a speed. What cannot be loaded, or dies, is told as a problem of these settings and
+        no end of the rest.
+        """
         try:
             speeds = await session.measure(settings, self._machine, length.prompt, length.answer, patience)
         except EngineError as error:
             log.info("%s cannot be used: %s", settings, error.message)
             self._results.fail(settings, error.message)
-        else:
-            self._results.add(at, settings, length, speeds)
+            return False
+        self._results.add(at, settings, length, speeds)
+        return speeds.any_of(length)
 
     # --- with what is recommended ----------------------------------------------------------------------
 
@@ -260,10 +264,9 @@ class Bench:
                 if tokens <= session.room and self._spent() < self._pace.budget_s:
                     self._say(f"a prompt of {tokens} tokens · {one.condition}")
                     async with neighbour(wanted=one.condition == "shared", command=self._tools.spin):
-                        await self._try(
-                            session, one.condition, one.settings, Length(tokens, whole.answer // 2)
-                        )
-                    await self._did(LENGTHS)
+                        length = Length(tokens, whole.answer // 2)
+                        measured = await self._try(session, one.condition, one.settings, length)
+                    await self._did(LENGTHS, measured=measured)
         self._ahead[LENGTHS] = 0
 
     async def _compare(self, session: Session | None, base: Load, text: str, whole: Length) -> None:

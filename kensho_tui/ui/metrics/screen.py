@@ -140,6 +140,8 @@ class MetricsScreen(EarlyKeys, SteadyScreen):
         self._lower.left()
         self._lower = pane
         if self.is_mounted:
+            for notice in self.query(Notice):
+                notice.give_way()  # what was said was said of the other one
             self._show_lower()
         if self._seen:
             pane.entered()

@@ -343,6 +343,26 @@ async def test_hopeless_settings_are_cut_short(tmp_path: Path) -> None:
         slow = [point for point in run.points if point.settings.threads == 2]
         assert slow and all(point.decode is None for point in slow)
         assert all(point.prompt.most < 10 for point in run.points if point in slow and point.prompt)
+        cut = [point for point in slow if point.prompt is None]
+        assert cut and all(point.cut == (point in cut) for point in run.points)
+
+
+async def test_what_was_cut_short_is_no_measurement(tmp_path: Path) -> None:
+    async with bed(tmp_path, hopeless=2, run_s=0.05) as there:
+        measured = asyncio.Event()
+
+        def tell(run: BenchRun) -> None:
+            there.told.append(run)
+            if any(point.cut for point in run.points):
+                measured.set()
+
+        rows = BenchRows(there.database)
+        there.benches = Benches(there.tools, there.on.library, rows, there.default, tell, lambda: None)
+        await there.benches.start(StartBench(quick=True, budget_s=60.0))
+        await measured.wait()
+        (kept,) = await rows.last(1)
+        counts = [max(one.count for one in (p.prompt, p.decode) if one) for p in kept.points if not p.cut]
+        assert kept.state == "interrupted" and kept.done == sum(counts)
 
 
 async def test_settings_that_do_not_fit_are_a_problem(tmp_path: Path) -> None:

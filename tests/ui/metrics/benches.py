@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from kensho_tui.core import bench_contract as b
 from kensho_tui.core import model_contract as mc
-from kensho_tui.core.contract import ModelInfo
+from kensho_tui.core.contract import TOPIC_MODELS, ModelInfo, ModelsFact
 from kensho_tui.core.errors import UsageError
 from kensho_tui.core.metrics_contract import Spread
 from tests.ui.fake_host import GIB, MODEL, FakeHost
@@ -133,7 +133,17 @@ class Benches:
         change = b.Applied(at="", before=before, after=self.defaults) if before != self.defaults else None
         now = replace(found, applied=request.condition, in_use=(request.condition,), change=change)
         self.kept[self.kept.index(found)] = now
+        self._tell_models()
         return self.defaults
+
+    def set_elsewhere(self, *in_use: b.Condition) -> None:
+        """Somebody set the model's defaults from elsewhere: this advice of all runs is in use now."""
+        self.kept = [replace(one, in_use=in_use) for one in self.kept]
+        self._tell_models()
+
+    def _tell_models(self) -> None:
+        """As the host does when the defaults of a model are others."""
+        self._host.board.touch(TOPIC_MODELS, ModelsFact())
 
     def _undo(self, request: b.BenchRef) -> mc.Defaults:
         found = next(one for one in self.kept if one.id == request.bench)
@@ -141,4 +151,5 @@ class Benches:
             raise UsageError("this benchmark changed nothing that is left to take back")
         self.kept[self.kept.index(found)] = replace(found, applied=None, in_use=(), change=None)
         self.defaults = found.change.before
+        self._tell_models()
         return self.defaults

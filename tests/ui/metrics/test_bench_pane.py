@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 
 from kensho_tui.core import bench_contract as b
 from kensho_tui.core import model_contract as mc
-from kensho_tui.core.errors import EngineError
+from kensho_tui.core.errors import EngineError, UsageError
 from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import GLYPHS
 from tests.ui.conftest import NOW, Started, app_of, screen_text, shown, until
@@ -84,9 +84,30 @@ def test_settings_that_were_in_use_already_gain_nothing() -> None:
 
 
 def test_the_bare_loop_stands_beside_it() -> None:
-    assert texts.bare(run().bare)[0].plain == (
-        "llama.cpp alone, quiet: decode 165 tok/s (here 98 %), prompt 830 (98 %)"
-    )
+    (loop,) = run().bare
+    (said,) = texts.bare(run(), 75)
+    assert said.plain == "beside llama.cpp, quiet: decode 162 of 165 (98 %), prompt 813 of 830 (98 %)"
+    assert texts.bare(run(bare=()), 75) == []
+    slow = replace(loop, decode_tok_s=9.0, decode_share=0.5)
+    assert "decode 4.5 of 9.0 (50 %)" in texts.bare(run(bare=(slow,)), 75)[0].plain
+
+
+def test_a_share_of_runs_that_were_slower_than_those_of_the_advice_says_so() -> None:
+    (loop,) = run().bare
+    by_then = replace(loop, prompt_tok_s=12_670, prompt_share=0.048)
+    rows = [row.plain for row in texts.bare(run(bare=(by_then,)), 75)]
+    said = "beside llama.cpp, quiet: decode 162 of 165 (98 %), prompt 608 of 12,670 (5 %)"
+    assert " ".join(rows[:-1]) == said and len(rows) == 3
+    assert rows[-1] == "  the machine was slower by then than for the figures above"
+    assert all(len(row) <= 75 for row in rows)
+    almost = replace(loop, prompt_share=0.75)
+    assert len(texts.bare(run(bare=(almost,)), 75)) == 1
+
+
+def test_what_was_cut_short_says_why_it_has_no_speed() -> None:
+    cut = replace(run().points[3], prompt=None, decode=None, cut=True)
+    row = texts.table(run(points=(*run().points[:3], cut)), BRAILLE, 120)[-1].plain
+    assert row.split() == ["shared", "8", "too", "slow"]
 
 
 def test_how_far_it_is() -> None:
@@ -145,6 +166,62 @@ async def test_keys_that_come_in_one_go_do_what_they_would_one_by_one(
             app.post_message(Key(key, None))
         await shown(pilot, "under way")
         assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
+
+
+async def test_keys_that_begin_it_twice_in_one_go_begin_one(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    def begun_once(request: b.StartBench) -> b.BenchRun:
+        if len(host.called("bench.start")) > 1:
+            raise UsageError(f"a benchmark of {MODEL} is under way")
+        return begin(request)
+
+    begin, host.replies["bench.start"] = host.replies["bench.start"], begun_once
+    async with start() as pilot:
+        await opened(pilot)
+        for key in ("r", "r", "R"):
+            pilot.app.post_message(Key(key, None))
+        await shown(pilot, "under way", "0 %")
+        assert host.called("bench.start") == [b.StartBench(model=MODEL, quick=True)]
+        assert "✗" not in screen_text(pilot)
+
+
+@pytest.mark.parametrize("error", [False, True])
+async def test_what_was_said_of_the_figures_is_not_said_of_the_benchmarks(
+    start: Started, benches: Benches, error: bool
+) -> None:
+    async with start() as pilot:
+        await opened(pilot)
+        await pilot.press("b")
+        app = app_of(pilot)
+        if error:
+            app.show_error(EngineError("nothing was written"))
+        else:
+            app.say("nothing was written", seconds=20)
+        await shown(pilot, "nothing was written")
+        await pilot.press("b")
+        await shown(pilot, "none yet")
+        assert "nothing was written" not in screen_text(pilot)
+
+
+async def test_what_was_said_of_one_benchmark_is_not_said_of_the_next(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    benches.kept += [run(), run(id="b0")]
+    async with start() as pilot:
+        await opened(pilot)
+        await pilot.press("1")
+        await shown(pilot, "z undoes")
+        await pilot.press("o")
+        await shown(pilot, "2 of 2")
+        assert "z undoes" not in screen_text(pilot)
+        host.fail["bench.start"] = EngineError("the engine did not start")
+        await pilot.press("r")
+        await shown(pilot, "the engine did not start")
+        host.fail.clear()
+        await pilot.press("r")
+        await shown(pilot, "under way", "0 %")
+        assert "the engine did not start" not in screen_text(pilot)
 
 
 async def test_what_is_typed_behind_m_is_looked_for(start: Started, host: FakeHost, benches: Benches) -> None:
@@ -222,6 +299,22 @@ async def test_a_recommendation_is_applied_and_undone(
         await shown(pilot, "threads 4 → 8")
 
 
+async def test_advice_that_is_applied_and_taken_back_elsewhere_is_followed(
+    start: Started, host: FakeHost, benches: Benches
+) -> None:
+    benches.kept += [run(), run(id="b0")]
+    async with start() as pilot:
+        await opened(pilot)
+        await pilot.press("o")
+        await shown(pilot, "2 of 2", "1 use for a shared machine")
+        benches.set_elsewhere("shared")
+        await shown(pilot, "2 of 2", "prompt 600 tok/s · in use", "2 use for a quiet machine")
+        assert "1 use for" not in screen_text(pilot)
+        benches.set_elsewhere()
+        await shown(pilot, "1 use for a shared machine")
+        assert "in use" not in screen_text(pilot)
+
+
 async def test_what_was_applied_before_the_app_was_started_can_be_undone(
     start: Started, host: FakeHost, benches: Benches
 ) -> None:
@@ -295,7 +388,7 @@ async def test_a_command_opens_those_of_a_model(start: Started, host: FakeHost, 
         await until(pilot, lambda: app.session.models is not None)
         app.chat_screen.prompt.put("/bench smol")
         await pilot.press("enter")
-        await shown(pilot, "▸ Metrics", "llama.cpp alone, quiet")
+        await shown(pilot, "▸ Metrics", "beside llama.cpp, quiet", "813 of 830 (98 %)")
         assert host.called("bench.list")[-1] == b.ListBenches(model=MODEL)
 
 

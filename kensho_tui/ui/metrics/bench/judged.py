@@ -1,8 +1,12 @@
 """What a recommendation is worth: the same for the screen and for the command line. Pure."""
 
-from kensho_tui.core.bench_contract import BenchRun, Recommendation
+from kensho_tui.core.bench_contract import BareLoop, BenchRun, Recommendation
 
 ONE_RUN = "one run each"
+TOO_SLOW = "too slow"
+"""Of a choice that was cut short before it had a speed."""
+SLOWER = 0.75
+"""Below so much of the speed it had before, the machine and not the choice is another."""
 
 
 def time_saved(gain: float) -> int:
@@ -21,3 +25,11 @@ def rests_on_one(run: BenchRun, one: Recommendation) -> bool:
         and point.decode is not None
     ]
     return bool(counts) and max(counts) == 1
+
+
+def slower_then(run: BenchRun, loop: BareLoop) -> bool:
+    """Whether the same settings were plainly faster before they were held against llama.cpp alone."""
+    one = run.recommended(loop.condition)
+    return one is not None and (
+        loop.prompt_here < SLOWER * one.prompt_tok_s or loop.decode_here < SLOWER * one.decode_tok_s
+    )

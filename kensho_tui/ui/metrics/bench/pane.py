@@ -29,11 +29,12 @@ from kensho_tui.core.bench_contract import (
     ListBenches,
     StartBench,
 )
+from kensho_tui.core.contract import TOPIC_MODELS
 from kensho_tui.core.errors import KenshoError
 from kensho_tui.core.model_contract import DETAILS, ModelRef
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.keys import did_binding, handed_on
-from kensho_tui.ui.lines import SplitLine, quiet
+from kensho_tui.ui.lines import Notice, SplitLine, quiet
 from kensho_tui.ui.metrics.bench import texts
 from kensho_tui.ui.metrics.graph import glyphs_for
 from kensho_tui.ui.metrics.text_rows import TextRows
@@ -95,6 +96,7 @@ class BenchPane(Vertical):
         self._runs: tuple[BenchRun, ...] | None = None
         self._at = 0
         self._watching: Worker[None] | None = None
+        self._starting: Worker[None] | None = None
         self._stopping = ""
         self._error: KenshoError | None = None
         self._title = SplitLine(id="bench-title")
@@ -174,22 +176,29 @@ class BenchPane(Vertical):
         """What is kept and what runs; both anew when the host was gone."""
         while True:
             await self._kensho.session.connected()
-            self._list()
             with contextlib.suppress(KenshoError):
                 await self._follow()
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
-        """What runs, until the host is gone. Raises `KenshoError` then."""
-        seen = 0
+        """What runs, and what is in use, until the host is gone. Raises `KenshoError` then."""
+        host = self._kensho.session.host
+        # What is listed below is not told once more as news.
+        facts = await host.watch({TOPIC_MODELS: 0}, 0.0)
+        seen = {TOPIC_BENCH: 0, TOPIC_MODELS: 0} | {topic: fact.version for topic, fact in facts.items()}
+        self._list()
         while True:
-            facts = await self._kensho.session.host.watch({TOPIC_BENCH: seen}, WATCH_S)
+            facts = await host.watch(seen, WATCH_S)
+            seen |= {topic: fact.version for topic, fact in facts.items()}
+            if TOPIC_MODELS in facts and self._under_way is None:
+                self._list()  # somebody may have changed the model's defaults
             if TOPIC_BENCH in facts:
-                seen = facts[TOPIC_BENCH].version
                 self._take(msgspec.msgpack.decode(facts[TOPIC_BENCH].body, type=BenchFact).run)
 
     def _take(self, run: BenchRun | None) -> None:
         before, self._under_way = self._under_way, run if run is not None and run.state == "running" else None
+        if before is None and self._under_way is not None:
+            self._give_way()
         if before is not None and self._under_way is None:
             self._stopping = ""
             self._at = 0
@@ -252,7 +261,11 @@ class BenchPane(Vertical):
             going = texts.progress(run, self._glyphs, width)
             self._progress.show([*going, Content()] if going else [])
             follows = self._scroll.scroll_offset.y >= self._scroll.max_scroll_y
-            blocks = [texts.recommendations(run), texts.bare(run.bare), texts.table(run, self._glyphs, width)]
+            blocks = [
+                texts.recommendations(run),
+                texts.bare(run, width),
+                texts.table(run, self._glyphs, width),
+            ]
             self._rows.show([row for block in blocks if block for row in (*block, Content())][:-1])
             if self._under_way is not None and follows:
                 self._scroll.scroll_end(animate=False)
@@ -273,10 +286,15 @@ class BenchPane(Vertical):
             return [quiet(f"there is no model yet: {self._kensho.key_label('hub')} finds one")]
         return texts.none_yet(width)
 
+    def _give_way(self) -> None:
+        """What was said of another run is over."""
+        for notice in self.screen.query(Notice):
+            notice.give_way()
+
     # --- what can be done -----------------------------------------------------------------------------
 
     def action_measure(self, quick: bool) -> None:
-        if self._under_way is not None:
+        if self._under_way is not None or (self._starting is not None and not self._starting.is_finished):
             return
 
         async def work() -> None:
@@ -284,7 +302,7 @@ class BenchPane(Vertical):
             run = await self._kensho.session.host.call(START_BENCH, request)
             self._take(run)
 
-        self._kensho.run_quietly(work, "bench-start")
+        self._starting = self._kensho.run_quietly(work, "bench-start")
 
     def action_stop(self) -> None:
         run = self._under_way
@@ -301,6 +319,7 @@ class BenchPane(Vertical):
         many = len(self._runs or ())
         if self._under_way is None and many:
             self._at = min(max(self._at + step, 0), many - 1)
+            self._give_way()
             self._scroll.scroll_home(animate=False)
             self.renew()
 
@@ -319,7 +338,6 @@ class BenchPane(Vertical):
                 self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
             else:
                 self._kensho.say(f"{name} has these settings already")
-            await self._changed_defaults()
 
         self._kensho.run_quietly(work, "bench-apply")
 
@@ -335,13 +353,8 @@ class BenchPane(Vertical):
             after = await host.call(UNDO_BENCH, BenchRef(bench=run.id))
             said, name = texts.changes(before, after), one_line(run.model, 40)
             self._kensho.say(f"{name}: {said}", "taken back, from its next answer on")
-            await self._changed_defaults()
 
         self._kensho.run_quietly(work, "bench-apply")
-
-    async def _changed_defaults(self) -> None:
-        await self._kensho.session.renew_models()
-        self._list()
 
     def action_model(self) -> None:
         """Choose whose benchmarks are shown."""
@@ -352,6 +365,7 @@ class BenchPane(Vertical):
         choices = [Choice(one.name, one_line(one.name, 80), one_line(one.quantisation, 12)) for one in models]
 
         def taken(model: str) -> None:
+            self._give_way()
             self.open(model)
             self._list()
             self.renew()

@@ -6,7 +6,6 @@ from datetime import datetime
 from textual.content import Content
 
 from kensho_tui.core.bench_contract import (
-    BareLoop,
     BenchPoint,
     BenchRun,
     Condition,
@@ -17,7 +16,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.columns import Column, joined, table_widths
 from kensho_tui.ui.lines import QUIET, SEPARATOR, in_a_row, quiet
-from kensho_tui.ui.metrics.bench.judged import ONE_RUN, rests_on_one, time_saved
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, rests_on_one, slower_then, time_saved
 from kensho_tui.ui.metrics.figures.said import uncounted
 from kensho_tui.ui.metrics.graph import Glyphs
 
@@ -149,7 +148,7 @@ def table(run: BenchRun, glyphs: Glyphs, width: int) -> list[Content]:
     laid = table_widths(COLUMNS, rows, width, without=same)
     drawn = [joined(COLUMNS, laid, [quiet(column.title) for column in COLUMNS])]
     for point, row in zip(run.points, rows, strict=True):
-        style = QUIET if point.problem else "bold" if row[0] else "$foreground"
+        style = QUIET if point.problem or point.cut else "bold" if row[0] else "$foreground"
         line = joined(COLUMNS, laid, [Content.styled(cell, style) for cell in row])
         drawn.append(line.truncate(width, ellipsis=True))
         if point.problem:
@@ -180,26 +179,28 @@ def _cells(run: BenchRun, point: BenchPoint, sign: str) -> Sequence[str]:
         found.layers if run.on_gpu else "",
         fmt.thousands(point.prompt_tokens),
         uncounted(point.prompt, sign),
-        uncounted(point.decode, sign),
+        TOO_SLOW if point.cut else uncounted(point.decode, sign),
         str(counted.count) if counted is not None else "",
     )
 
 
-def _share(value: float) -> str:
-    """Of what could be had: it may be more than all of it."""
-    return f"{value * 100:.0f} %"
+def _held_against(here: float, alone: float, share: float) -> str:
+    """``162 of 165 (98 %)``, one decimal below ten. The share may be more than all of it."""
+    digits = 1 if alone < 10 else 0
+    return f"{here:,.{digits}f} of {alone:,.{digits}f} ({share * 100:.0f} %)"
 
 
-def bare(found: Sequence[BareLoop]) -> list[Content]:
-    """What llama.cpp does alone, and what share of it is left here."""
-    return [
-        quiet(
-            f"llama.cpp alone, {one.condition}: decode {fmt.speed(one.decode_tok_s)} "
-            f"(here {_share(one.decode_share)}), prompt {one.prompt_tok_s:,.0f} "
-            f"({_share(one.prompt_share)})"
-        )
-        for one in found
-    ]
+def bare(run: BenchRun, width: int) -> list[Content]:
+    """The speeds here of those of llama.cpp alone that they are held against."""
+    found = []
+    for one in run.bare:
+        decode = _held_against(one.decode_here, one.decode_tok_s, one.decode_share)
+        prompt = _held_against(one.prompt_here, one.prompt_tok_s, one.prompt_share)
+        found.append(quiet(f"beside llama.cpp, {one.condition}: decode {decode}, prompt {prompt}"))
+        if slower_then(run, one):
+            said = "  the machine was slower by then than for the figures above"
+            found.append(Content.styled(said, "$warning"))
+    return wrapped(found, width)
 
 
 NAMES = {
