@@ -5,7 +5,8 @@ real host. Milliseconds from the call to its reply, as the front end has it:
 
 * models: medians and spread of every model and setting; with a trend of every day of all models; one model
   with its trend; 7 days
-* page: the last 100 generations; the last page of a model that ran a year ago only
+* page: the last 100 generations; the last page of a model that ran a year ago only; the 100 with the longest
+  TTFT of all, and of one model those that failed
 * command: `kensho-tui metrics --json`, the process and its imports included
 * turn: what keeping a generation's settings adds to the begin of a turn, medians with and without
 
@@ -156,7 +157,12 @@ async def calls(rounds: int) -> dict[str, dict[str, float]]:
         "one model with its trend": ListModelMetrics(model=name_of(3), days=366),
         "models of 7 days": ListModelMetrics(since=week),
     }
-    pages = {"page": ListGenerations(), "last page": ListGenerations(model=name_of(0))}
+    pages = {
+        "page": ListGenerations(),
+        "last page": ListGenerations(model=name_of(0)),
+        "page by TTFT": ListGenerations(order="ttft_s"),
+        "failed by TTFT": ListGenerations(model=name_of(3), order="ttft_s", ended="failed"),
+    }
     found = {}
     async with Kensho() as kensho:
         for what, request in models.items():

@@ -4,6 +4,8 @@
 bound. ``model`` is a name, or a unique part of one, of a model that answered here; None: all.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 
 from kensho_tui.core.contract import Method, State, StopReason, Timings, Usage
@@ -24,9 +26,17 @@ class RanWith(Struct, frozen=True, kw_only=True):
     active_weights: int = 0
 
 
+GenerationOrder = Literal[
+    "created", "ttft_s", "prompt_tokens", "prompt_tok_s", "completion_tokens", "decode_tok_s"
+]
+
+
 class ListGenerations(Struct, frozen=True, kw_only=True):
-    """Runs that ended, the newest first: ``limit`` of them (at most 1,000) from ``cursor`` on (empty: the
-    first). ``setup``: only those of ``model`` with these settings.
+    """Runs that ended: ``limit`` of them (at most 1,000) from ``cursor`` on (empty: the first), which is of
+    the same list. The newest, or those with the most of what ``order`` names, come first, with ``rising`` the
+    oldest or least; what has none of it comes last. ``setup``: only those of ``model`` with these settings;
+    ``ended``: only those with this in what is said of their end: ``from cache``, of complete ones the
+    stop reason (``stop sequence``), of others the state.
     """
 
     since: str | None = None
@@ -35,6 +45,9 @@ class ListGenerations(Struct, frozen=True, kw_only=True):
     limit: int = 100
     cursor: str = ""
     setup: RanWith | None = None
+    order: GenerationOrder = "created"
+    rising: bool = False
+    ended: str = ""
 
 
 class Generation(Struct, frozen=True, kw_only=True):

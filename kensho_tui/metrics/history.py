@@ -12,12 +12,12 @@ from kensho_tui.core.metrics_contract import (
     ListGenerations,
     ListModelMetrics,
     ModelMetricsList,
+    RanWith,
 )
 from kensho_tui.core.text import one_line
 from kensho_tui.metrics.aggregate import by_model
+from kensho_tui.storage.generation_pages import FIRST_DATE, LAST_DATE, Choice
 from kensho_tui.storage.generations import (
-    FIRST_DATE,
-    LAST_DATE,
     LEAST_PROMPT_TOKENS,
     GenerationRows,
     Period,
@@ -28,6 +28,8 @@ from kensho_tui.storage.models import LEAST_TOKENS
 MOST_AT_ONCE = 1000
 MOST_DAYS = 3660
 NAMES_TOLD = 8
+NO_SETUP = 0
+"""A number that no settings have."""
 
 
 class History:
@@ -44,9 +46,12 @@ class History:
         if not 1 <= request.limit <= MOST_AT_ONCE:
             raise UsageError(f"between 1 and {MOST_AT_ONCE:,} generations can be listed at once")
         period = await self._period(request)
-        setup = Setup(period.model or "", **asdict(request.setup)) if request.setup is not None else None
+        setup = await self._setup(period.model, request.setup) if request.setup is not None else None
+        choice = Choice(
+            period.since, period.until, period.model, setup, request.ended, request.order, request.rising
+        )
         try:
-            page = await self._rows.page(period, request.limit, request.cursor, setup)
+            page = await self._rows.page(choice, request.limit, request.cursor)
         except (ValueError, OverflowError):
             raise UsageError(
                 f"{one_line(request.cursor, 40)} is no cursor of a list of generations"
@@ -71,6 +76,10 @@ class History:
             least_completion=LEAST_TOKENS,
             model=period.model,
         )
+
+    async def _setup(self, model: str | None, ran_with: RanWith) -> int:
+        found = await self._rows.setup(Setup(model or "", **asdict(ran_with)))
+        return NO_SETUP if found is None else found
 
     async def _period(self, request: ListGenerations | ListModelMetrics) -> Period:
         model = await self._model(request.model) if request.model else None

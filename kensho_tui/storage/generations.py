@@ -4,17 +4,13 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
-from kensho_tui.core.metrics_contract import Generation
 from kensho_tui.core.text import valid
-from kensho_tui.storage.database import Database, Row, Transaction
+from kensho_tui.storage.database import Database, Transaction
+from kensho_tui.storage.generation_pages import FIRST_DATE, LAST_DATE, Choice, Page
 from kensho_tui.storage.models import LEAST_TOKENS
-from kensho_tui.storage.rows import timings_of, usage_of
 
 LEAST_PROMPT_TOKENS = 32
 """Fewer new tokens of a prompt are read about as fast as one: that says little about the speed of many."""
-
-FIRST_DATE, LAST_DATE = "", "~"
-"""Before and after every date there can be, as text."""
 
 
 @dataclass(frozen=True)
@@ -107,56 +103,6 @@ class PackedFigures(NamedTuple):
     decode: str | None
 
 
-@dataclass(frozen=True)
-class Page:
-    """``following`` is the cursor of the next page, empty where there is none."""
-
-    generations: tuple[Generation, ...]
-    following: str
-
-
-_ENDED = "state NOT IN ('queued', 'streaming')"
-
-# Names of `Generation`, and where they are found; usage, timings and the row's number follow.
-_COLUMNS = {
-    "id": "g.id",
-    "message": "g.message_id",
-    "chat": "m.chat_id",
-    "model": "g.model",
-    "state": "g.state",
-    "stop_reason": "g.stop_reason",
-    "created": "g.created",
-    "ended": "g.ended",
-    "quantisation": "coalesce(s.quantisation, '')",
-    "context": "coalesce(s.context, 0)",
-    "kv_type": "coalesce(s.kv_type, '')",
-    "threads": "coalesce(s.threads, 0)",
-    "threads_batch": "coalesce(s.threads_batch, 0)",
-    "batch": "coalesce(s.batch, 0)",
-    "flash": "coalesce(s.flash, '')",
-    "gpu_layers": "coalesce(s.gpu_layers, 0)",
-    "device": "coalesce(s.device, '')",
-    "memory": "coalesce(g.memory, 0)",
-    "memory_host": "coalesce(g.memory_host, 0)",
-    "active_weights": "coalesce(s.active_weights, 0)",
-}
-_CREATED = list(_COLUMNS).index("created")
-_LIST = f"""
-SELECT {", ".join(_COLUMNS.values())}, g.from_cache,
-       g.prompt_tokens, g.cached_tokens, g.completion_tokens,
-       g.queue_s, g.load_s, g.prefill_s, g.ttft_s, g.prompt_tok_s, g.decode_tok_s, g.total_s, g.number
-FROM generations g JOIN messages m ON m.id = g.message_id LEFT JOIN setups s ON s.number = g.setup
-WHERE g.{_ENDED} AND g.created >= ? AND g.created < ? AND (? IS NULL OR g.model = ?)
-    AND (g.created, g.number) < (?, ?)
-"""  # noqa: S608 - words of ours
-_PAGE = f"{_LIST} ORDER BY g.created DESC, g.number DESC LIMIT ?"
-# In the order of the index of figures, which has the settings first: no other runs are read.
-_PAGE_OF_SETUP = f"""
-{_LIST} AND g.setup = (SELECT number FROM setups WHERE ({_FIELDS}) = ({_MARKS}))
-ORDER BY g.day DESC, g.created DESC, g.number DESC LIMIT ?
-"""  # noqa: S608 - words of ours
-
-
 def _list_of(figure: str, condition: str) -> str:
     return f"group_concat(CASE WHEN {condition} THEN CAST({figure} * 1e6 + 0.5 AS INTEGER) END)"
 
@@ -247,30 +193,15 @@ class GenerationRows:
         )
         return dict(rows)
 
-    async def page(self, period: Period, limit: int, cursor: str = "", setup: Setup | None = None) -> Page:
-        """Ended generations, the newest first; those with `setup` alone if it is given. Raises ValueError for
-        a `cursor` that is none of ours.
-        """
-        date, number = cursor.rsplit("/", 1) if cursor else (LAST_DATE, "0")
-        values = (period.since, period.until, period.model, period.model, date, int(number))
-        if setup is None:
-            rows = await self._database.fetch(_PAGE, (*values, limit + 1))
-        else:
-            rows = await self._database.fetch(_PAGE_OF_SETUP, (*values, *astuple(setup), limit + 1))
-        more = len(rows) > limit
-        last = rows[limit - 1] if more else None
-        return Page(tuple(map(_generation, rows[:limit])), f"{last[_CREATED]}/{last[-1]}" if last else "")
+    async def page(self, choice: Choice, limit: int, cursor: str = "") -> Page:
+        """So many of them, from `cursor` on. Raises ValueError for one that is none of this order."""
+        query, values = choice.page(cursor, limit + 1)
+        return Page.of(await self._database.fetch(query, values), limit)
 
-
-def _generation(row: Row) -> Generation:
-    plain = dict(zip(_COLUMNS, row, strict=False))
-    from_cache, *figures = row[len(_COLUMNS) : -1]
-    usage, timings = figures[:3], figures[3:]
-    measured = None if timings[0] is None else timings_of(tuple(timings))
-    return Generation(
-        **plain,
-        from_cache=bool(from_cache),
-        usage=None if usage[0] is None else usage_of(tuple(usage)),
-        timings=measured,
-        bandwidth=plain["active_weights"] * measured.decode_tok_s if measured else 0.0,
-    )
+    async def setup(self, setup: Setup) -> int | None:
+        """Its number; None: nothing ran with it."""
+        rows = await self._database.fetch(
+            f"SELECT number FROM setups WHERE ({_FIELDS}) = ({_MARKS})",  # noqa: S608
+            astuple(setup),
+        )
+        return rows[0][0] if rows else None

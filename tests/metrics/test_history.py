@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kensho_tui.core.errors import NotFoundError, UsageError
 from kensho_tui.core.metrics_contract import ListGenerations, ListModelMetrics, RanWith
@@ -105,6 +106,17 @@ async def test_runs_with_the_settings_that_figures_are_of(database: Database, hi
     assert (await history.generations(ListGenerations(setup=RanWith()))).generations == ()
 
 
+async def test_runs_by_a_figure_and_by_their_end(database: Database, history: History) -> None:
+    for speed in (20.0, 40.0, 30.0):
+        await run(Chats(database), timings=replace(TIMINGS, decode_tok_s=speed))
+    asked = ListGenerations(order="decode_tok_s", rising=True, limit=2)
+    first = await history.generations(asked)
+    rest = await history.generations(replace(asked, cursor=first.next))
+    found = [one.timings and one.timings.decode_tok_s for one in (*first.generations, *rest.generations)]
+    assert (found, rest.next) == ([20.0, 30.0, 40.0], "")
+    assert (await history.generations(ListGenerations(ended="failed"))).generations == ()
+
+
 async def test_a_period_leaves_out_what_is_before_and_after(database: Database, history: History) -> None:
     await run(Chats(database))
     for request in (ListModelMetrics(since="2999-01-01"), ListModelMetrics(until="2000-01-01")):
@@ -120,6 +132,8 @@ async def test_a_period_leaves_out_what_is_before_and_after(database: Database, 
         ListGenerations(limit=1001),
         ListGenerations(cursor="nonsense"),
         ListGenerations(cursor="2026/99999999999999999999999"),
+        ListGenerations(order="ttft_s", cursor="2026-11-21T09:30:00.000Z/7"),
+        ListGenerations(order="ttft_s", cursor="nan/7"),
         ListModelMetrics(days=-1),
         ListModelMetrics(days=10**6),
         ListModelMetrics(since="soon"),

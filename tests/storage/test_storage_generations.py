@@ -3,19 +3,24 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import astuple
+from dataclasses import replace as changed
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace
 
 from kensho_tui.core.contract import State, Timings, Usage
+from kensho_tui.core.metrics_contract import Generation, GenerationOrder
 from kensho_tui.storage.chats import Chats, ModelIdentity, Started
 from kensho_tui.storage.database import Database, open_database
+from kensho_tui.storage.generation_pages import Choice
 from kensho_tui.storage.generations import GenerationRows, Period, Setup
 from kensho_tui.storage.migrations import MIGRATIONS
+from kensho_tui.ui.metrics.figures.said import ended
 from tests.support.runs import SETTINGS, TIMINGS, USAGE, move, run
 
-ALL = Period()
+ALL, EVERY = Period(), Choice()
 BEFORE = next(at for at, step in enumerate(MIGRATIONS) if step.name == "0004-generations")
 
 
@@ -24,9 +29,13 @@ def rows(database: Database) -> GenerationRows:
     return GenerationRows(database)
 
 
+async def of_setup(rows: GenerationRows, settings: dict[str, object]) -> Choice:
+    return Choice(setup=await rows.setup(Setup.of("tiny", settings)))
+
+
 async def test_a_run_is_kept_whole(chats: Chats, rows: GenerationRows) -> None:
     row = await run(chats)
-    (kept,) = (await rows.page(ALL, 10)).generations
+    (kept,) = (await rows.page(EVERY, 10)).generations
     assert (kept.id, kept.message, kept.chat) == (row.generation_id, row.message_id, row.chat_id)
     assert (kept.model, kept.quantisation, kept.state, kept.stop_reason) == (
         "tiny",
@@ -58,7 +67,7 @@ async def test_what_a_benchmark_changes_tells_settings_apart(
     for settings in (SETTINGS, {**SETTINGS, **change}):
         await run(chats, settings=settings)
     assert [some.runs for some in await rows.figures(ALL)] == [1, 1]
-    assert len((await rows.page(ALL, 9, "", Setup.of("tiny", {**SETTINGS, **change}))).generations) == 1
+    assert len((await rows.page(await of_setup(rows, {**SETTINGS, **change}), 9)).generations) == 1
 
 
 async def test_settings_of_another_form_count_as_not_known(chats: Chats, rows: GenerationRows) -> None:
@@ -91,7 +100,7 @@ async def test_a_wait_behind_others_says_nothing_of_a_model(chats: Chats, rows: 
     for queue in (0.0, 88.0):
         await run(chats, timings=replace(TIMINGS, queue_s=queue, ttft_s=0.5 + queue))
     assert [some.ttft for some in await rows.figures(ALL)] == ["500000,500000"]
-    kept = (await rows.page(ALL, 9)).generations
+    kept = (await rows.page(EVERY, 9)).generations
     assert [one.timings and one.timings.ttft_s for one in kept] == [88.5, 0.5]
 
 
@@ -120,7 +129,7 @@ async def test_a_turn_under_way_is_a_run_and_an_answer_given_again_is_none(
     assert (some.runs, some.ttft, some.decode) == (1, None, None)
     assert await rows.given_again(ALL) == {"tiny": 1}
     assert await rows.given_again(Period(model="other")) == {}
-    (kept,) = (await rows.page(ALL, 10)).generations
+    (kept,) = (await rows.page(EVERY, 10)).generations
     assert (kept.id, kept.from_cache, kept.quantisation) == (again.generation_id, True, "")
 
 
@@ -132,7 +141,9 @@ async def test_periods_and_models(database: Database, chats: Chats, rows: Genera
     assert [(some.day, some.runs) for some in await rows.figures(period)] == [("", 1)]
     assert list((await rows.last(period)).values()) == ["2026-03-02T12:00:00.000Z"]
     assert await rows.last(Period("2026-03-04")) == {}
-    assert [one.created[:10] for one in (await rows.page(period, 9)).generations] == ["2026-03-02"]
+    assert [one.created[:10] for one in (await rows.page(Choice(*astuple(period)), 9)).generations] == [
+        "2026-03-02"
+    ]
     found = [(some.day, some.runs) for some in await rows.figures(Period("2026-03-02"), by_day=True)]
     assert sorted(found) == [("2026-03-02", 1), ("2026-03-02", 1), ("2026-03-03", 1)]
     assert await rows.models() == ("big", "tiny")
@@ -148,10 +159,77 @@ async def test_pages_have_every_run_once_the_newest_first(
         written.append(row.generation_id)
     read, cursor, pages = [], "", 0
     while pages == 0 or cursor:
-        page = await rows.page(ALL, 3, cursor)
+        page = await rows.page(EVERY, 3, cursor)
         read += [one.id for one in page.generations]
         cursor, pages = page.following, pages + 1
     assert (read, pages) == (written[::-1], 4)
+
+
+async def all_pages(rows: GenerationRows, choice: Choice, limit: int = 2) -> list[Generation]:
+    read: list[Generation] = []
+    page = await rows.page(choice, limit)
+    while page.following:
+        assert len(page.generations) == limit
+        read += page.generations
+        page = await rows.page(choice, limit, page.following)
+    return [*read, *page.generations]
+
+
+@pytest.mark.parametrize("order", [one for one in get_args(GenerationOrder) if one != "created"])
+@pytest.mark.parametrize("of_one_setup", [False, True])
+async def test_pages_by_a_figure_have_every_run_once_and_those_without_it_last(
+    chats: Chats, rows: GenerationRows, order: GenerationOrder, of_one_setup: bool
+) -> None:
+    written = []
+    for value in (3, 1, 2, 0, 2, 1 / 3, 2):
+        timings = replace(TIMINGS, ttft_s=value, prompt_tok_s=value, decode_tok_s=value)
+        usage = replace(USAGE, prompt_tokens=int(value * 3), completion_tokens=int(value * 3))
+        written.append((await run(chats, timings=timings, usage=usage)).generation_id)
+    written.append((await run(chats, from_cache=not of_one_setup, timings=Timings())).generation_id)
+    await run(chats, "another")
+    choice = await of_setup(rows, SETTINGS) if of_one_setup else Choice(model="tiny")
+    falls = [one.id for one in await all_pages(rows, changed(choice, order=order))]
+    rises = [one.id for one in await all_pages(rows, changed(choice, order=order, rising=True))]
+    places = [written.index(one) for one in falls if one not in (written[3], written[7])]
+    assert places == [0, 6, 4, 2, 1, 5]  # of equal ones the last that was written
+    assert sorted(falls) == sorted(rises) == sorted(written)
+    if order not in ("prompt_tokens", "completion_tokens"):  # which the answer given again has
+        assert set(falls[-2:]) == set(rises[-2:]) == {written[3], written[7]}
+        assert rises[:6] == falls[5::-1]
+
+
+async def test_the_oldest_may_come_first(database: Database, chats: Chats, rows: GenerationRows) -> None:
+    for number in range(7):
+        await move(database, await run(chats), f"2026-03-0{1 + number // 3}T12:00:00.000Z")
+    for choice in (EVERY, await of_setup(rows, SETTINGS)):
+        oldest = await all_pages(rows, changed(choice, rising=True))
+        assert oldest == (await all_pages(rows, choice))[::-1] and len(oldest) == 7
+
+
+async def test_a_period_has_those_of_every_order(
+    database: Database, chats: Chats, rows: GenerationRows
+) -> None:
+    for day in (1, 2, 3):
+        for again in (False, True):
+            await move(database, await run(chats, from_cache=again), f"2026-03-0{day}T12:00:00.000Z")
+    for order in get_args(GenerationOrder):
+        found = await all_pages(
+            rows, Choice("2026-03-01T13", "2026-03-03T12:00:00.000Z", "tiny", order=order)
+        )
+        assert [one.created[:10] for one in found] == ["2026-03-02"] * 2
+
+
+async def test_by_how_they_ended(chats: Chats, rows: GenerationRows) -> None:
+    await run(chats)
+    await run(chats, state="stopped")
+    await run(chats, state="failed")
+    await run(chats, from_cache=True)
+    for order in get_args(GenerationOrder):
+        kept = await all_pages(rows, Choice(order=order))
+        assert sorted(ended(one) for one in kept) == ["end", "failed", "from cache", "stopped"]
+        for one in kept:
+            assert await all_pages(rows, Choice(order=order, ended=ended(one)[1:].upper())) == [one]
+        assert await all_pages(rows, Choice(order=order, ended="%")) == []
 
 
 async def test_pages_of_one_setting_have_its_runs_alone(
@@ -161,19 +239,18 @@ async def test_pages_of_one_setting_have_its_runs_alone(
     written = [await run(chats, settings=more if number % 2 else SETTINGS) for number in range(7)]
     for number, row in enumerate(written):
         await move(database, row, f"2026-03-0{1 + number // 3}T12:00:00.000Z")
-    setup = Setup.of("tiny", more)
-    first = await rows.page(ALL, 2, "", setup)
-    rest = await rows.page(ALL, 2, first.following, setup)
+    setup = await of_setup(rows, more)
+    first = await rows.page(setup, 2)
+    rest = await rows.page(setup, 2, first.following)
     read = [one.id for one in (*first.generations, *rest.generations)]
     assert (read, rest.following) == ([written[at].generation_id for at in (5, 3, 1)], "")
-    assert (await rows.page(ALL, 9, "", Setup("tiny"))).generations == ()
+    assert await rows.setup(Setup("tiny")) is None
 
 
-async def test_pages_of_one_setting_read_no_other_runs(database: Database) -> None:
-    from kensho_tui.storage.generations import _PAGE_OF_SETUP
-
-    values = ("", "~", None, None, "~", 0, *astuple(Setup("tiny")), 5)
-    plan = [row[3] for row in await database.fetch(f"EXPLAIN QUERY PLAN {_PAGE_OF_SETUP}", values)]
+@pytest.mark.parametrize("rising", [False, True])
+async def test_pages_of_one_setting_read_no_other_runs(database: Database, rising: bool) -> None:
+    query, values = Choice(setup=1, rising=rising).page("", 5)
+    plan = [row[3] for row in await database.fetch(f"EXPLAIN QUERY PLAN {query}", values)]
     assert any("generations_figures (setup=?" in step for step in plan), plan
     assert not any("USE TEMP B-TREE FOR ORDER BY" in step for step in plan), plan
 
@@ -181,7 +258,7 @@ async def test_pages_of_one_setting_read_no_other_runs(database: Database) -> No
 @pytest.mark.parametrize("cursor", ["x", "/", "2026/x", "2026-01-01"])
 async def test_a_foreign_cursor_is_refused(rows: GenerationRows, cursor: str) -> None:
     with pytest.raises(ValueError):
-        await rows.page(ALL, 3, cursor)
+        await rows.page(EVERY, 3, cursor)
 
 
 @pytest.mark.parametrize("by_day", [False, True])
@@ -240,7 +317,7 @@ async def test_runs_of_an_older_database_are_kept_and_counted(path: Path) -> Non
     assert (figures["a"].day, figures["a"].ttft, figures["a"].decode) == (
         "2025-01-02", "1500000", "12500000",
     )  # fmt: skip
-    page = (await rows.page(ALL, 9)).generations
+    page = (await rows.page(EVERY, 9)).generations
     assert [one.id for one in page][::-1] == [row[0] for row in before]
     assert [one.message for one in page][::-1] == [row[1] for row in before]
     await database.close()
@@ -263,7 +340,7 @@ async def test_setups_of_the_version_before_are_kept_and_the_new_settings_not_kn
     database = (await open_database(path)).database
     rows = GenerationRows(database)
     assert {number: setup.threads for number, setup in (await rows.setups()).items()} == {3: 4, 7: 2}
-    (kept,) = (await rows.page(ALL, 9)).generations
+    (kept,) = (await rows.page(EVERY, 9)).generations
     assert (kept.id, kept.threads, kept.threads_batch, kept.batch, kept.flash) == (
         row.generation_id, 2, 0, 0, "",
     )  # fmt: skip
