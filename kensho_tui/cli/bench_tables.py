@@ -14,7 +14,7 @@ from kensho_tui.core.bench_contract import (
 )
 from kensho_tui.core.text import one_line
 from kensho_tui.ui.format import ago
-from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, rests_on_one, slower_then, time_saved
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, by_then, rests_on_one, time_saved
 from kensho_tui.ui.metrics.figures.said import said
 
 MACHINES = {"quiet": "a quiet machine", "shared": "a shared machine"}
@@ -90,10 +90,10 @@ def _bare(run: BenchRun) -> Iterator[str]:
     for loop in run.bare:
         prompt = f"{loop.prompt_here:,.0f} of its {loop.prompt_tok_s:,.0f} prompt tok/s"
         decode = f"{loop.decode_here:,.1f} of its {loop.decode_tok_s:,.1f} decode tok/s"
-        slower = " The machine was slower by then than for the figures above." * slower_then(run, loop)
+        said = by_then(run, loop)
         yield (
             f"Beside llama.cpp alone at the end, {MACHINES[loop.condition]}: {prompt} "
-            f"({loop.prompt_share:.0%}), {decode} ({loop.decode_share:.0%}).{slower}"
+            f"({loop.prompt_share:.0%}), {decode} ({loop.decode_share:.0%}){f'; {said}' if said else ''}."
         )
 
 

@@ -92,7 +92,7 @@ def test_the_bare_loop_stands_beside_it() -> None:
     assert "decode 4.5 of 9.0 (50 %)" in texts.bare(run(bare=(slow,)), 75)[0].plain
 
 
-def test_a_share_of_runs_that_were_slower_than_those_of_the_advice_says_so() -> None:
+def test_a_share_of_other_runs_than_those_of_the_advice_says_so() -> None:
     (loop,) = run().bare
     by_then = replace(loop, prompt_tok_s=12_670, prompt_share=0.048)
     rows = [row.plain for row in texts.bare(run(bare=(by_then,)), 75)]
@@ -102,6 +102,8 @@ def test_a_share_of_runs_that_were_slower_than_those_of_the_advice_says_so() -> 
     assert all(len(row) <= 75 for row in rows)
     almost = replace(loop, prompt_share=0.75)
     assert len(texts.bare(run(bare=(almost,)), 75)) == 1
+    faster = replace(loop, decode_tok_s=330)
+    assert texts.bare(run(bare=(faster,)), 75)[1].plain.startswith("  the machine was faster by then")
 
 
 def test_what_was_cut_short_says_why_it_has_no_speed() -> None:
@@ -313,6 +315,11 @@ async def test_advice_that_is_applied_and_taken_back_elsewhere_is_followed(
         benches.set_elsewhere()
         await shown(pilot, "1 use for a shared machine")
         assert "in use" not in screen_text(pilot)
+        await pilot.press("1")
+        await shown(pilot, "z undoes", "· in use")
+        benches.set_elsewhere()
+        await shown(pilot, "1 use for a shared machine")
+        assert "z undoes" not in screen_text(pilot)
 
 
 async def test_what_was_applied_before_the_app_was_started_can_be_undone(

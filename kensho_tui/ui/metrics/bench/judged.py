@@ -5,8 +5,8 @@ from kensho_tui.core.bench_contract import BareLoop, BenchRun, Recommendation
 ONE_RUN = "one run each"
 TOO_SLOW = "too slow"
 """Of a choice that was cut short before it had a speed."""
-SLOWER = 0.75
-"""Below so much of the speed it had before, the machine and not the choice is another."""
+DRIFT = 0.75
+"""Below so much of a speed of before, or the other way round, the machine has changed meanwhile."""
 
 
 def time_saved(gain: float) -> int:
@@ -27,9 +27,14 @@ def rests_on_one(run: BenchRun, one: Recommendation) -> bool:
     return bool(counts) and max(counts) == 1
 
 
-def slower_then(run: BenchRun, loop: BareLoop) -> bool:
-    """Whether the same settings were plainly faster before they were held against llama.cpp alone."""
+def by_then(run: BenchRun, loop: BareLoop) -> str:
+    """What is to be said where the runs beside llama.cpp alone were plainly slower or faster than those with
+    the same settings before them; empty: they were not.
+    """
     one = run.recommended(loop.condition)
-    return one is not None and (
-        loop.prompt_here < SLOWER * one.prompt_tok_s or loop.decode_here < SLOWER * one.decode_tok_s
-    )
+    if one is None:
+        return ""
+    times = (loop.prompt_here / one.prompt_tok_s, loop.decode_here / one.decode_tok_s)
+    if min(times) < DRIFT:
+        return "the machine was slower by then than for the figures above"
+    return "the machine was faster by then than for the figures above" if max(times) > 1 / DRIFT else ""

@@ -98,6 +98,8 @@ class BenchPane(Vertical):
         self._watching: Worker[None] | None = None
         self._starting: Worker[None] | None = None
         self._stopping = ""
+        self._applied: tuple[str, Condition, Callable[[], None]] | None = None
+        """What was applied here last, and what takes back that this is said."""
         self._error: KenshoError | None = None
         self._title = SplitLine(id="bench-title")
         self._progress, self._rows = TextRows("bench-progress"), TextRows("bench-rows")
@@ -239,6 +241,10 @@ class BenchPane(Vertical):
         except KenshoError as error:
             self._runs, self._error = None, error
         self._at = min(self._at, max(len(self._runs or ()) - 1, 0))
+        if self._applied is not None:
+            bench, condition, take_back = self._applied
+            if any(one.id == bench and condition not in one.in_use for one in self._runs or ()):
+                take_back()  # somebody undid it elsewhere
         self.renew()
 
     # --- what is shown --------------------------------------------------------------------------------
@@ -335,7 +341,8 @@ class BenchPane(Vertical):
             said, name = texts.changes(before, after), one_line(run.model, 40)
             if said:
                 then = "from its next answer on; z undoes"
-                self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
+                take_back = self._kensho.say(f"{name}: {said}", then, "$success", seconds=SAID_S)
+                self._applied = run.id, condition, take_back
             else:
                 self._kensho.say(f"{name} has these settings already")
 

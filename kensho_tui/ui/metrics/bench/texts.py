@@ -16,7 +16,7 @@ from kensho_tui.core.text import one_line
 from kensho_tui.ui import format as fmt
 from kensho_tui.ui.columns import Column, joined, table_widths
 from kensho_tui.ui.lines import QUIET, SEPARATOR, in_a_row, quiet
-from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, rests_on_one, slower_then, time_saved
+from kensho_tui.ui.metrics.bench.judged import ONE_RUN, TOO_SLOW, by_then, rests_on_one, time_saved
 from kensho_tui.ui.metrics.figures.said import uncounted
 from kensho_tui.ui.metrics.graph import Glyphs
 
@@ -197,9 +197,8 @@ def bare(run: BenchRun, width: int) -> list[Content]:
         decode = _held_against(one.decode_here, one.decode_tok_s, one.decode_share)
         prompt = _held_against(one.prompt_here, one.prompt_tok_s, one.prompt_share)
         found.append(quiet(f"beside llama.cpp, {one.condition}: decode {decode}, prompt {prompt}"))
-        if slower_then(run, one):
-            said = "  the machine was slower by then than for the figures above"
-            found.append(Content.styled(said, "$warning"))
+        if said := by_then(run, one):
+            found.append(Content.styled(f"  {said}", "$warning"))
     return wrapped(found, width)
 
 
