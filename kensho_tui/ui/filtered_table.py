@@ -13,8 +13,9 @@ from kensho_tui.ui.table import Line, Listing, Sort, Table, Titles
 class Tabular:
     """Rows of one kind, how they are sorted, and what is typed into the line above them."""
 
-    typing: ClassVar[Literal["filters", "searches", "nothing"]] = "filters"
-    """What it does: rows are filtered by each letter, or Enter asks for others."""
+    typing: ClassVar[Literal["filters", "asks", "searches", "nothing"]] = "filters"
+    """What it does: rows are filtered by each letter, or by the host when the line is left (``asks``; it
+    sorts them, too), or Enter asks for others."""
     line: ClassVar[str] = "type to filter"
     """What is said in the line while it is empty."""
 
@@ -56,7 +57,8 @@ class FilteredTable:
         *,
         entered: Callable[[], None] | None = None,
     ) -> None:
-        """`now`: what is shown. `renew` draws it; with a key another list begins, with that row highlighted.
+        """`now`: what is shown. `renew` draws it, asking the host first where that filters and sorts; with a
+        key another list begins, with that row highlighted.
         `changed` is told when the keys go elsewhere; `entered` is done at Enter in the line."""
         self._now = now
         self._renew = renew
@@ -105,8 +107,9 @@ class FilteredTable:
         """What it is filtered and sorted by."""
         shown = self._now()
         listing, sort = shown.listing, shown.sort
-        typed = f"/{one_line(shown.typed, 40)}" if shown.typed and shown.typing == "filters" else ""
-        by = f"by {sort.by} {listing.arrow(sort)}" if len(listing.sorts) > 1 else ""
+        typed = f"/{one_line(shown.typed, 40)}" if shown.typed and shown.typing in ("filters", "asks") else ""
+        plain = shown.typing == "asks" and sort == listing.first()  # its title says it, and crumbs need room
+        by = f"by {sort.by} {listing.arrow(sort)}" if len(listing.sorts) > 1 and not plain else ""
         return [part for part in (typed, by) if part]
 
     @property
@@ -148,6 +151,10 @@ class FilteredTable:
     def to_table(self) -> None:
         """With what the line lets through: the message that it changed may be behind the next key."""
         self._read_line()
+        shown = self._now()
+        if shown.typing == "asks" and self.line.value != shown.typed:
+            shown.typed = self.line.value
+            self._renew("")
         self.table.screen.set_focus(self.table)
         self._changed()
 
@@ -159,7 +166,7 @@ class FilteredTable:
         shown = self._now()
         if shown.typing == "nothing":
             self.line.value = ""
-        elif self.line.value != shown.typed:
+        elif shown.typing != "asks" and self.line.value != shown.typed:
             shown.typed = self.line.value
             if shown.typing == "filters":
                 self._renew("")

@@ -56,7 +56,9 @@ class FiguresPane(Vertical):
         self._job: Job | None = None
         self._told: list[tuple[str, str]] = []
         self._table = Table(self._take, self._moved)
-        self._shown = FilteredTable(lambda: self._level, self._table, self.renew, self._show_frame)
+        self._shown = FilteredTable(lambda: self._level, self._table, self._rearranged, self._show_frame)
+        self._begins = False
+        """Whether what is asked for is another list, to be shown from its top."""
         self._about = SplitLine(classes="figures-about")
         self._instead, self._below = Static(), Static()
 
@@ -127,7 +129,7 @@ class FiguresPane(Vertical):
     def hints(self) -> list[tuple[str, str]]:
         """The keys that matter now, the most important first."""
         level = self._level
-        filters = level.typing == "filters"
+        filters = level.typing != "nothing"
         if self._shown.in_line:
             return [("Enter", "to the table"), ("Esc", "all rows")] if filters else [("Esc", "back")]
         if self._asking.error is not None:
@@ -137,6 +139,8 @@ class FiguresPane(Vertical):
         opens = [("Enter", level.opens)] if level.opens else []
         compares = [("Space", "mark"), ("c", "compare")] if level.compares else []
         finds = [("/", "filter"), ("s S", "sort")] if filters else []
+        if level.typing == "asks":  # End leads to the last that has come
+            finds = [("s", "sort"), ("S", "last first"), ("/", "filter")]
         others = [("g", level.others)] if level.others else []
         return [*opens, *self._up(), *compares, ("p", "period"), *finds, *others, ("e E", "CSV JSON")]
 
@@ -165,6 +169,14 @@ class FiguresPane(Vertical):
         self._shown.show(level.rows(look) if known else None, level.nothing(self._period), first)
         self._table.styles.max_height = max(len(self._shown.rows), 1)
         self._show_frame()
+
+    def _rearranged(self, first: str | None = None) -> None:
+        """Sorted or filtered in another way, which for some the host does."""
+        if self._level.typing == "asks":
+            self._begins = True
+            self._asking.ask()
+        else:
+            self.renew(first)
 
     def _show_frame(self) -> None:
         if not self.is_attached:
@@ -220,6 +232,9 @@ class FiguresPane(Vertical):
         if level.bare and self._period == PERIODS[0] and not self._chosen:
             self._period = ALL_TIME
             await level.load(self._period)
+        if self._begins:
+            self._begins = False
+            self.renew("")
 
     async def _more(self) -> None:
         await self._level.more(self._period)
@@ -230,6 +245,7 @@ class FiguresPane(Vertical):
     def _begin(self, row: str = "") -> None:
         """Another level is shown, with this row highlighted."""
         self._shown.begin()
+        self._begins = False
         self._asking.error = None
         self.renew(row)
         self._asking.ask()

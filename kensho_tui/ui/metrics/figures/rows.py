@@ -9,6 +9,7 @@ from kensho_tui.core.metrics_contract import (
     DayMetrics,
     Figures,
     Generation,
+    GenerationOrder,
     ModelMetrics,
     SetupMetrics,
 )
@@ -93,6 +94,15 @@ SETTINGS = Listing(
     },
     _FALLING | {one.title for one in ran.SETTINGS if one.right},
 )
+ORDERS: Mapping[str, GenerationOrder] = {
+    "time": "created",
+    TTFT.title: "ttft_s",
+    DECODE.title: "decode_tok_s",
+    PROMPT.title: "prompt_tok_s",
+    "out": "completion_tokens",
+    "in": "prompt_tokens",
+}
+"""By which columns the host sorts generations."""
 GENERATIONS = Listing(
     (
         Column("time", least=12),
@@ -107,8 +117,8 @@ GENERATIONS = Listing(
         Column("memory", rank=8, right=True),
         Column("settings", rank=5),
     ),
-    {"time": lambda row: row.created},
-    frozenset({"time"}),
+    dict.fromkeys(ORDERS, lambda row: row),
+    frozenset(ORDERS.keys() - {TTFT.title}),
 )
 
 

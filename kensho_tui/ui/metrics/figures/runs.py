@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 PAGE = 200
 EXPORTED_PAGE = 1000
+ENDS = "by end, length, stop sequence, context, as stopped, failed, interrupted, from cache"
 AHEAD = 60
 """So many rows before the last one the next page is asked for."""
 
 
 class Runs(Level):
-    """The generations of a model, the newest first; pages come as one goes down."""
+    """The generations of a model, sorted and filtered by the host; pages come as one goes down."""
 
     opens: ClassVar[str] = "the chat"
-    typing = "nothing"
-    line: ClassVar[str] = "not to be filtered: generations come page by page"
+    typing = "asks"
+    line: ClassVar[str] = "how they ended, as failed or length; then Enter"
 
     def __init__(
         self,
@@ -62,17 +63,24 @@ class Runs(Level):
         return self._model
 
     def request(self, period: Period, cursor: str = "", limit: int = PAGE) -> mc.ListGenerations:
-        since = period.since(self.app.now())
+        sort = self.sort_of(rows.GENERATIONS)
         return mc.ListGenerations(
-            since=since, model=self._model, limit=limit, cursor=cursor, setup=self._ran_with
+            since=period.since(self.app.now()),
+            model=self._model,
+            limit=limit,
+            cursor=cursor,
+            setup=self._ran_with,
+            order=rows.ORDERS[sort.by],
+            rising=not rows.GENERATIONS.falls(sort),
+            ended=self.typed.strip(),
         )
 
     async def load(self, period: Period) -> None:
         request = self.request(period)
         page = await self.app.session.host.call(mc.GENERATIONS, request)
-        known = next((at for at, one in enumerate(page.generations) if one.id in self._places), None)
-        if request == self._asked and known is not None and page.generations[known].id == self.found[0].id:
-            self._take([*page.generations[:known], *self.found], self._next)
+        known = self._places.get(page.generations[-1].id) if page.next and request == self._asked else None
+        if known is not None:  # what follows has been read
+            self._take([*page.generations, *self.found[known + 1 :]], self._next)
         else:
             self._take(list(page.generations), page.next)
         self._asked = request
@@ -84,6 +92,9 @@ class Runs(Level):
 
     def rows(self, look: Look) -> list[Choice]:
         return rows.generation_rows(self.found, look)
+
+    def nothing(self, period: Period) -> str:
+        return f"None ended so, but {ENDS}" if self.typed else super().nothing(period)
 
     def below(self, width: int, height: int, look: Look) -> Content:
         """What all of them ran with."""
@@ -111,6 +122,8 @@ class Runs(Level):
         head: Document = {"since": period.since(self.app.now()), "model": self._model}
         if self._ran_with is not None:
             head["setup"] = self._ran_with
+        if self.typed:
+            head["ended"] = self.typed
         return Wanted("generations", head, lambda: self._pages(period), of=self._model)
 
     async def _pages(self, period: Period) -> AsyncIterator[Sequence[Item]]:

@@ -1,11 +1,13 @@
 """Figures of a scripted host: models with settings, days and generations that scatter as real ones do."""
 
 import asyncio
+from typing import Any
 
 from msgspec.structs import replace
 
 from kensho_tui.core import contract as c
 from kensho_tui.core import metrics_contract as mc
+from kensho_tui.ui.metrics.figures.said import ended
 from tests.ui.fake_host import MODEL, FakeHost
 
 QWEN, GONE = "Qwen2.5-Coder-1.5B-Instruct", "Mistral-7B-Instruct-v0.3"
@@ -131,6 +133,11 @@ RUNS = (
 )
 
 
+def figure(one: mc.Generation, order: mc.GenerationOrder) -> Any:
+    """What it is listed by; nothing: it has none of it."""
+    return next((value for of in (one, one.usage, one.timings) if (value := getattr(of, order, None))), None)
+
+
 class ScriptedFigures:
     """Answers both methods as the host does; ``asked`` has every request."""
 
@@ -163,6 +170,11 @@ class ScriptedFigures:
         if self.held is not None:
             await self.held.wait()
         found = [one for one in self.runs if request.since is None or one.created >= request.since]
+        found = [one for one in found if request.ended in ended(one)]
+        if request.order != "created" or request.rising:
+            measured = [one for one in found if figure(one, request.order)]
+            measured.sort(key=lambda one: figure(one, request.order), reverse=not request.rising)
+            found = measured + [one for one in found if not figure(one, request.order)]
         first = int(request.cursor or 0)
         page = tuple(found[first : first + request.limit])
         following = str(first + request.limit) if first + request.limit < len(found) else ""

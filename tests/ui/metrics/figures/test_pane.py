@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from kensho_tui.config.paths import Paths
 from kensho_tui.config.settings import Settings
+from kensho_tui.core import contract as c
 from kensho_tui.core import metrics_contract as mc
 from kensho_tui.core.errors import HostGoneError, StorageError
 from kensho_tui.ui.app import KenshoApp
@@ -33,6 +34,7 @@ from tests.ui.metrics.figures.scripted import (
 )
 
 WIDE = (160, 48)
+TIMED = c.Timings(ttft_s=0.034, decode_tok_s=148.0)
 EVIL = "\x1b]0;x\x07evil\x9b31m"
 
 
@@ -234,16 +236,60 @@ async def test_a_filter_opened_again_goes_on_where_it_ended(figures: ScriptedFig
         assert line.value == "qwen25"
 
 
-async def test_what_is_typed_to_filter_generations_does_nothing_else(
-    figures: ScriptedFigures, opened: Opened
-) -> None:
+async def test_generations_are_sorted_by_the_host(figures: ScriptedFigures, opened: Opened) -> None:
+    slow = [replace(RUNS[at], timings=replace(TIMED, ttft_s=at * 10.0)) for at in (7, 430)]
+    figures.runs = tuple({one.id: one for one in (*RUNS, *slow)}.values())
+    async with opened(size=WIDE) as pilot:
+        table = pane_of(pilot)._table
+        text = await press(pilot, "g")
+        assert " time ▼" in text and "by time" not in text and "S last first" in text
+        await press(pilot, "down", "S")
+        assert "by time ▲" in screen_text(pilot)
+        assert table.highlighted == min(RUNS, key=lambda one: one.created).id
+        text = await press(pilot, "down", "s")
+        assert "by TTFT ▲" in text and "TTFT ▲" in text and table.highlighted == "g1"
+        await press(pilot, "S")
+        assert table.highlighted == "g430"
+        await press(pilot, "down", "down", "end")  # and the next page follows on
+        pages = cast("list[mc.ListGenerations]", figures.asked[-2:])
+        assert [(one.order, one.rising, one.cursor) for one in pages] == [
+            ("ttft_s", False, ""),
+            ("ttft_s", False, "200"),
+        ]
+        await until(pilot, lambda: len(pane_of(pilot)._shown.rows) == 400)
+        before = table.highlighted
+        figures.runs = (generation(900, timings=replace(TIMED, ttft_s=999.0)), *figures.runs)
+        await press(pilot, "r")
+        assert table.highlighted == before and len(pane_of(pilot)._shown.rows) == 401
+
+
+async def test_generations_are_filtered_by_their_end(figures: ScriptedFigures, opened: Opened) -> None:
     async with opened() as pilot:
-        text = await press(pilot, "enter", "enter", "slash")
-        assert "not to be filtered: generations come page by page" in text and "Esc back" in text
+        text = await press(pilot, "enter", "enter", "down", "slash")
+        assert "how they ended" in text
+        before = len(figures.asked)
+        await press(pilot, *"fail")
+        assert len(figures.asked) == before
+        text = await press(pilot, "enter")
+        assert cast("mc.ListGenerations", figures.asked[-1]).ended == "fail"
+        assert "/fail" in text and "Esc all rows" in text and "Enter the chat" in text
+        assert pane_of(pilot)._table.highlighted == "g2" and len(pane_of(pilot)._shown.rows) == 1
+        assert "/failed" in await press(pilot, "slash", *"ed", "enter")
+        assert "None ended so" in await press(pilot, "slash", "x", "enter")
+        text = await press(pilot, "escape")
+        assert "/fail" not in text and len(pane_of(pilot)._shown.rows) == 200
+        assert "today" in await press(pilot, "slash", "x", "escape", "p")
+        assert len(pane_of(pilot)._shown.rows) > 1
+
+
+async def test_what_is_typed_over_a_comparison_does_nothing(figures: ScriptedFigures, opened: Opened) -> None:
+    async with opened() as pilot:
+        text = await press(pilot, "space", "space", "c", "slash")
+        assert "not to be filtered: these are two rows" in text and "Esc back" in text
         before = len(figures.asked)
         text = await press(pilot, *"stop eg", "enter")
         assert len(figures.asked) == before and "all time" in text and "writing" not in text
-        assert "not to be filtered" not in text and "Enter the chat" in text
+        assert "not to be filtered" not in text
         assert "today" in await press(pilot, "slash", "x", "escape", "p")
 
 
