@@ -99,12 +99,14 @@ def parse_date(iso: str) -> datetime | None:
 
 
 def clock(iso: str, now: datetime) -> str:
-    """``09:14`` today, ``21 Nov 09:14`` on other days."""
+    """``09:14`` today, ``21 Nov 09:14`` on other days, ``21 Nov 2025 09:14`` in other years."""
     when = parse_date(iso)
     if when is None:
         return ""
-    time = when.strftime("%H:%M")
-    return time if when.date() == now.astimezone().date() else f"{when.day} {when.strftime('%b')} {time}"
+    time, today = when.strftime("%H:%M"), now.astimezone().date()
+    if when.date() == today:
+        return time
+    return f"{when.day} {when:%b} {'' if when.year == today.year else f'{when.year} '}{time}"
 
 
 def ago(iso: str, now: datetime) -> str:

@@ -516,3 +516,16 @@ def test_tags(text: str, tags: tuple[str, ...]) -> None:
 def test_too_many_or_long_tags_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         split_tags(text)
+
+
+@pytest.mark.parametrize(
+    ("date", "said"),
+    [
+        ("2026-11-21T09:14:00Z", "09:14"),
+        ("2026-01-02T09:14:00Z", "2 Jan 09:14"),
+        ("2025-11-22T09:14:00Z", "22 Nov 2025 09:14"),
+        ("soon", ""),
+    ],
+)
+def test_a_moment_of_another_year_says_which(date: str, said: str) -> None:
+    assert fmt.clock(date, NOW) == said
