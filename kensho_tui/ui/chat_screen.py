@@ -384,8 +384,9 @@ class ChatScreen(SteadyScreen):
     def _choose_chat(self, chat_id: str) -> None:
         self.to_prompt()
         if chat_id != self.session.chat_id:
-            self._kensho.run_quietly(lambda: self._open_chat(chat_id), "open-chat")
+            self.session.enter(chat_id)
+            self._kensho.run_quietly(self._show_entered, "open-chat")
 
-    async def _open_chat(self, chat_id: str) -> None:
+    async def _show_entered(self) -> None:
         await self.session.connected()
-        await self.session.open_chat(chat_id)
+        await self.session.show_entered()

@@ -42,3 +42,13 @@ def anew(place: Place, chat: c.Chat | None) -> Outgoing:
     if last is None:
         raise UsageError("nothing was asked yet", hint="/fresh and a prompt asks that")
     return Outgoing("/fresh", place, fresh=True, anew=last, chat=chat)
+
+
+def arrived(chat: c.Chat, asked: c.Submit, known: set[str]) -> bool:
+    """Whether `chat` has what was `asked` lately; it is not among `known`, the ids from before."""
+    if asked.chat is None and chat.id in known:
+        return False
+    new = [message for message in chat.messages if message.id not in known]
+    if asked.anew is not None:
+        return any(message.parent_id == asked.anew for message in new)
+    return any((message.role, message.content) == ("user", asked.prompt) for message in new)

@@ -13,7 +13,7 @@ from kensho_tui.core.errors import HostGoneError, KenshoError, NotFoundError
 from kensho_tui.ui.facts import TOPIC_DOWNLOADS, TOPICS
 from kensho_tui.ui.live import Live, resumable
 from kensho_tui.ui.open_chat import OpenChat, Place
-from kensho_tui.ui.outgoing import Outgoing
+from kensho_tui.ui.outgoing import Outgoing, arrived
 
 if TYPE_CHECKING:
     from kensho_tui.ui.ports import Host, View
@@ -259,14 +259,19 @@ class Session(OpenChat):
             follower.cancel()
         self.live.clear()
 
-    async def open_chat(self, chat_id: str | None) -> None:
-        """Show another chat; None: a new one. What streams in the old one goes on in the host."""
+    def enter(self, chat_id: str | None) -> None:
+        """What is entered from now on belongs to another chat; None: a new one. `show_entered` shows it.
+
+        What streams in the old one goes on in the host.
+        """
         self._drop_followers()
         self._entered = True
         self._sending_here = False
         self.place = Place(chat_id)
         self.chat = None
         self._switched.set()
+
+    async def show_entered(self) -> None:
         if self.models == ():
             self.models = await self.host.models()
         await self.refresh()
@@ -342,12 +347,7 @@ class Session(OpenChat):
             chat = await self.host.chat(asked.chat)
         except NotFoundError:
             return None
-        if asked.chat is None and chat.id in known:
-            return None
-        new = [message for message in chat.messages if message.id not in known]
-        if asked.anew is not None:
-            return chat if any(message.parent_id == asked.anew for message in new) else None
-        return chat if any((m.role, m.content) == ("user", asked.prompt) for m in new) else None
+        return chat if arrived(chat, asked, known) else None
 
     async def resume(self) -> bool:
         """Go on with the answer that was cut. False: there is none."""

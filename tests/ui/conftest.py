@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from kensho_tui.config.paths import Paths
@@ -118,3 +119,9 @@ async def until(
 async def shown(pilot: Pilot[None], *texts: str) -> None:
     """Wait until all `texts` are on the screen."""
     await until(pilot, lambda: all(text in screen_text(pilot) for text in texts))
+
+
+def at_once(pilot: Pilot[None], *keys: str) -> None:
+    """Keys that come in one go, as from a slow line: all are there before the first is handled."""
+    for key in keys:
+        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))

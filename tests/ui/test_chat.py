@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
-from tests.ui.conftest import Started, app_of, screen_text, shown, until
+from tests.ui.conftest import Started, app_of, at_once, screen_text, shown, until
 from tests.ui.fake_host import MODEL, FakeHost
 
 
@@ -128,6 +128,15 @@ async def test_prompts_that_wait_for_the_host_are_asked_in_the_chat_where_they_w
         assert (there.prompt, there.chat) == ("here", old.id)
         assert (new.prompt, new.chat) == ("one", None)
         assert (same.prompt, same.chat) == ("two", app_of(pilot).session.chat_id)
+
+
+async def test_a_prompt_typed_in_one_go_with_a_new_chat_goes_there(host: FakeHost, start: Started) -> None:
+    host.add_chat("old", host.message("user", "q"), host.message("assistant", "a"))
+    async with start() as pilot:
+        await shown(pilot, "q", "a")
+        at_once(pilot, "ctrl+n", *"new", "enter")
+        await until(pilot, lambda: bool(host.called("submit")))
+        assert [(r.prompt, r.chat) for r in host.called("submit")] == [("new", None)]
 
 
 async def test_a_lost_host_is_found_again_and_the_answer_can_go_on(host: FakeHost, start: Started) -> None:

@@ -100,8 +100,9 @@ async def test_what_is_streamed_looks_like_what_is_loaded(host: FakeHost, start:
         await shown(pilot, "the end")
         streamed = screen_text(pilot)
         chat = app.session.chat_id
-        await app.session.open_chat(None)
-        await app.session.open_chat(chat)
+        for place in (None, chat):
+            app.session.enter(place)
+            await app.session.show_entered()
         await shown(pilot, "the end")
         assert screen_text(pilot) == streamed
 

@@ -95,7 +95,8 @@ async def test_the_open_chat_is_watched_and_another_one_after_a_switch(host: Fak
     new = host.add_chat("new", host.message("user", "new"))
     async with session_on(host) as (session, view):
         await view.until(lambda: view.chat is not None and view.chat.id == new.id)
-        await session.open_chat(old.id)
+        session.enter(old.id)
+        await session.show_entered()
         host.put(old.id, *old.messages, host.message("assistant", "more"))
         await view.until(lambda: view.chat is not None and len(view.chat.messages) == 2)
         topics = [topics for topics in host.called("watch") if isinstance(topics, tuple)]

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from kensho_tui.ui.choice_list import ChoiceList
 from kensho_tui.ui.filtered_list import Filter
-from tests.ui.conftest import NOW, Started, app_of, screen_text, shown, until
+from tests.ui.conftest import NOW, Started, app_of, at_once, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
 
 WIDE, NARROW = (120, 40), (80, 24)
@@ -63,13 +63,6 @@ def is_open(pilot: Pilot[None]) -> bool:
 def title_of(pilot: Pilot[None], host: FakeHost) -> str:
     """The chat whose row is highlighted."""
     return host.chats_now[rows_of(pilot).highlighted].title
-
-
-async def at_once(pilot: Pilot[None], *keys: str) -> None:
-    """Keys that come in one go, as from a slow line: all are there before the first is looked at."""
-    for key in keys:
-        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
-    await pilot.pause()
 
 
 @pytest.mark.parametrize("key", ["ctrl+r", "f2"])
@@ -150,11 +143,14 @@ async def test_in_a_narrow_terminal_it_lies_over_the_transcript_and_goes_with_th
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 async def test_keys_in_one_go_open_search_choose_and_type(start: Started, size: tuple[int, int]) -> None:
     async with start(size=size) as pilot:
-        await at_once(pilot, "ctrl+r", *"trip", "enter", *"one")
+        at_once(pilot, "ctrl+r", *"trip", "enter", *"one")
+        await pilot.pause()
         await shown(pilot, "About: Trip to Kyoto", "› one")
-        await at_once(pilot, "f2", *"k", "down", "down", "enter", *"two")
+        at_once(pilot, "f2", *"k", "down", "down", "enter", *"two")
+        await pilot.pause()
         await shown(pilot, "About: Rezepte mit Kürbis", "› onetwo")
-        await at_once(pilot, "ctrl+r", "k", "down", "y", "u", "enter", *"three")
+        at_once(pilot, "ctrl+r", "k", "down", "y", "u", "enter", *"three")
+        await pilot.pause()
         await shown(pilot, "About: Kyudo for beginners", "› onetwothree")
 
 
@@ -162,11 +158,13 @@ async def test_keys_in_one_go_before_it_is_opened_and_after_it_is_left_are_for_t
     start: Started,
 ) -> None:
     async with start(size=WIDE) as pilot:
-        await at_once(
+        at_once(
             pilot, *"ax", "backspace", "b", "ctrl+r", *"trx", "backspace", *"ip", "tab", *"cx", "backspace"
         )
+        await pilot.pause()
         await shown(pilot, "› abc", " trip", "1 of 5")
-        await at_once(pilot, "ctrl+r", "down", *"zz", "escape", "d")
+        at_once(pilot, "ctrl+r", "down", *"zz", "escape", "d")
+        await pilot.pause()
         await shown(pilot, "› abcd", "Yesterday")
 
 
@@ -405,7 +403,8 @@ async def test_a_chat_that_is_gone_is_a_new_one(host: FakeHost, start: Started) 
 
 async def test_a_prompt_typed_after_enter_goes_to_the_chosen_chat(host: FakeHost, start: Started) -> None:
     async with start(size=WIDE) as pilot:
-        await at_once(pilot, "ctrl+r", *"trip", "enter", *"more", "enter")
+        at_once(pilot, "ctrl+r", *"trip", "enter", *"more", "enter")
+        await pilot.pause()
         await until(pilot, lambda: bool(host.called("submit")))
         chosen = next(chat.id for chat in host.chats_now.values() if chat.title == "Trip to Kyoto")
         assert [(r.prompt, r.chat) for r in host.called("submit")] == [("more", chosen)]  # type: ignore[attr-defined]

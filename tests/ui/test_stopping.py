@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from textual import events
 from textual.pilot import Pilot
 
 from kensho_tui.core import contract as c
 from kensho_tui.core.errors import StorageError
 from kensho_tui.ui.app import KenshoApp
 from kensho_tui.ui.outgoing import Outgoing
-from tests.ui.conftest import Started, app_of, screen_text, shown, until
+from tests.ui.conftest import Started, app_of, at_once, screen_text, shown, until
 from tests.ui.fake_host import FakeHost
 from tests.ui.test_session import session_on
 
@@ -35,12 +34,6 @@ class SlowHost(FakeHost):
 @pytest.fixture
 def host() -> SlowHost:
     return SlowHost()
-
-
-def at_once(pilot: Pilot[None], *keys: str) -> None:
-    """All of them before any is handled."""
-    for key in keys:
-        pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 def prompt_of(pilot: Pilot[None]) -> str:

@@ -53,14 +53,16 @@ class NewChat(Command):
     title = "New chat"
     help = "Starts an empty chat; the one before is kept, and what streams there goes on."
     keys = "ctrl+n"
+    priority = True
     places = ANYWHERE
 
     def at_once(self, app: "KenshoApp", argument: str = "") -> None:
         app.to_chat()
         app.chat_screen.to_prompt()
+        app.session.enter(None)
 
     async def run(self, app: "KenshoApp", argument: str = "") -> None:
-        await app.session.open_chat(None)
+        await app.session.show_entered()
 
 
 class Chats(Command):

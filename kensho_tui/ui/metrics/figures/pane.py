@@ -266,7 +266,8 @@ class FiguresPane(Vertical):
         found = await self._level.leads_to(key)
         if found is not None:
             chat, message = found
-            await self._kensho.session.open_chat(chat)
+            self._kensho.session.enter(chat)
+            await self._kensho.session.show_entered()
             self._kensho.to_chat()
             if not self._kensho.chat_screen.transcript.go_to(message):
                 self._kensho.say("This answer is on another branch of the chat")
